@@ -1,0 +1,266 @@
+//! Machinery for configuration: strict YAML with places and hints, sizes and durations with units.
+//!
+//! It knows no product's keys: each crate brings its own schema as a `serde` type with
+//! `#[serde(deny_unknown_fields)]`.
+
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Code, Coded, codes};
+
+/// Where and why a configuration text is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name}{place}: {problem}", place = place(*.line, *.column))]
+pub struct ConfigError {
+    /// What was read: a file's name, say.
+    pub source_name: String,
+    /// Line, from 1; 0 when unknown.
+    pub line: u64,
+    /// Column, from 1; 0 when unknown.
+    pub column: u64,
+    /// What is wrong, with the nearest known key where one is close.
+    pub problem: String,
+}
+
+fn place(line: u64, column: u64) -> String {
+    if line == 0 { String::new() } else { format!(", line {line}, column {column}") }
+}
+
+impl Coded for ConfigError {
+    fn code(&self) -> &'static Code {
+        &codes::E0102
+    }
+}
+
+/// Largest configuration text read, in bytes.
+pub const MAX_CONFIG: usize = 1 << 20;
+
+/// Reads one YAML document (JSON is YAML). Unknown and duplicate keys are errors.
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Conf { workers: u32 }
+/// let e = common::config::from_yaml::<Conf>("conf.yaml", "wokers: 3").err().unwrap();
+/// assert!(e.to_string().contains("did you mean `workers`"));
+/// ```
+///
+/// # Errors
+/// When the text is too long, is not YAML or does not fit `T`, with line and column.
+pub fn from_yaml<T: DeserializeOwned>(source_name: &str, text: &str) -> Result<T, ConfigError> {
+    let fail = |line, column, problem| ConfigError { source_name: source_name.to_owned(), line, column, problem };
+    if text.len() > MAX_CONFIG {
+        return Err(fail(0, 0, format!("longer than {MAX_CONFIG} bytes")));
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let (line, column) = error.location().map_or((0, 0), |l| (l.line(), l.column()));
+        let mut error = &error;
+        while let serde_saphyr::Error::WithSnippet { error: inner, .. } = error {
+            error = inner;
+        }
+        let problem = match error {
+            serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
+            other => {
+                let text = other.to_string();
+                text.lines().next().unwrap_or_default().to_owned()
+            }
+        };
+        fail(line, column, problem)
+    })
+}
+
+/// The message for a key that is not known: the nearest known key, or all of them.
+pub fn unknown_key(key: &str, known: &[&str]) -> String {
+    let key: String = key.chars().take(80).flat_map(char::escape_debug).collect();
+    match nearest(&key, known.iter().copied()) {
+        Some(k) => format!("unknown key `{key}`; did you mean `{k}`?"),
+        None => format!("unknown key `{key}`; known keys are {}", known.join(", ")),
+    }
+}
+
+/// The known word nearest to `word`, when one is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word: String = word.chars().take(80).collect();
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, k), k))
+        .filter(|(distance, k)| *distance <= 1 + k.chars().count().min(word.chars().count()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
+/// A number of bytes, written with a unit: `512MB` is 512,000,000, `512MiB` 536,870,912.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(pub u64);
+
+const SIZES: &[(&str, u64)] = &[
+    ("B", 1),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+const TIMES: &[(&str, u64)] = &[
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
+
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let names = || units.iter().map(|u| u.0).collect::<Vec<_>>().join(", ");
+    let unit = unit.trim_start();
+    let Some((_, scale)) = units.iter().find(|u| u.0 == unit) else {
+        return Err(if unit.is_empty() {
+            format!("`{text}` lacks a unit, one of {}", names())
+        } else {
+            format!("`{text}` is not a whole number and a unit, one of {}", names())
+        });
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` does not start with a whole number"))?;
+    number.checked_mul(*scale).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+impl std::str::FromStr for ByteSize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        with_unit(text, SIZES).map(Self)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    /// The largest unit that divides it, so that what is printed reads back as the same number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |(_, scale): &&(&str, u64)| self.0 != 0 && self.0 % scale == 0;
+        let (unit, scale) = SIZES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("B", 1));
+        write!(f, "{}{unit}", self.0 / scale)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A length of time, written with a unit: `30s`, `500ms`, `5m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(pub Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        with_unit(text, TIMES).map(|ns| Self(Duration::from_nanos(ns)))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.0.as_nanos();
+        let fits = |(_, scale): &&(&str, u64)| ns != 0 && ns % u128::from(*scale) == 0;
+        let (unit, scale) = TIMES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("s", 1_000_000_000));
+        write!(f, "{}{unit}", ns / u128::from(scale))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Text, also where YAML would read a bare number: so that a missing unit gets its own message.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number with a unit")
+        }
+        fn visit_str<E: de::Error>(self, v: &str) -> Result<String, E> {
+            Ok(v.to_owned())
+        }
+        fn visit_u64<E: de::Error>(self, v: u64) -> Result<String, E> {
+            Ok(v.to_string())
+        }
+    }
+    deserializer.deserialize_str(Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Conf {
+        memory_limit: ByteSize,
+        #[serde(default)]
+        timeout: Option<Span>,
+    }
+
+    fn read(text: &str) -> Result<Conf, ConfigError> {
+        from_yaml("test.yaml", text)
+    }
+
+    #[test]
+    fn sizes_and_durations_carry_units() {
+        let c = read("memory_limit: 512MB\ntimeout: 30s").unwrap();
+        assert_eq!(c.memory_limit, ByteSize(512_000_000));
+        assert_eq!(c.timeout, Some(Span(Duration::from_secs(30))));
+        assert_eq!("512MiB".parse(), Ok(ByteSize(536_870_912)));
+        assert!(read("memory_limit: 512").unwrap_err().problem.contains("lacks a unit"));
+        assert!(read("memory_limit: 512mb").is_err());
+        assert!(read("memory_limit: -1MB").is_err());
+        assert!("99999999999TB".parse::<ByteSize>().is_err());
+    }
+
+    #[test]
+    fn json_is_accepted_as_yaml() {
+        assert_eq!(read(r#"{"memory_limit": "1KiB"}"#).unwrap().memory_limit, ByteSize(1024));
+    }
+
+    #[test]
+    fn unknown_and_duplicate_keys_are_errors_with_a_place() {
+        let e = read("memory_limit: 1MB\ntimeuot: 3s").unwrap_err();
+        assert_eq!((e.line, e.column), (2, 1));
+        assert_eq!(e.problem, "unknown key `timeuot`; did you mean `timeout`?");
+        let e = read("memory_limit: 1MB\nmemory_limit: 2MB").unwrap_err();
+        assert_eq!(e.line, 2, "{e}");
+        assert!(read("memory_limit: 1MB\nzzz: 3s").unwrap_err().problem.contains("known keys are memory_limit, timeout"));
+    }
+
+    #[test]
+    fn nothing_is_near_a_word_of_another_kind() {
+        assert_eq!(nearest("zzzz", ["timeout", "memory"]), None);
+        assert_eq!(nearest("memroy", ["timeout", "memory"]), Some("memory"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back(bytes: u64, ns: u64) {
+            prop_assert_eq!(ByteSize(bytes).to_string().parse::<ByteSize>(), Ok(ByteSize(bytes)));
+            let span = Span(Duration::from_nanos(ns));
+            prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,80}") {
+            let _ = read(&text);
+            let _ = text.parse::<ByteSize>();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The table of stable error codes. Codes are added, never reused.
+
+use super::{Code, ErrorClass};
+
+macro_rules! table {
+    ($($id:ident $class:ident $title:literal => $help:literal;)*) => {
+        /// Every code as a constant.
+        pub mod codes {
+            use super::{Code, ErrorClass};
+            $(
+                #[doc = $title]
+                pub static $id: Code = Code {
+                    id: stringify!($id), class: ErrorClass::$class, title: $title, help: $help,
+                };
+            )*
+        }
+        /// Every code, in the order of the table.
+        pub static ALL: &[&Code] = &[$(&codes::$id),*];
+    };
+}
+
+table! {
+    E0001 Internal "internal error" => "run the command again with FORGEONE_LOG=debug and report what it prints";
+    E0002 Internal "input or output failed" => "check that the path exists, is readable and has space";
+
+    E0101 Usage "bad usage" => "see the command's --help";
+    E0102 Usage "the configuration is not valid" => "mend the key that is named and run the command again";
+    E0103 Usage "a security default is weakened in production" => "set `environment` to staging or development, or remove the key";
+    E0104 Usage "the home cannot be used" => "name another home with --home, or mend its ownership and modes";
+    E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
+
+    E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
+    E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
+    E1003 Refused "the package has an entry that is not allowed" => "pack regular files only, with plain relative names";
+    E1004 Refused "the package has the same entry twice" => "pack each file once";
+    E1005 Refused "the package lacks a required entry" => "a package needs manifest.json and plugin.wasm: pack it with `forgeone pack`";
+    E1006 Refused "the package has a file that is not expected" => "put supporting files under assets/ and list them in the manifest";
+    E1010 Refused "the module is not valid WebAssembly for this host" => "build a core module for wasm32-unknown-unknown";
+    E1011 Refused "the module imports something this ABI does not have" => "remove the import, or build against the ABI named in the manifest";
+    E1012 Refused "the module lacks an export, or it has the wrong type" => "export the function with the type the ABI asks for";
+    E1013 Refused "the module is a command, not a plugin" => "build a reactor: crate-type cdylib, or -mexec-model=reactor";
+    E1014 Refused "the module imports what the manifest does not ask for" => "add the permission to the manifest, or remove the import";
+    E1015 Refused "the module uses a WebAssembly feature that is turned off" => "build without it";
+    E1016 Refused "the module exceeds a limit of this host" => "make the module smaller, or ask the operator to raise the limit";
+    E1017 Refused "the package asks for something this build cannot provide" => "see the reason; another build or a later version may provide it";
+
+    E1101 Refused "a file does not match its digest" => "fetch the package again; if it stays so, it was changed after it was packed";
+    E1102 Refused "the signed files and the packed files differ" => "sign the package again after the last change";
+    E1103 Refused "the manifest differs from what was signed" => "sign the package again after the last change";
+    E1104 Refused "the manifest is not valid" => "mend the field that is named and pack again";
+
+    E1201 Refused "the package is not signed" => "sign it with `forgeone sign`";
+    E1202 Refused "the signature bundle is malformed" => "sign the package again with `forgeone sign`";
+    E1203 Refused "the signature uses a version or algorithm that is not allowed" => "sign with ECDSA P-256 or Ed25519 in a Sigstore bundle v0.3";
+    E1204 Refused "the signature does not match" => "the package or the signature was changed: sign it again or fetch it again";
+    E1205 Refused "the signed statement is not a package statement" => "sign the package with `forgeone sign`";
+
+    E1301 Refused "the certificate's issuer is not trusted" => "add the issuer's root to trust.toml, or use a certificate from a trusted authority";
+    E1302 Refused "the certificate has expired" => "issue a new certificate and sign again";
+    E1303 Refused "the certificate is not valid yet" => "check this machine's clock";
+    E1304 Refused "the certificate is revoked" => "ask the publisher for a package signed with a valid certificate";
+    E1305 Refused "the certificate's revocation status is unknown" => "provide a current CRL for its issuer";
+    E1306 Refused "the CRL is stale" => "fetch a current CRL";
+    E1307 Refused "the certificate is not for code signing" => "issue a certificate with the codeSigning extended key usage";
+    E1308 Refused "the certificate's key usage does not allow this" => "issue leaves with digitalSignature and authorities with keyCertSign";
+    E1309 Refused "the certificate breaks a name constraint" => "use a certificate for the names its authority may issue";
+    E1310 Refused "the certificate chain is too long" => "use a shorter chain";
+    E1311 Refused "the certificate is malformed or has an unknown critical extension" => "issue the certificate again without it";
+    E1312 Refused "the certificate's identity is not allowed" => "use a certificate whose URI identity lies under the anchor's prefix";
+
+    E1401 Refused "the publisher is not trusted" => "add the publisher to trust.toml if you trust it";
+    E1402 Refused "the publisher may not sign this name" => "add the name to the publisher's entry in trust.toml if that is right";
+    E1403 Refused "the version is below the publisher's minimum" => "use a newer version";
+    E1404 Refused "the package, certificate or key is on the kill-list" => "use another version, or ask who put it on the list";
+    E1405 Refused "a required attestation is missing" => "add the attestation that trust.toml requires";
+    E1408 Refused "the trust configuration is missing or not valid" => "create trust/trust.toml with `forgeone keys init`, or mend the key that is named";
+    E1409 Refused "the trust configuration asks for a check this build does not have" => "remove the key from trust.toml, or use a build that has the check";
+    E1410 Refused "the publisher's certificate is for development only" => "use a certificate that was not made with --development";
+    E1411 Refused "another publisher's plugin of this name is installed" => "remove the installed plugin first if the change of publisher is intended";
+
+    E1501 Refused "the host attestation is missing" => "install the package again";
+    E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
+    E1505 Refused "the compiled code does not match its seal" => "it was set aside and is compiled anew; look for who can write to the cache";
+
+    E1601 Refused "the dependencies form a cycle" => "remove one of the dependencies on the path";
+    E1602 Refused "a dependency is not installed" => "install the dependency first";
+    E1603 Refused "no version satisfies every requirement" => "change one of the requirements that are listed";
+    E1604 Refused "the host does not meet the plugin's requirement" => "use a build of the host with that version, or relax the requirement";
+
+    E2001 Denied "a policy forbids this" => "ask the operator to change the policy that is named";
+    E2002 Denied "no policy permits this" => "ask for the permission in the manifest, and for a policy that permits it";
+    E2003 Denied "the policy could not be evaluated" => "mend the policy that is named: an error denies";
+    E2004 Usage "the policy is not valid" => "mend the line that is named";
+    E2006 Denied "the identity is not known to the kernel" => "register the identity's trust context first";
+
+    E3001 Audit "the audit log cannot record, so the action was refused" => "free space or mend the disk under audit/, then try again";
+    E3002 Audit "a checkpoint is damaged or signed by another key" => "compare with a checkpoint kept elsewhere";
+    E3003 Audit "the audit log was edited" => "compare the segment that is named with a copy kept elsewhere";
+    E3004 Audit "the audit log cannot be opened" => "see the reason; another process may hold its lock";
+    E3005 Audit "the audit log is truncated" => "records before the checkpoint are missing: restore the segment from a copy";
+    E3006 Audit "there is no such record" => "`forgeone audit tail` shows the sequence numbers there are";
+
+    E4001 Plugin "the plugin trapped" => "see the trap and the plugin's log: `forgeone logs`";
+    E4002 Plugin "the plugin returned a nonzero status" => "see its reason and its log: `forgeone logs`";
+    E4003 Internal "the engine failed" => "see the reason; report it if the module is valid";
+    E4004 Refused "the module cannot be compiled" => "see the reason; build the module again";
+    E4005 Plugin "the plugin cannot be instantiated" => "see the reason; its start function or segments may trap";
+    E4010 Limit "the call exceeded its deadline" => "raise limits.timeout in the manifest or default_timeout in the configuration";
+    E4011 Limit "the plugin exceeded its memory limit" => "raise limits.memory in the manifest or sandbox.memory_limit in the configuration";
+    E4012 Limit "the plugin exhausted its stack" => "recurse less deeply";
+    E4013 Limit "the plugin exhausted its fuel" => "raise limits.fuel in the manifest";
+    E4014 Limit "the plugin exceeded a table or instance limit" => "use smaller tables";
+    E4015 Limit "the result or input of the call is too large" => "send or return less than 16 MiB";
+    E4016 Limit "the plugin exceeded its storage quota" => "delete keys or files, or raise the quota in the configuration";
+    E4017 Limit "the plugin was restarted too often" => "see its log, mend it and start it again";
+    E4018 Limit "the host has as many plugins as it may have" => "remove a plugin, or raise max_plugins";
+    E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
+
+    E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
+    E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
+    E5003 State "the plugin is not running" => "start or resume it first";
+    E5004 State "the plugin is already installed" => "remove it first, or install another version with `forgeone upgrade` when it arrives";
+    E5005 State "there is no such operation" => "`forgeone inspect` shows the operations there are";
+    E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
+    E5007 State "other plugins need this one" => "remove the plugins that are named first";
+    E5008 State "there is no such key, certificate or file" => "check the name";
+    E5009 State "the name is taken" => "use another name";
+    E5010 State "the call would re-enter a plugin already on its call chain" => "break the cycle of calls";
+}

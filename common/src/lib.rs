@@ -1,0 +1,11 @@
+//! What every ForgeOne crate shares: who acts, what went wrong, how configuration is read, how bytes are
+//! hashed and signed, what is measured, and what is recorded. Knows nothing of plugins or engines.
+
+pub mod audit;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod error;
+pub mod identity;
+pub mod permission;
+pub mod telemetry;
