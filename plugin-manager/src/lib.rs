@@ -7,3 +7,6 @@ pub mod abi;
 pub mod runtime;
 pub mod sandbox;
 pub mod syscall;
+pub mod registry;
+
+pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
