@@ -10,3 +10,6 @@ pub mod syscall;
 pub mod registry;
 
 pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
+pub mod config;
+pub mod metrics;
+pub mod plugin;
