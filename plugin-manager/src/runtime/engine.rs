@@ -2,35 +2,10 @@
 
 use super::{RuntimeError, Trap, TrustedCode};
 use crate::abi::HostContext;
-use crate::sandbox::Limits;
+use crate::sandbox::{EngineKind, Limits};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-
-/// An engine this product knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EngineKind {
-    /// wasmtime with Cranelift.
-    Wasmtime,
-    /// wasmer with Cranelift.
-    Wasmer,
-}
-
-impl EngineKind {
-    /// The word used in configuration and records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Wasmtime => "wasmtime",
-            Self::Wasmer => "wasmer",
-        }
-    }
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The lifecycle functions of ABI 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

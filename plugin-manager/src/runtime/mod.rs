@@ -10,7 +10,8 @@ mod wasmer_engine;
 mod wasmtime_engine;
 
 pub use code::{CodeKey, TrustedCode};
-pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
+pub use crate::sandbox::EngineKind;
+pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Lifecycle, Usage};
 pub use error::{RuntimeError, Trap};
 
 use common::clock::Clock;
