@@ -5,10 +5,9 @@ use super::budget::{RESTARTS, RestartBudget, Spent};
 use super::error::{LifecycleError, When};
 use super::pool::{Checkout, Pool};
 use super::record::{Recorder, Weight};
-use crate::abi::HostContext;
 use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
-use crate::runtime::execution::{CallOutcome, Execution};
+use crate::runtime::execution::{CallOutcome, Execution, Terms};
 use crate::runtime::{CompiledModule, Engine, Entry, ExportPlan, Lifecycle, Trap};
 use crate::sandbox::{InstanceMode, Limits};
 use crate::syscall::SyscallPort;
@@ -265,8 +264,7 @@ impl ManagedPlugin {
         operation: u16,
         input: &mut Vec<u8>,
         output: &mut Vec<u8>,
-        deadline: Deadline,
-        chain: &Arc<[PluginId]>,
+        terms: Terms<'_>,
     ) -> Result<(), LifecycleError> {
         let state = self.state();
         if state != PluginState::Running {
@@ -276,10 +274,10 @@ impl ManagedPlugin {
         if input.len() > limit {
             return Err(LifecycleError::Input { bytes: input.len(), limit });
         }
-        let mut live = self.checkout(deadline)?;
+        let mut live = self.checkout(terms.deadline)?;
         let clock = &self.blueprint.clock;
         let began = clock.coarse_ms();
-        let outcome = live.execution.operation(operation, input, output, deadline, chain.clone());
+        let outcome = live.execution.operation(operation, input, output, terms);
         let good = matches!(outcome, Ok(CallOutcome { status: 0, .. }));
         let counted = match live.calls.get_mut(usize::from(operation)) {
             Some(tally) => tally.hit(0, good, clock.coarse_ms().saturating_sub(began)),
@@ -374,21 +372,23 @@ impl ManagedPlugin {
     fn make(&self) -> Result<Live, LifecycleError> {
         let b = &self.blueprint;
         let number = self.instances.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut context = HostContext::new((b.ports)(number), b.limits.payload_bytes);
-        context.begin(crate::abi::Phase::Lifecycle, &mut Vec::new(), self.deadline(), self.no_chain.clone());
-        let instance = b
-            .engine
-            .instantiate(&b.module, &b.plan, &b.limits, context)
+        let port = (b.ports)(number);
+        let execution = Execution::new(&*b.engine, &b.module, &b.plan, &b.limits, port, self.terms())
             .map_err(|source| LifecycleError::Instantiate { plugin: self.name.clone(), source })?;
         let mut identity = b.identity.clone();
         identity.instance = number;
         let actor = Actor::new(&IdentityContext::plugin(identity));
         let tally = |name: &String| b.audit.tally(&actor, &format!("call:{name}"), "operation");
-        Ok(Live { execution: Execution::new(instance), calls: b.operations.iter().map(tally).collect() })
+        Ok(Live { execution, calls: b.operations.iter().map(tally).collect() })
+    }
+
+    /// A function of the plugin's own has its own deadline and no caller.
+    fn terms(&self) -> Terms<'_> {
+        Terms { deadline: self.deadline(), chain: &self.no_chain }
     }
 
     fn init(&self, live: &mut Live) -> Result<(), LifecycleError> {
-        let done = live.execution.initialize(self.deadline());
+        let done = live.execution.initialize(self.terms());
         self.judged(When::Function("_initialize"), done)?;
         self.function(live, Lifecycle::Init)
     }
@@ -401,7 +401,7 @@ impl ManagedPlugin {
         }
         let loaded = self.blueprint.vault.load().map_err(|source| self.vault_error(source))?;
         let Some(mut state) = loaded else { return Ok(()) };
-        let done = live.execution.state_load(&mut state, self.deadline());
+        let done = live.execution.state_load(&mut state, self.terms());
         self.judged(When::Function("state_load"), done)
     }
 
@@ -409,7 +409,7 @@ impl ManagedPlugin {
     fn end_service(&self, live: &mut Live) -> Result<(), LifecycleError> {
         if self.blueprint.mode == InstanceMode::Shared && live.execution.has(Entry::StateSave) {
             let mut state = Vec::new();
-            let done = live.execution.state_save(&mut state, self.deadline());
+            let done = live.execution.state_save(&mut state, self.terms());
             self.judged(When::Function("state_save"), done)?;
             self.blueprint.vault.save(&state).map_err(|source| self.vault_error(source))?;
         }
@@ -420,12 +420,8 @@ impl ManagedPlugin {
         LifecycleError::Vault { plugin: self.name.clone(), source }
     }
 
-    /// A lifecycle function; one that is not exported is done by doing nothing.
     fn function(&self, live: &mut Live, function: Lifecycle) -> Result<(), LifecycleError> {
-        if !live.execution.has(Entry::Lifecycle(function)) {
-            return Ok(());
-        }
-        let done = live.execution.lifecycle(function, self.deadline());
+        let done = live.execution.lifecycle(function, self.terms());
         self.judged(When::Function(function.name()), done)
     }
 
