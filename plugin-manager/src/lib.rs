@@ -1,1 +1,5 @@
 //! plugin-manager
+
+pub mod attestation;
+pub mod loader;
+pub mod resolver;
