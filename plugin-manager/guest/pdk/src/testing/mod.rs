@@ -89,6 +89,11 @@ impl Host {
         self.state.borrow_mut().refused.insert(call.into(), status);
     }
 
+    /// Takes back [`Host::deny`] and [`Host::fail_with`] for this call.
+    pub fn allow(&self, call: &str) {
+        self.state.borrow_mut().refused.remove(call);
+    }
+
     /// Adds a system call, as an extension of the host does.
     pub fn service(&self, name: &str, run: impl Fn(Args<'_>) -> Result<Vec<u8>, Status> + 'static) {
         self.state.borrow_mut().services.insert(name.into(), Rc::new(run));
