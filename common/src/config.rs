@@ -49,7 +49,8 @@ pub const MAX_CONFIG: usize = 1 << 20;
 /// # Errors
 /// When the text is too long, is not YAML or does not fit `T`, with line and column.
 pub fn from_yaml<T: DeserializeOwned>(source_name: &str, text: &str) -> Result<T, ConfigError> {
-    let fail = |line, column, problem| ConfigError { source_name: source_name.to_owned(), line, column, problem };
+    let fail =
+        |line, column, problem| ConfigError { source_name: source_name.to_owned(), line, column, problem };
     if text.len() > MAX_CONFIG {
         return Err(fail(0, 0, format!("longer than {MAX_CONFIG} bytes")));
     }
@@ -170,7 +171,8 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.as_nanos();
         let fits = |(_, scale): &&(&str, u64)| ns != 0 && ns % u128::from(*scale) == 0;
-        let (unit, scale) = TIMES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("s", 1_000_000_000));
+        let (unit, scale) =
+            TIMES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("s", 1_000_000_000));
         write!(f, "{}{unit}", ns / u128::from(scale))
     }
 }
@@ -240,7 +242,12 @@ mod tests {
         assert_eq!(e.problem, "unknown key `timeuot`; did you mean `timeout`?");
         let e = read("memory_limit: 1MB\nmemory_limit: 2MB").unwrap_err();
         assert_eq!(e.line, 2, "{e}");
-        assert!(read("memory_limit: 1MB\nzzz: 3s").unwrap_err().problem.contains("known keys are memory_limit, timeout"));
+        assert!(
+            read("memory_limit: 1MB\nzzz: 3s")
+                .unwrap_err()
+                .problem
+                .contains("known keys are memory_limit, timeout")
+        );
     }
 
     #[test]

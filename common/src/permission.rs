@@ -132,17 +132,17 @@ impl Permission {
     /// # Errors
     /// On an unknown family or verb, with the nearest known word, and on a scope that does not parse.
     pub fn parse(family: &str, text: &str) -> Result<Self, PermissionError> {
-        let fail = |problem: String| PermissionError {
-            family: clip(family),
-            text: clip(text),
-            problem,
-        };
+        let fail = |problem: String| PermissionError { family: clip(family), text: clip(text), problem };
         let (verb, scope) = match text.split_once(':') {
             Some((verb, scope)) => (verb, Some(scope)),
             None => (text, None),
         };
         if !TABLE.iter().any(|row| row.0 == family) {
-            return Err(fail(format!("there is no permission family \"{}\"{}", clip(family), hint(family, TABLE.iter().map(|r| r.0)))));
+            return Err(fail(format!(
+                "there is no permission family \"{}\"{}",
+                clip(family),
+                hint(family, TABLE.iter().map(|r| r.0))
+            )));
         }
         let Some(row) = TABLE.iter().find(|row| row.0 == family && row.1 == verb) else {
             let known = TABLE.iter().filter(|r| r.0 == family).map(|r| r.1);
@@ -306,7 +306,11 @@ impl HostScope {
         };
         let bare = host.strip_prefix("*.").unwrap_or(host);
         let label = |l: &str| {
-            !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !l.starts_with('-') && !l.ends_with('-')
+            !l.is_empty()
+                && l.len() <= 63
+                && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !l.starts_with('-')
+                && !l.ends_with('-')
         };
         let v6 = bare.strip_prefix('[').and_then(|b| b.strip_suffix(']'));
         let valid = match v6 {
@@ -314,7 +318,9 @@ impl HostScope {
             None => bare.len() <= 253 && bare.split('.').all(label),
         };
         if !valid {
-            return Err("the host is a name, `*.` and a name, an IPv4 address or an IPv6 address in brackets".into());
+            return Err(
+                "the host is a name, `*.` and a name, an IPv4 address or an IPv6 address in brackets".into(),
+            );
         }
         let port = |p: &str| p.parse::<u16>().ok().filter(|p| *p > 0);
         let range = match ports.split_once('-') {
@@ -364,7 +370,19 @@ mod tests {
         for bad in ["*", "http://*", "/a/../b", "/a//b", "/a/./b", "", "/a\\b", "/a/**b", "/a\0b"] {
             assert!(Permission::parse("filesystem", &format!("read:{bad}")).is_err(), "{bad:?}");
         }
-        for bad in ["*", "http://*", "a:0", "a:0-65535", "a:99999", "*:443", "a.*:443", ":443", "-a:1", "a:9-1", "[::1:443"] {
+        for bad in [
+            "*",
+            "http://*",
+            "a:0",
+            "a:0-65535",
+            "a:99999",
+            "*:443",
+            "a.*:443",
+            ":443",
+            "-a:1",
+            "a:9-1",
+            "[::1:443",
+        ] {
             assert!(Permission::parse("network", &format!("connect:{bad}")).is_err(), "{bad:?}");
         }
         assert!(Permission::parse("clock", "now:x").is_err());
@@ -378,7 +396,9 @@ mod tests {
         assert!(!s.covers("example.com:8050"));
         assert!(!s.covers("evilexample.com:8050"));
         assert!(!s.covers("api.example.com:8101"));
-        assert!(Permission::parse("network", "connect:[::1]:443").unwrap().scope.unwrap().covers("[::1]:443"));
+        assert!(
+            Permission::parse("network", "connect:[::1]:443").unwrap().scope.unwrap().covers("[::1]:443")
+        );
     }
 
     #[test]

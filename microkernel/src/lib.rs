@@ -1,1 +1,7 @@
-//! microkernel
+//! Every effect a plugin asks for passes here: decided by `trust`, recorded, and only then dispatched by
+//! `syscall_bridge`. Knows nothing of engines, files on disk, networks or command lines.
+
+#![forbid(unsafe_code)]
+
+pub mod syscall_bridge;
+pub mod trust;

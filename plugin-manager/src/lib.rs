@@ -1,1 +1,15 @@
-//! plugin-manager
+//! The plugin host: a `.forgepkg` comes in untrusted, gains proof step by step until it may run, and from then
+//! on every effect it asks for passes one door that decides, records and only then acts.
+//!
+//! `ARCHITECTURE.md` beside this crate says where each line lives and which room may import which.
+
+pub mod abi;
+pub mod runtime;
+pub mod sandbox;
+pub mod syscall;
+pub mod registry;
+
+pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
+pub mod config;
+pub mod metrics;
+pub mod plugin;

@@ -125,7 +125,12 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the directory is locked by another writer or the log is damaged.
-    pub fn open(_dir: &Path, _key: SigningKey, _options: AuditOptions, _clock: Arc<dyn Clock>) -> Result<Self, AuditError> {
+    pub fn open(
+        _dir: &Path,
+        _key: SigningKey,
+        _options: AuditOptions,
+        _clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuditError> {
         Ok(Self {})
     }
     /// Class B: appends; durable within 5 ms (or before return when `strict`).

@@ -1,0 +1,97 @@
+//! What a service behind the door implements, and what it may answer.
+
+use crate::trust::Permit;
+use common::clock::{Clock, Deadline};
+use common::identity::{IdentityContext, PluginId};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What a caller is told. A plugin never learns more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[allow(missing_docs, reason = "each is named by its text")]
+pub enum Status {
+    #[error("denied")]
+    Denied,
+    #[error("not found")]
+    NotFound,
+    #[error("invalid")]
+    Invalid,
+    #[error("limit")]
+    Limit,
+    #[error("timeout")]
+    Timeout,
+    #[error("unavailable")]
+    Unavailable,
+    #[error("internal")]
+    Internal,
+    #[error("unknown syscall")]
+    Unknown,
+    #[error("conflict")]
+    Conflict,
+}
+
+/// Why a handler did not do it: the status for the caller, and the cause for the record.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}: {cause}")]
+pub struct CallError {
+    /// What the caller is told.
+    pub status: Status,
+    /// What the record says. Never a payload, never a secret.
+    pub cause: Cow<'static, str>,
+}
+
+impl CallError {
+    /// An error with this status and cause.
+    pub fn new(status: Status, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, cause: cause.into() }
+    }
+}
+
+impl From<super::ArgsError> for CallError {
+    fn from(_: super::ArgsError) -> Self {
+        Self::new(Status::Invalid, "malformed argument list")
+    }
+}
+
+/// The canonical name of what a call would touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Its canonical name.
+    pub name: Cow<'a, str>,
+    /// Whether it lies in the caller's own private area.
+    pub private: bool,
+}
+
+/// One admitted call, as its handler sees it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Who calls.
+    pub identity: &'a Arc<IdentityContext>,
+    /// The plugins that called one another to get here, outermost first, the caller not included.
+    pub chain: &'a Arc<[PluginId]>,
+    /// By when it must end.
+    pub deadline: Deadline,
+    /// The clock the deadline is read by.
+    pub clock: &'a dyn Clock,
+    /// The canonical name that was decided on; act on this, not on the arguments' spelling.
+    pub target: &'a str,
+    /// The encoded arguments.
+    pub args: &'a [u8],
+    /// Where the response goes; empty at the start.
+    pub response: &'a mut Vec<u8>,
+}
+
+/// A service behind the door.
+pub trait SyscallHandler: Send + Sync {
+    /// The canonical resource the arguments name. Pure: touches nothing.
+    ///
+    /// # Errors
+    /// [`Status::Invalid`] when the arguments do not name one.
+    fn target<'a>(&self, identity: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError>;
+
+    /// Does it. The permit is consumed: one permit, one effect.
+    ///
+    /// # Errors
+    /// When it was not done.
+    fn handle(&self, permit: Permit, call: Call<'_>) -> Result<(), CallError>;
+}

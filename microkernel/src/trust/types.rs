@@ -1,0 +1,141 @@
+//! The words of a decision: resource, management action, verdict, denial.
+
+use super::Permit;
+use common::error::{Code, codes};
+
+/// What kind of thing a call touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the variants are named by `name`")]
+pub enum ResourceKind {
+    None,
+    Path,
+    Key,
+    Host,
+    Secret,
+    Variable,
+    Setting,
+    Plugin,
+    Token,
+    Metric,
+    Event,
+}
+
+impl ResourceKind {
+    /// The word used in policies and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Path => "path",
+            Self::Key => "key",
+            Self::Host => "host",
+            Self::Secret => "secret",
+            Self::Variable => "variable",
+            Self::Setting => "setting",
+            Self::Plugin => "plugin",
+            Self::Token => "token",
+            Self::Metric => "metric",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// The canonical resource of a call: what the host will really touch, never the guest's own spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resource<'a> {
+    /// Its kind.
+    pub kind: ResourceKind,
+    /// Its canonical name; empty when there is none.
+    pub name: &'a str,
+    /// Whether it lies in the caller's own private area.
+    pub private: bool,
+}
+
+impl Resource<'_> {
+    /// No resource beyond the action itself.
+    pub const NONE: Self = Self { kind: ResourceKind::None, name: "", private: false };
+}
+
+/// What operators do with plugins and with the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the variants are named by `name`")]
+pub enum ManagementAction {
+    Install,
+    Remove,
+    Start,
+    Stop,
+    Pause,
+    Resume,
+    Call,
+    Configure,
+    Read,
+}
+
+impl ManagementAction {
+    /// Every management action.
+    pub const ALL: [Self; 9] = [
+        Self::Install,
+        Self::Remove,
+        Self::Start,
+        Self::Stop,
+        Self::Pause,
+        Self::Resume,
+        Self::Call,
+        Self::Configure,
+        Self::Read,
+    ];
+    /// The verb used in policies and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Call => "call",
+            Self::Configure => "configure",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// What was decided.
+#[derive(Debug)]
+#[must_use]
+pub enum Verdict {
+    /// Go ahead, with proof.
+    Allow(Permit),
+    /// No.
+    Deny(Denial),
+}
+
+/// Why not. For records and operators; a plugin only ever learns "denied".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// E2001 (forbidden), E2002 (nothing permits) or E2003 (a policy failed).
+    pub code: &'static Code,
+    /// The rule or the missing grant, in words.
+    pub reason: String,
+    /// The smallest permission or policy that would allow it, when that is known.
+    pub missing: Option<String>,
+    /// Which policies decided.
+    pub policies: u32,
+    /// The epoch it was decided in.
+    pub epoch: u64,
+    /// Whether it came from a cache.
+    pub cached: bool,
+}
+
+impl Denial {
+    /// Nothing permits it.
+    pub fn no_permit(epoch: u64) -> Self {
+        Self {
+            code: &codes::E2002,
+            reason: "no policy permits it".into(),
+            missing: None,
+            policies: 0,
+            epoch,
+            cached: false,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
+
+use crate::syscall::SyscallPort;
+use common::clock::Deadline;
+use common::identity::PluginId;
+use std::sync::Arc;
+
+/// What kind of call is running; it decides which imports answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No call is running.
+    Idle,
+    /// `_initialize`, `init`, `start`, `stop`, `pause`, `resume` or `unload`: no input, no output.
+    Lifecycle,
+    /// A declared operation: input and output.
+    Operation,
+    /// `state_save`: output only.
+    StateSave,
+    /// `state_load`: input only.
+    StateLoad,
+}
+
+/// The host's side of one instance.
+pub struct HostContext {
+    #[allow(dead_code, reason = "read by the host functions")]
+    port: Box<dyn SyscallPort>,
+    phase: Phase,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    response: Vec<u8>,
+    failure: Option<String>,
+    deadline: Deadline,
+    payload_bytes: usize,
+}
+
+impl std::fmt::Debug for HostContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostContext").field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+impl HostContext {
+    /// A context with this port and this bound on a call's output.
+    pub fn new(port: Box<dyn SyscallPort>, payload_bytes: usize) -> Self {
+        Self {
+            port,
+            phase: Phase::Idle,
+            input: Vec::new(),
+            output: Vec::new(),
+            response: Vec::new(),
+            failure: None,
+            deadline: Deadline::NEVER,
+            payload_bytes,
+        }
+    }
+    /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
+    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: Arc<[PluginId]>) {
+        std::mem::swap(&mut self.input, input);
+        self.output.clear();
+        self.response.clear();
+        self.failure = None;
+        self.phase = phase;
+        self.deadline = deadline;
+        self.port.begin(deadline, chain);
+    }
+    /// Ends the call: gives the input buffer back, and the output when the status was 0.
+    pub fn end(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) {
+        std::mem::swap(&mut self.input, input);
+        std::mem::swap(&mut self.output, output);
+        self.phase = Phase::Idle;
+        self.port.end();
+    }
+    /// The deadline of the running call; engines arm themselves by it.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+    /// What the plugin gave to `fail`, or the text of an `abort`, since the call began.
+    pub fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+    /// Bytes of input of the running call, as the export's argument.
+    pub fn input_len(&self) -> u32 {
+        u32::try_from(self.input.len()).unwrap_or(u32::MAX)
+    }
+    /// The bound on output.
+    pub fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+}

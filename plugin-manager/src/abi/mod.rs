@@ -1,0 +1,6 @@
+//! Guest memory and host-call decoding of ABI 1. Trusts no pointer; names no engine.
+
+mod context;
+pub mod vm;
+
+pub use context::{HostContext, Phase};

@@ -1,0 +1,1 @@
+//! One instance with its host context: a call from begin to end.

@@ -1,0 +1,45 @@
+//! Runs modules: one trait, one file for each engine, one conformance suite over all.
+
+mod code;
+mod engine;
+mod error;
+pub mod execution;
+#[cfg(feature = "wasmer-runtime")]
+mod wasmer_engine;
+#[cfg(feature = "wasmtime-runtime")]
+mod wasmtime_engine;
+
+pub use code::{CodeKey, TrustedCode};
+pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
+pub use error::{RuntimeError, Trap};
+
+use common::clock::Clock;
+use std::sync::Arc;
+
+/// The engines compiled into this build.
+pub fn available() -> &'static [EngineKind] {
+    &[
+        #[cfg(feature = "wasmtime-runtime")]
+        EngineKind::Wasmtime,
+        #[cfg(feature = "wasmer-runtime")]
+        EngineKind::Wasmer,
+    ]
+}
+
+/// The engine of this kind.
+///
+/// # Errors
+/// [`RuntimeError::NotCompiledIn`], or when the engine cannot start.
+pub fn engine(kind: EngineKind, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine>, RuntimeError> {
+    match kind {
+        #[cfg(feature = "wasmtime-runtime")]
+        EngineKind::Wasmtime => wasmtime_engine::start(clock.clone()),
+        #[cfg(feature = "wasmer-runtime")]
+        EngineKind::Wasmer => wasmer_engine::start(clock.clone()),
+        #[allow(unreachable_patterns, reason = "reached when an engine is left out of the build")]
+        other => {
+            let _ = clock;
+            Err(RuntimeError::NotCompiledIn(other))
+        }
+    }
+}

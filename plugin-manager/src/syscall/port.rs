@@ -1,0 +1,41 @@
+//! What an instance sees of the host: one object per instance, whatever stands behind it.
+
+use super::Status;
+use common::clock::Deadline;
+use common::identity::PluginId;
+use std::sync::Arc;
+
+/// How grave a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are the field's own")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// An instance's way to the bridge: the host's bus, a worker's remote end, or a test's fake.
+pub trait SyscallPort: Send {
+    /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
+    fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>);
+    /// The call ended: what it wrote to the log leaves the instance.
+    fn end(&mut self);
+    /// A host call by name. `response` is cleared first.
+    ///
+    /// # Errors
+    /// The status the guest is given.
+    fn syscall(&mut self, name: &[u8], args: &[u8], response: &mut Vec<u8>) -> Result<(), Status>;
+    /// A configured variable.
+    ///
+    /// # Errors
+    /// The status the guest is given.
+    fn env_get(&mut self, key: &[u8], response: &mut Vec<u8>) -> Result<(), Status>;
+    /// One log line. Bounded: what exceeds the bounds is cut or dropped, and counted.
+    fn log(&mut self, level: LogLevel, line: &[u8]);
+    /// The guest passed something that cannot be understood; recorded as class B.
+    fn invalid(&mut self, import: &'static str, what: &'static str);
+    /// Whether the deadline of the current call has passed.
+    fn expired(&self) -> bool;
+}
