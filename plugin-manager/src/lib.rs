@@ -4,6 +4,8 @@
 //! `ARCHITECTURE.md` beside this crate says where each line lives and which room may import which.
 
 pub mod abi;
+pub mod extension;
 pub mod runtime;
 pub mod sandbox;
+pub mod store;
 pub mod syscall;
