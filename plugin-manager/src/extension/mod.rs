@@ -1,0 +1,1 @@
+//! Host services behind the bridge.
