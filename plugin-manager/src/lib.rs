@@ -6,16 +6,12 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
-pub mod extension;
 pub mod lifecycle;
 pub mod loader;
 pub mod metrics;
 pub mod plugin;
-pub mod registry;
 pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
 pub mod store;
 pub mod syscall;
-
-pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};

@@ -49,7 +49,7 @@ impl PluginManager {
     fn admit(&self, package: &[u8], start: bool) -> Result<InstallReport, ForgeError> {
         let host = self.host();
         let verified = host.prove(package)?;
-        let name = verified.manifest().name.clone();
+        let name = verified.package().manifest().name.clone();
         host.authorise(ManagementAction::Install, name.as_str())?;
         let lock = self.lock(name.as_str());
         let _held = lock.lock();
@@ -67,7 +67,7 @@ impl PluginManager {
     /// Name, count and dependencies: whether there is room for this plugin beside those installed.
     fn room_for(&self, grant: &Grant) -> Result<(), ForgeError> {
         let host = self.host();
-        let manifest = grant.package().manifest();
+        let manifest = grant.package().package().manifest();
         let rows = host.home.plugins()?;
         if let Some(old) = rows.iter().find(|row| row.plugin.name == manifest.name) {
             return Err(conflict(old, &manifest.publisher).into());
@@ -134,13 +134,13 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
 
 fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
     let verified = grant.package();
-    let manifest = verified.manifest();
+    let manifest = verified.package().manifest();
     Ok(NewPlugin {
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),
         version: manifest.version.to_string(),
         package: Digest::of(package),
-        manifest: verified.manifest_digest(),
+        manifest: verified.package().manifest_digest(),
         desired: if start { Desired::Running } else { Desired::Stopped },
         engine: grant.engine().name().to_owned(),
         facts: facts(grant)?,
@@ -148,7 +148,7 @@ fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeErr
 }
 
 fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
-    let manifest = grant.package().manifest();
+    let manifest = grant.package().package().manifest();
     let operations: Vec<&str> = manifest.operations.iter().map(|o| o.name.as_str()).collect();
     let dependencies: BTreeMap<&str, String> =
         manifest.dependencies.iter().map(|(name, req)| (name.as_str(), req.to_string())).collect();

@@ -2,19 +2,17 @@
 
 use super::adapters::Vault;
 use super::host::Host;
-use crate::abi;
-use crate::attestation::manifest::{Lifecycle, Manifest};
 use crate::attestation::{ModuleFacts, VerifiedPackage};
-use crate::lifecycle::{Blueprint, ManagedPlugin};
+use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
 use crate::loader::Package;
 use crate::metrics::PluginMetrics;
 use crate::plugin::PluginState;
 use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
-use crate::sandbox::Grant;
-use common::audit::{Actor, Outcome, Record};
+use crate::sandbox::{Grant, Lifecycle};
+use crate::syscall::HostPort;
+use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError};
 use common::identity::{IdentityContext, PluginId, PluginIdentity};
-use microkernel::syscall_bridge::Caller;
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +43,12 @@ impl Host {
         let engine = self.engine(grant.engine())?;
         let fuel = grant.limits().fuel.is_some();
         let package = grant.package();
-        let key = CodeKey { module: package.module_digest(), fingerprint: engine.fingerprint(fuel) };
+        let key = CodeKey { module: package.facts().digest, fingerprint: engine.fingerprint(fuel) };
         if let Some(module) = self.cached(&*engine, &key, fuel)? {
             return Ok(Ready { engine, module, compiled_in: None });
         }
         let began = self.clock.mono_ns();
-        let module = engine.compile(package.module(), fuel)?;
+        let module = engine.compile(package.package().module(), fuel)?;
         let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));
         let sealed = key.seal(&self.seal, &engine.serialize(&module)?);
         self.home.keep_code(&key.digest(), &sealed)?;
@@ -84,23 +82,22 @@ impl Host {
 
     /// A plugin that can be brought up.
     pub fn assemble(
-        self: &Arc<Self>,
-        grant: Grant,
+        &self,
+        grant: &Grant,
         ready: Ready,
         state: PluginState,
-    ) -> Result<ManagedPlugin, ForgeError> {
+    ) -> ManagedPlugin {
         let package = grant.package();
-        let manifest = package.manifest();
+        let manifest = package.package().manifest();
         let identity = identity(package);
         let vault = Vault::new(self.home.clone(), &identity);
-        let operations = manifest.operations.iter().map(|o| o.name.as_str().to_owned()).collect();
         let blueprint = Blueprint {
-            plan: plan(manifest, package.module_facts()),
-            operations,
+            plan: plan(package.facts()),
+            operations: package.facts().operations.clone(),
             limits: grant.limits().clone(),
             mode: manifest.instances.mode,
             max_instances: usize::try_from(manifest.instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
-            ports: self.ports(&identity, &grant),
+            ports: self.ports(&identity, grant),
             identity,
             engine: ready.engine,
             module: ready.module,
@@ -109,21 +106,17 @@ impl Host {
             metrics: Arc::new(PluginMetrics::default()),
             vault: Arc::new(vault),
         };
-        Ok(ManagedPlugin::new(blueprint, state))
+        ManagedPlugin::new(blueprint, state)
     }
 
     /// Each instance gets its own caller: its own number in records, its own memory of decisions.
-    fn ports(self: &Arc<Self>, identity: &PluginIdentity, grant: &Grant) -> crate::lifecycle::PortMaker {
-        let (host, identity) = (Arc::downgrade(self), identity.clone());
+    fn ports(&self, identity: &PluginIdentity, grant: &Grant) -> PortMaker {
+        let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
-        let bridge = self.bridge.clone();
-        let (audit, lines) = (self.audit.clone(), self.lines.clone());
-        let _ = host;
-        Box::new(move |number| {
-            let identity = Arc::new(IdentityContext::plugin(PluginIdentity { instance: number, ..identity.clone() }));
-            let trust = TrustContext::with_grants(identity, permissions.clone());
-            let caller = Caller::new(trust, &audit);
-            Box::new(crate::syscall::HostPort::new(bridge.clone(), caller, lines.clone()))
+        Box::new(move |instance| {
+            let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
+            let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
+            Box::new(HostPort::new(bridge.clone(), bridge.caller(trust), &bus))
         })
     }
 }
@@ -133,34 +126,24 @@ const MAX_INSTANCES: usize = 256;
 
 /// The identity of a package's plugin as a whole.
 pub(super) fn identity(package: &VerifiedPackage) -> PluginIdentity {
-    let manifest = package.manifest();
+    let manifest = package.package().manifest();
     PluginIdentity {
         id: PluginId::new(&manifest.publisher, &manifest.name),
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),
         version: manifest.version.to_string(),
-        digest: package.manifest_digest(),
+        digest: package.package().manifest_digest(),
         instance: 0,
     }
 }
 
-/// The actor of a package's plugin as a whole.
-pub(super) fn actor(package: &VerifiedPackage) -> Actor {
-    Actor::new(&IdentityContext::plugin(identity(package)))
-}
-
-/// The exports the manifest names and the module has.
-fn plan(manifest: &Manifest, facts: &ModuleFacts) -> ExportPlan {
-    let has = |name: &str| facts.exports.contains_key(name);
-    let entry = |function: Lifecycle| {
-        let export = manifest.entry_point(function).export;
-        has(export.as_str()).then(|| export.as_str().to_owned())
-    };
+/// The exports the verification found.
+fn plan(facts: &ModuleFacts) -> ExportPlan {
     ExportPlan {
-        lifecycle: Lifecycle::ALL.map(entry),
-        operations: manifest.operations.iter().map(|o| o.name.as_str().to_owned()).collect(),
-        initialize: has(abi::INITIALIZE),
-        state_save: has(abi::STATE_SAVE),
-        state_load: has(abi::STATE_LOAD),
+        lifecycle: Lifecycle::ALL.map(|function| facts.lifecycle.get(&function).cloned()),
+        operations: facts.operations.clone(),
+        initialize: facts.initialize,
+        state_save: facts.state_save,
+        state_load: facts.state_load,
     }
 }

@@ -12,15 +12,10 @@ mod wasmer_engine;
 mod wasmtime_engine;
 
 pub use code::{CodeKey, TrustedCode};
-<<<<<<< HEAD
-pub use crate::sandbox::EngineKind;
-pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Lifecycle, Usage};
-pub use error::{RuntimeError, Trap};
-=======
-pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
+pub use crate::sandbox::{EngineKind, Lifecycle};
+pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
 pub use error::{EngineFailure, RuntimeError, Trap};
 pub use execution::{CallOutcome, Execution, Terms};
->>>>>>> engine
 
 use common::clock::Clock;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 mod limits;
 mod policy;
 
+pub use crate::attestation::manifest::{InstanceMode, Lifecycle};
 pub use crate::config::EngineKind;
 pub use limits::{Clamp, Limits};
 pub use policy::{Enforcement, Grant, SandboxError, SandboxPolicy, Withheld};

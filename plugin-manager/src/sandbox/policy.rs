@@ -111,7 +111,7 @@ impl SandboxPolicy {
         if self.wall == Wall::Demanded {
             return Err(SandboxError::NoWall);
         }
-        let manifest = package.manifest();
+        let manifest = package.package().manifest();
         let engine = self.engine_for(manifest.engine)?;
         let (limits, clamps) = self.limits_for(&manifest.limits);
         let served = |p: &Permission| self.services.contains(&p.capability);
