@@ -169,7 +169,9 @@ impl Cert {
             ED25519 if info.algorithm.parameters.is_none() => Algorithm::Ed25519,
             EC_KEY if curve() == Some(P256) => Algorithm::EcdsaP256Sha256,
             other => {
-                return Err(AttestationError::NotAccepted { what: format!("a key of the algorithm {other}") });
+                return Err(AttestationError::NotAccepted {
+                    what: format!("a key of the algorithm {other}"),
+                });
             }
         };
         let raw = info
