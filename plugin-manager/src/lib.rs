@@ -4,12 +4,15 @@
 //! `ARCHITECTURE.md` beside this crate says where each line lives and which room may import which.
 
 pub mod abi;
+pub mod attestation;
+pub mod config;
+pub mod loader;
+pub mod metrics;
+pub mod plugin;
+pub mod registry;
+pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
 pub mod syscall;
-pub mod registry;
 
 pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
-pub mod config;
-pub mod metrics;
-pub mod plugin;
