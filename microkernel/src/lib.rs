@@ -3,5 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+mod kernel;
 pub mod syscall_bridge;
 pub mod trust;
+
+pub use kernel::{Installed, Kernel, KernelError, install};

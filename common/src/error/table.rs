@@ -92,6 +92,7 @@ table! {
     E2003 Denied "the policy could not be evaluated" => "mend the policy that is named: an error denies";
     E2004 Usage "the policy is not valid" => "mend the line that is named";
     E2006 Denied "the identity is not known to the kernel" => "register the identity's trust context first";
+    E2007 Denied "the host call was denied" => "`forgeone audit tail` shows the rule or the missing permission";
 
     E3001 Audit "the audit log cannot record, so the action was refused" => "free space or mend the disk under audit/, then try again";
     E3002 Audit "a checkpoint is damaged or signed by another key" => "compare with a checkpoint kept elsewhere";
@@ -115,6 +116,12 @@ table! {
     E4017 Limit "the plugin was restarted too often" => "see its log, mend it and start it again";
     E4018 Limit "the host has as many plugins as it may have" => "remove a plugin, or raise max_plugins";
     E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
+    E4060 Plugin "the plugin made a malformed host call" => "mend the plugin: see the cause in the audit log";
+    E4061 Plugin "the plugin asked for a host call this build does not have" => "use a build with the extension that has it";
+    E4062 Limit "the host call exceeded a limit" => "ask for less at once, or ask the operator to raise the limit";
+    E4063 Internal "the service behind the host call is unavailable" => "see the cause in the audit log and try again";
+    E4064 Internal "the service behind the host call failed" => "see the cause in the audit log; report it if it stays so";
+    E4065 State "the host call is in conflict with the current state" => "read the current state and try again";
 
     E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";

@@ -9,7 +9,6 @@ pub struct Permit {
 }
 
 impl Permit {
-    #[allow(dead_code, reason = "the evaluator makes permits")]
     pub(super) const fn new(epoch: u64, policies: u32, cached: bool) -> Self {
         Self { epoch, policies, cached }
     }
