@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
+pub mod keys;
 pub mod loader;
 pub mod metrics;
 pub mod plugin;
@@ -14,5 +15,12 @@ pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
 pub mod syscall;
+pub mod workshop;
 
+pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use loader::forgepkg::File as PackageFile;
+pub use loader::{Asset, Package, PackageLimits, Source, pack};
 pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
+pub use workshop::{
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign, verify,
+};
