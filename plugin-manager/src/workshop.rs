@@ -187,7 +187,8 @@ pub fn check_policies(home: &Path, config: Option<&Path>) -> Result<PolicyReport
     let dir = home.join("trust/policy");
     let files = sources::policies(&dir)?;
     let actions = builtin_actions();
-    let evaluator = TrustEvaluator::with_options(&actions, &files, &sources::policy_options(&config))?;
+    let options = sources::policy_options(&config);
+    TrustEvaluator::with_options(&actions, &files, &options)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {
         name: s.name.clone(),
         file: dir.join(&s.name),
@@ -195,7 +196,7 @@ pub fn check_policies(home: &Path, config: Option<&Path>) -> Result<PolicyReport
     };
     Ok(PolicyReport {
         sources: files.iter().map(line).collect(),
-        builtin: evaluator.builtin_policies(),
+        builtin: options.builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
     })
 }
