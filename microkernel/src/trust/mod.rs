@@ -57,4 +57,4 @@ pub(crate) use table::Row;
 pub use types::{Denial, ManagementAction, Resource, ResourceKind, Verdict};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

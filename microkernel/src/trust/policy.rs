@@ -37,6 +37,23 @@ impl Default for PolicyOptions {
     }
 }
 
+impl PolicyOptions {
+    /// The ids of the built-in policies that are in force under these options.
+    pub fn builtin(&self) -> Vec<&'static str> {
+        let mut ids = vec![
+            builtin::OPEN,
+            builtin::OWN_SECTION,
+            builtin::PRIVATE_AREA,
+            builtin::HOST_MANAGES,
+            builtin::OPERATOR_MANAGES,
+        ];
+        if self.enforcement == Enforcement::GrantedIsPermitted {
+            ids.push(builtin::GRANTED_IS_PERMITTED);
+        }
+        ids
+    }
+}
+
 /// The ids of the built-in policies; the same with and without Cedar.
 pub(super) mod builtin {
     /// `log` and `ping`, for everyone.
