@@ -88,6 +88,9 @@ pub enum HostError {
         /// The rule, or what is missing.
         reason: String,
     },
+    /// More policy files than are read.
+    #[error("there are more than {} policy files", crate::config::MAX_POLICIES)]
+    TooManyPolicies,
     /// A setting's section, key or value is not valid.
     #[error("{0}")]
     Setting(&'static str),
@@ -106,6 +109,7 @@ impl Coded for HostError {
             Self::NotRunning { .. } => &codes::E5003,
             Self::WrongMove { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
+            Self::TooManyPolicies => &codes::E0102,
             Self::Setting(_) => &codes::E0101,
         }
     }

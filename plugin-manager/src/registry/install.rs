@@ -1,19 +1,18 @@
 //! Installing and removing: proof first, record second, effect last.
 
 use super::error::HostError;
-use super::host::Host;
+use super::dependencies::{candidates, dependencies, plan};
 use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
-use crate::resolver::{self, Installed};
+use crate::resolver::Candidate;
 use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
-use common::identity::{Digest, Name};
+use common::identity::{Digest, Name, PluginId};
 use microkernel::trust::ManagementAction;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
 pub(super) mod fact {
@@ -75,9 +74,9 @@ impl PluginManager {
         if u32::try_from(rows.len()).unwrap_or(u32::MAX) >= host.config.max_plugins {
             return Err(HostError::Full(host.config.max_plugins).into());
         }
-        let mut installed = installed(&rows)?;
-        installed.push(Installed::from_manifest(manifest));
-        resolver::resolve(&installed, &[manifest.name.clone()], &host_versions()?)?;
+        let mut candidates = candidates(&rows)?;
+        candidates.push(Candidate::from(grant.package()));
+        plan(&candidates, &manifest.name)?;
         Ok(())
     }
 
@@ -96,7 +95,7 @@ impl PluginManager {
             let data = if keep_data { "kept" } else { "erased" };
             host.intend(ManagementAction::Remove.name(), name, &[("version", &row.plugin.version), ("data", data)])?;
             self.take_down(name, End::Unload)?;
-            host.services.forget(&row.plugin.publisher, &row.plugin.name);
+            host.services.kv.forget(PluginId::new(&row.plugin.publisher, &row.plugin.name))?;
             host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
             host.publish_settings()
         })

@@ -2,17 +2,18 @@
 
 use super::error::HostError;
 use super::host::Host;
-use super::install::{End, dependencies, host_versions, installed};
+use super::dependencies::{candidates, plan};
+use super::install::End;
 use super::load::identity;
 use super::open::ManagerBuilder;
-use crate::lifecycle::ManagedPlugin;
+use super::router::{Router, keep};
+use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
-use crate::resolver;
-use crate::runtime::execution::Terms;
+use crate::runtime::Terms;
 use crate::store::{Desired, InstalledPlugin};
 use common::clock::Deadline;
 use common::error::ForgeError;
-use common::identity::{Name, PluginId};
+use common::identity::{IdentityContext, Name, PluginId};
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ pub(super) struct Hall {
     loaded: DashMap<String, Arc<Loaded>>,
     locks: DashMap<String, Arc<Mutex<()>>>,
     no_chain: Arc<[PluginId]>,
+    /// Kept here: the services hold it weakly.
+    _router: Arc<Router>,
 }
 
 /// A plugin that was loaded, and the policy epoch in which calling it was allowed last.
@@ -55,9 +58,20 @@ impl PluginManager {
         ManagerBuilder::default()
     }
 
+    /// A hall over these parts; plugins find each other through it.
     pub(super) fn over(host: Arc<Host>) -> Self {
-        let (loaded, locks) = (DashMap::new(), DashMap::new());
-        Self { hall: Arc::new(Hall { host, loaded, locks, no_chain: Arc::from([]) }) }
+        let hall = Arc::new_cyclic(|weak| {
+            let router = Arc::new(Router(weak.clone()));
+            host.services.router.install(keep(&router));
+            let (loaded, locks) = (DashMap::new(), DashMap::new());
+            Hall { host, loaded, locks, no_chain: Arc::from([]), _router: router }
+        });
+        Self { hall }
+    }
+
+    /// A handle to this hall.
+    pub(super) fn of(hall: Arc<Hall>) -> Self {
+        Self { hall }
     }
 
     pub(super) fn hall(&self) -> &Arc<Hall> {
@@ -114,12 +128,13 @@ impl PluginManager {
         let row = self.row(name)?;
         desired_running(&row)?;
         let rows = self.host().home.plugins()?;
-        let plan = resolver::resolve(&installed(&rows)?, &[row.plugin.name], &host_versions()?)?;
-        let mut last = None;
-        for member in plan.order() {
-            last = Some(self.bring_one_up(member)?);
+        for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
+            let loaded = self.bring_one_up(member)?;
+            if *member == row.plugin.name {
+                return Ok(loaded);
+            }
         }
-        last.ok_or_else(|| HostError::NoPlugin(name.to_owned()).into())
+        Err(HostError::NoPlugin(name.to_owned()).into())
     }
 
     fn bring_one_up(&self, name: &Name) -> Result<Arc<Loaded>, ForgeError> {
@@ -183,21 +198,26 @@ impl PluginManager {
         }
         let host = self.host();
         host.bus.flush();
-        first.and(host.services.flush().map_err(ForgeError::from)).and(Ok(host.audit.flush()?))
+        first.and(host.services.kv.flush().map_err(ForgeError::from)).and(Ok(host.audit.flush()?))
     }
 
     /// The plugins that are up; those that need others come before them.
     fn down_order(&self) -> Vec<String> {
-        let mut up: Vec<String> = self.hall.loaded.iter().map(|entry| entry.key().clone()).collect();
-        up.sort();
+        let mut left: Vec<String> = self.hall.loaded.iter().map(|entry| entry.key().clone()).collect();
+        left.sort();
         let rows = self.host().home.plugins().unwrap_or_default();
-        let names: Vec<Name> = up.iter().filter_map(|name| Name::new(name).ok()).collect();
-        let plan = installed(&rows).and_then(|all| Ok(resolver::resolve(&all, &names, &host_versions()?)?));
-        match plan {
-            Ok(plan) => plan.order().iter().rev().map(ToString::to_string).filter(|n| up.contains(n)).collect(),
-            // What cannot be ordered is still stopped.
-            Err(_) => up,
+        let all = candidates(&rows).unwrap_or_default();
+        let mut order: Vec<String> = Vec::new();
+        for name in left.iter().filter_map(|name| Name::new(name).ok()) {
+            // What cannot be ordered is still stopped, after the others.
+            let needed_first = plan(&all, &name).map(|p| p.start_order().to_vec()).unwrap_or_default();
+            order.extend(needed_first.iter().map(ToString::to_string).filter(|n| left.contains(n)));
         }
+        order.extend(left);
+        let mut seen = std::collections::BTreeSet::new();
+        order.retain(|name| seen.insert(name.clone()));
+        order.reverse();
+        order
     }
 }
 
@@ -226,6 +246,13 @@ impl Hall {
         Ok(())
     }
 
+    /// Writes what a callee said when it failed to the callee's own log.
+    pub fn say(&self, caller: &IdentityContext, error: &LifecycleError) {
+        if let LifecycleError::Status { plugin, failure: Some(text), .. } = error {
+            tracing::warn!(target: "forgeone::plugin_call", %plugin, caller = caller.name(), text, "a called plugin failed");
+        }
+    }
+
     /// Calls a plugin that is up on behalf of another plugin.
     pub fn call_for_plugin(
         &self,
@@ -234,7 +261,7 @@ impl Hall {
         input: &[u8],
         deadline: Deadline,
         chain: &Arc<[PluginId]>,
-    ) -> Result<Vec<u8>, crate::lifecycle::LifecycleError> {
+    ) -> Result<Vec<u8>, LifecycleError> {
         let index = loaded.plugin.operation(operation)?;
         let mut output = Vec::new();
         let terms = Terms { deadline: deadline.min(loaded.plugin.deadline()), chain };
@@ -252,9 +279,4 @@ fn desired_running(row: &InstalledPlugin) -> Result<(), ForgeError> {
     };
     let name = row.plugin.name.to_string();
     Err(HostError::NotRunning { name, state: state.name(), failure: row.failure.clone() }.into())
-}
-
-/// Whether any dependency of the row names this plugin.
-pub(super) fn needs(row: &InstalledPlugin, name: &str) -> Result<bool, ForgeError> {
-    Ok(dependencies(row)?.contains_key(name))
 }

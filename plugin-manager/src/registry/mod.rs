@@ -2,6 +2,7 @@
 //! root uses this.
 
 mod adapters;
+mod dependencies;
 mod doctor;
 mod error;
 mod host;
@@ -11,6 +12,7 @@ mod manager;
 mod open;
 mod report;
 mod router;
+pub(crate) mod sources;
 mod steps;
 
 pub use error::HostError;
