@@ -56,7 +56,6 @@ fn secret(path: &Path) -> impl FnOnce(CryptoError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::super::home::tests::open;
-    use super::*;
     use common::error::{Coded, codes};
     use std::os::unix::fs::PermissionsExt;
 
