@@ -1,6 +1,8 @@
 //! Guest memory and host-call decoding of ABI 1. Trusts no pointer; names no engine.
 
 mod context;
+mod memory;
 pub mod vm;
 
 pub use context::{HostContext, Phase};
+pub use memory::{OutOfBounds, Span};
