@@ -206,3 +206,187 @@ impl Drop for Armed<'_> {
         self.slot.disarm(self.deadline);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::clock::ManualClock;
+
+    /// A flag that lives as long as the test.
+    fn flag() -> (Flag, &'static AtomicU32) {
+        let word: &'static AtomicU32 = Box::leak(Box::default());
+        // SAFETY: leaked, so valid for ever.
+        (unsafe { Flag::at(NonNull::from(word)) }, word)
+    }
+
+    fn deadlines() -> (Arc<ManualClock>, Arc<Deadlines>) {
+        let clock = ManualClock::at(0);
+        (clock.clone(), Arc::new(Deadlines::new(clock)))
+    }
+
+    #[test]
+    fn a_flag_is_set_when_its_deadline_has_passed_and_cleared_after_the_call() {
+        let (clock, deadlines) = deadlines();
+        let (flag, word) = flag();
+        let watch = deadlines.register(flag).unwrap();
+        let ((), fired) = watch.during(Deadline::at_ms(10), || {
+            deadlines.tick();
+            assert_eq!(word.load(Ordering::SeqCst), 0);
+            clock.advance(Duration::from_millis(9));
+            deadlines.tick();
+            assert_eq!(word.load(Ordering::SeqCst), 0);
+            clock.advance(Duration::from_millis(1));
+            deadlines.tick();
+            assert_eq!(word.load(Ordering::SeqCst), 1);
+        });
+        assert!(fired);
+        assert_eq!(word.load(Ordering::SeqCst), 0);
+        let ((), fired) = watch.during(Deadline::at_ms(11), || deadlines.tick());
+        assert!(!fired, "the next call has a deadline of its own");
+    }
+
+    #[test]
+    fn a_tick_after_the_call_sets_nothing() {
+        let (clock, deadlines) = deadlines();
+        let (flag, word) = flag();
+        let watch = deadlines.register(flag).unwrap();
+        assert!(!watch.during(Deadline::at_ms(1), || ()).1);
+        clock.advance(Duration::from_secs(1));
+        deadlines.tick();
+        assert_eq!(word.load(Ordering::SeqCst), 0);
+        assert!(!watch.during(Deadline::NEVER, || deadlines.tick()).1);
+        for ms in [FIRED, FIRING, IDLE] {
+            assert!(!watch.during(Deadline::at_ms(ms), || deadlines.tick()).1);
+        }
+    }
+
+    #[test]
+    fn each_of_many_fires_at_its_own_time() {
+        let (clock, deadlines) = deadlines();
+        let watches: Vec<_> = (0..50)
+            .map(|_| {
+                let (flag, word) = flag();
+                (deadlines.register(flag).unwrap(), word)
+            })
+            .collect();
+        // The later deadlines first, so that the earliest known has to come down.
+        for (ms, (watch, _)) in (1..=50).zip(&watches).rev() {
+            watch.slot.state.store(ms, Ordering::SeqCst);
+            deadlines.earliest.fetch_min(ms, Ordering::SeqCst);
+        }
+        for now in 1..=50 {
+            clock.advance(Duration::from_millis(1));
+            deadlines.tick();
+            let set = watches.iter().filter(|(_, word)| word.load(Ordering::SeqCst) == 1).count();
+            assert_eq!(set, now);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_call_disarms() {
+        let (clock, deadlines) = deadlines();
+        let (flag, word) = flag();
+        let watch = deadlines.register(flag).unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            watch.during(Deadline::at_ms(1), || {
+                clock.advance(Duration::from_millis(1));
+                deadlines.tick();
+                std::panic::resume_unwind(Box::new(()));
+            })
+        }));
+        assert!(caught.is_err());
+        deadlines.tick();
+        assert_eq!(word.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn slots_are_used_again_and_bounded() {
+        let (_, deadlines) = deadlines();
+        let (flag, _) = flag();
+        for _ in 0..3 {
+            let watches: Vec<_> = std::iter::from_fn(|| deadlines.register(flag)).collect();
+            assert_eq!(watches.len(), MAX_SLOTS);
+        }
+        assert_eq!(deadlines.slots.lock().slots.len(), MAX_SLOTS);
+        assert_eq!(deadlines.slots.lock().free.len(), MAX_SLOTS);
+    }
+
+    #[test]
+    fn a_dropped_watch_leaves_nothing_behind_that_could_set_the_flag() {
+        let (clock, deadlines) = deadlines();
+        let (flag, word) = flag();
+        let watch = deadlines.register(flag).unwrap();
+        watch.slot.state.store(1, Ordering::SeqCst);
+        deadlines.earliest.fetch_min(1, Ordering::SeqCst);
+        drop(watch);
+        clock.advance(Duration::from_secs(1));
+        deadlines.tick();
+        assert_eq!(word.load(Ordering::SeqCst), 0);
+    }
+
+    /// The race: short calls whose deadlines pass at about their end, against a thread that does nothing but tick.
+    #[test]
+    fn no_tick_ever_reaches_the_next_call() {
+        let (clock, deadlines) = deadlines();
+        let stop = Arc::new(AtomicU32::new(0));
+        let (ticking, stopped) = (deadlines.clone(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            while stopped.load(Ordering::Relaxed) == 0 {
+                clock.advance(Duration::from_millis(1));
+                ticking.tick();
+            }
+        });
+        let callers: Vec<_> = (0..3)
+            .map(|_| {
+                let deadlines = deadlines.clone();
+                std::thread::spawn(move || {
+                    let (flag, word) = flag();
+                    let watch = deadlines.register(flag).unwrap();
+                    let mut fired = 0;
+                    for round in 0..200_000u64 {
+                        let soon = deadlines.clock.coarse_ms().saturating_add(round % 4);
+                        let (early, late) = watch.during(Deadline::at_ms(soon), || {
+                            let set = word.load(Ordering::SeqCst) == 1;
+                            set && deadlines.clock.coarse_ms() < soon
+                        });
+                        assert!(!early, "set before its deadline");
+                        assert_eq!(word.load(Ordering::SeqCst), 0, "set after its call");
+                        fired += u32::from(late);
+                    }
+                    fired
+                })
+            })
+            .collect();
+        let fired: u32 = callers.into_iter().map(|caller| caller.join().unwrap()).sum();
+        stop.store(1, Ordering::Relaxed);
+        thread.join().unwrap();
+        assert!(fired > 0, "the race was never run");
+    }
+
+    #[test]
+    fn an_armed_call_among_many_is_never_forgotten() {
+        let clock = common::clock::SystemClock::start().unwrap();
+        let deadlines = Deadlines::start(clock.clone()).unwrap();
+        let callers: Vec<_> = (0..4)
+            .map(|thread| {
+                let (deadlines, clock) = (deadlines.clone(), clock.clone());
+                std::thread::spawn(move || {
+                    let (flag, word) = flag();
+                    let watch = deadlines.register(flag).unwrap();
+                    for round in 0..100 {
+                        let timeout = Duration::from_millis(1 + (thread + round) % 3);
+                        let begun = std::time::Instant::now();
+                        let ((), fired) = watch.during(Deadline::after(&*clock, timeout), || {
+                            while word.load(Ordering::SeqCst) == 0 {
+                                assert!(begun.elapsed() < Duration::from_secs(10), "forgotten");
+                                std::hint::spin_loop();
+                            }
+                        });
+                        assert!(fired);
+                    }
+                })
+            })
+            .collect();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+    }
+}

@@ -4,6 +4,7 @@
 //! dropped, and has one lock for all of them.
 
 use super::deadline::Deadlines;
+use super::host;
 use super::instance::WasmerInstance;
 use super::middleware::{self, Instrument};
 use crate::abi::HostContext;
@@ -61,7 +62,7 @@ fn failure(error: &dyn Display) -> EngineFailure {
 /// What wasmtime has on as well, and nothing else.
 fn features() -> Features {
     let mut features = Features::none();
-    features.bulk_memory(true).reference_types(true).simd(true).multi_value(true);
+    features.bulk_memory(true).reference_types(true).simd(true).multi_value(true).extended_const(true);
     features
 }
 
@@ -73,8 +74,9 @@ fn foreign() -> EngineFailure {
     EngineFailure("the module belongs to another engine".to_owned())
 }
 
-fn compiled(module: Module, engine: wasmer::Engine) -> CompiledModule {
-    CompiledModule { kind: EngineKind::Wasmer, inner: Arc::new(Compiled { module, engine }) }
+fn compiled(module: Module, engine: wasmer::Engine) -> Result<CompiledModule, EngineFailure> {
+    host::check(&module).map_err(EngineFailure)?;
+    Ok(CompiledModule { kind: EngineKind::Wasmer, inner: Arc::new(Compiled { module, engine }) })
 }
 
 impl Engine for WasmerEngine {
@@ -94,9 +96,9 @@ impl Engine for WasmerEngine {
 
     fn compile(&self, wasm: &[u8], fuel: bool) -> Result<CompiledModule, RuntimeError> {
         let engine = self.engine(fuel);
-        let module = Module::from_binary(&engine, wasm)
-            .map_err(|e| RuntimeError::Compile(EngineKind::Wasmer, failure(&e)))?;
-        Ok(compiled(module, engine))
+        let refused = |e| RuntimeError::Compile(EngineKind::Wasmer, e);
+        let module = Module::from_binary(&engine, wasm).map_err(|e| refused(failure(&e)))?;
+        compiled(module, engine).map_err(refused)
     }
 
     fn serialize(&self, module: &CompiledModule) -> Result<Vec<u8>, RuntimeError> {
@@ -109,9 +111,10 @@ impl Engine for WasmerEngine {
     fn load(&self, code: &TrustedCode, fuel: bool) -> Result<CompiledModule, RuntimeError> {
         let engine = self.engine(fuel);
         // SAFETY: a `TrustedCode` is what this host serialised and sealed under this fingerprint, unchanged.
-        let module = unsafe { Module::deserialize_unchecked(&engine, code.bytes().to_vec()) }
-            .map_err(|e| RuntimeError::Load(EngineKind::Wasmer, failure(&e)))?;
-        Ok(compiled(module, engine))
+        #[allow(unsafe_code, reason = "loading native code cannot be checked, only authenticated")]
+        let module = unsafe { Module::deserialize_unchecked(&engine, code.bytes().to_vec()) };
+        let failed = |e| RuntimeError::Load(EngineKind::Wasmer, e);
+        module.map_err(|e| failure(&e)).and_then(|module| compiled(module, engine)).map_err(failed)
     }
 
     fn instantiate(

@@ -2,7 +2,7 @@
 
 use super::deadline::{Deadlines, Flag, MAX_SLOTS, Watch};
 use super::engine::Compiled;
-use super::host::{self, Abort, Env};
+use super::host::{self, Aborted, Env};
 use super::middleware::{FUEL, INTERRUPT, START};
 use super::tunables::{Limited, max_pages};
 use crate::abi::HostContext;
@@ -10,6 +10,7 @@ use crate::runtime::{Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap,
 use crate::sandbox::Limits;
 use common::clock::Deadline;
 use common::error::codes;
+use forgeone_abi::names::export;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,7 +27,10 @@ impl Fuel {
     fn word(&self) -> &AtomicI64 {
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store;
         // `Fuel` is a private field of the instance, which owns the store, and is not used while the guest runs.
-        unsafe { self.0.as_ref() }
+        #[allow(unsafe_code, reason = "the fuel is a global of the instance")]
+        unsafe {
+            self.0.as_ref()
+        }
     }
 }
 
@@ -48,7 +52,7 @@ pub(super) struct WasmerInstance {
     budget: i64,
     used: Option<u64>,
     entries: Entries,
-    memory: Option<Memory>,
+    memory: Memory,
     env: FunctionEnv<Env>,
     store: Store,
     _module: Arc<Compiled>,
@@ -59,6 +63,7 @@ pub(super) struct WasmerInstance {
 // which `new_typed_with_env` requires to be `Send + Sync`, and `Env`, which is `Send`; no callback and no trap handler is
 // ever set on this store. What wasmer keeps in thread-locals (store context, stack, trap handler) it keeps only while a
 // call runs, and a call borrows the instance mutably. The code and its engine are shared through `Arc`s of `Sync` types.
+#[allow(unsafe_code, reason = "wasmer leaves it to its users to say when a store may move")]
 unsafe impl Send for WasmerInstance {}
 
 impl WasmerInstance {
@@ -77,14 +82,16 @@ impl WasmerInstance {
         let imports = host::imports(&mut store.as_store_mut(), &compiled.module, &env);
         let instance =
             wasmer::Instance::new(&mut store, &compiled.module, &imports).map_err(instantiation)?;
-        let memory = instance.exports.get_memory("memory").ok().cloned();
-        env.as_mut(&mut store).memory.clone_from(&memory);
+        let memory =
+            instance.exports.get_memory(export::MEMORY).map_err(|_| missing(export::MEMORY))?.clone();
+        env.as_mut(&mut store).memory = Some(memory.clone());
         let entries = entries(&store, &instance, plan)?;
         let start = instance.exports.get_typed_function::<(), ()>(&store, START).ok();
-        let interrupt = global(&mut store, &compiled.module, INTERRUPT).ok_or_else(|| export(INTERRUPT))?;
+        let interrupt = global(&mut store, &compiled.module, INTERRUPT).ok_or_else(|| missing(INTERRUPT))?;
         let fuel = global(&mut store, &compiled.module, FUEL).map(|word| Fuel(word.cast()));
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store.
         // The instance keeps the store and drops the watch before it; its code only reads the word.
+        #[allow(unsafe_code, reason = "the deadline thread writes into the instance")]
         let flag = unsafe { Flag::at(interrupt.cast()) };
         let watch = deadlines.register(flag).ok_or_else(too_many)?;
         let budget = limits.fuel.and_then(|fuel| i64::try_from(fuel).ok()).unwrap_or(i64::MAX);
@@ -115,7 +122,7 @@ impl WasmerInstance {
     }
 }
 
-fn export(name: &str) -> RuntimeError {
+fn missing(name: &str) -> RuntimeError {
     RuntimeError::Export(name.to_owned())
 }
 
@@ -153,22 +160,19 @@ fn global(store: &mut Store, module: &Module, name: &str) -> Option<NonNull<u8>>
 
 fn entries(store: &Store, instance: &wasmer::Instance, plan: &ExportPlan) -> Result<Entries, RuntimeError> {
     let exports = &instance.exports;
-    let status = |name: &str| exports.get_typed_function::<(), i32>(store, name).map_err(|_| export(name));
-    let sized = |name: &str| exports.get_typed_function::<i32, i32>(store, name).map_err(|_| export(name));
+    let status = |name: &str| exports.get_typed_function::<(), i32>(store, name).map_err(|_| missing(name));
+    let sized = |name: &str| exports.get_typed_function::<i32, i32>(store, name).map_err(|_| missing(name));
     let mut lifecycle = [const { None }; 6];
     for (slot, name) in lifecycle.iter_mut().zip(&plan.lifecycle) {
         *slot = name.as_deref().map(status).transpose()?;
     }
-    let initialize = |()| {
-        let name = "_initialize";
-        exports.get_typed_function::<(), ()>(store, name).map_err(|_| export(name))
-    };
+    let plain = |name: &str| exports.get_typed_function::<(), ()>(store, name).map_err(|_| missing(name));
     Ok(Entries {
-        initialize: plan.initialize.then_some(()).map(initialize).transpose()?,
+        initialize: plan.initialize.then_some(export::INITIALIZE).map(plain).transpose()?,
         lifecycle,
         operations: plan.operations.iter().map(|name| sized(name)).collect::<Result<_, _>>()?,
-        state_save: plan.state_save.then_some("state_save").map(status).transpose()?,
-        state_load: plan.state_load.then_some("state_load").map(sized).transpose()?,
+        state_save: plan.state_save.then_some(export::STATE_SAVE).map(status).transpose()?,
+        state_load: plan.state_load.then_some(export::STATE_LOAD).map(sized).transpose()?,
     })
 }
 
@@ -183,7 +187,7 @@ fn instantiation(error: InstantiationError) -> RuntimeError {
 /// The trap behind wasmer's error. A check that fails is an `unreachable`, so the words it looked at tell which.
 fn trap(error: wasmer::RuntimeError, fired: bool, exhausted: bool, failure: Option<String>) -> Trap {
     use wasmer::sys::vm::TrapCode;
-    if error.is::<Abort>() {
+    if error.is::<Aborted>() {
         return Trap::Abort(failure.unwrap_or_default());
     }
     let message = error.message();
@@ -257,7 +261,6 @@ impl Instance for WasmerInstance {
     }
 
     fn usage(&mut self) -> Usage {
-        let bytes = self.memory.as_ref().map_or(0, |memory| memory.view(&self.store).data_size());
-        Usage { memory_bytes: bytes, fuel: self.used }
+        Usage { memory_bytes: self.memory.view(&self.store).data_size(), fuel: self.used }
     }
 }

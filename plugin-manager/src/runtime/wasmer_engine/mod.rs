@@ -9,6 +9,8 @@ mod engine;
 mod host;
 mod instance;
 mod middleware;
+#[cfg(test)]
+mod tests;
 mod tunables;
 
 use super::{Engine, RuntimeError};
