@@ -75,6 +75,18 @@ pub enum Entry {
     StateLoad,
 }
 
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Initialize => f.write_str("`_initialize`"),
+            Self::Lifecycle(function) => write!(f, "`{}`", function.name()),
+            Self::Operation(index) => write!(f, "operation {index}"),
+            Self::StateSave => f.write_str("`state_save`"),
+            Self::StateLoad => f.write_str("`state_load`"),
+        }
+    }
+}
+
 /// Which exports an instance resolves, once, when it is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportPlan {
