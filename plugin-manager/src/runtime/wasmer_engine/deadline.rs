@@ -270,7 +270,7 @@ mod tests {
             })
             .collect();
         // The later deadlines first, so that the earliest known has to come down.
-        for (ms, (watch, _)) in (1..=50).zip(&watches).rev() {
+        for ((watch, _), ms) in watches.iter().zip(1..).collect::<Vec<_>>().into_iter().rev() {
             watch.slot.state.store(ms, Ordering::SeqCst);
             deadlines.earliest.fetch_min(ms, Ordering::SeqCst);
         }

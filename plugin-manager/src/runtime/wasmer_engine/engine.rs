@@ -66,12 +66,8 @@ fn features() -> Features {
     features
 }
 
-fn own(module: &CompiledModule) -> Option<Arc<Compiled>> {
-    module.inner.clone().downcast().ok()
-}
-
-fn foreign() -> EngineFailure {
-    EngineFailure("the module belongs to another engine".to_owned())
+fn own(module: &CompiledModule) -> Result<Arc<Compiled>, RuntimeError> {
+    module.inner.clone().downcast().map_err(|_| RuntimeError::Mismatch("it belongs to another engine"))
 }
 
 fn compiled(module: Module, engine: wasmer::Engine) -> Result<CompiledModule, EngineFailure> {
@@ -102,7 +98,7 @@ impl Engine for WasmerEngine {
     }
 
     fn serialize(&self, module: &CompiledModule) -> Result<Vec<u8>, RuntimeError> {
-        let own = own(module).ok_or_else(|| RuntimeError::Load(EngineKind::Wasmer, foreign()))?;
+        let own = own(module)?;
         let bytes =
             own.module.serialize().map_err(|e| RuntimeError::Load(EngineKind::Wasmer, failure(&e)))?;
         Ok(bytes.into())
@@ -124,7 +120,10 @@ impl Engine for WasmerEngine {
         limits: &Limits,
         context: HostContext,
     ) -> Result<Box<dyn Instance>, RuntimeError> {
-        let own = own(module).ok_or_else(|| RuntimeError::Load(EngineKind::Wasmer, foreign()))?;
+        let own = own(module)?;
+        if limits.fuel.is_some() && !own.module.info().exports.contains_key(middleware::FUEL) {
+            return Err(RuntimeError::Mismatch("it was compiled without fuel and its limits ask for fuel"));
+        }
         let instance = WasmerInstance::new(own, &self.target, &self.deadlines, plan, limits, context)?;
         Ok(Box::new(instance))
     }

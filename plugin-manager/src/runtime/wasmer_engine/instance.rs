@@ -19,6 +19,9 @@ use wasmer::{
     AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, Store, TypedFunction,
 };
 
+/// Tables one instance may have; their elements are bounded together.
+const TABLES: usize = 64;
+
 /// What is left of an instance's fuel; negative when it is exhausted.
 #[derive(Debug, Clone, Copy)]
 struct Fuel(NonNull<AtomicI64>);
@@ -138,6 +141,9 @@ fn limited_store(compiled: &Compiled, target: &Target, limits: &Limits) -> Resul
         let what = format!("{} pages of memory", memory.minimum.0);
         return Err(RuntimeError::Limit { what, code: &codes::E4011 });
     }
+    if info.tables.len() > TABLES {
+        return Err(RuntimeError::Limit { what: "too many tables".to_owned(), code: &codes::E4014 });
+    }
     let elements = info.tables.values().fold(0u32, |sum, table| sum.saturating_add(table.minimum));
     if elements > limits.table_elements {
         let what = format!("{elements} table elements");
@@ -200,10 +206,6 @@ fn trap(error: wasmer::RuntimeError, fired: bool, exhausted: bool, failure: Opti
     }
 }
 
-fn absent(entry: Entry) -> Trap {
-    Trap::Engine(format!("the instance has no {entry:?}"))
-}
-
 fn position(function: Lifecycle) -> usize {
     Lifecycle::ALL.iter().position(|other| *other == function).unwrap_or(usize::MAX)
 }
@@ -234,7 +236,7 @@ impl Instance for WasmerInstance {
         let entries = &self.entries;
         match entry {
             Entry::Initialize => {
-                let function = entries.initialize.clone().ok_or_else(|| absent(entry))?;
+                let function = entries.initialize.clone().ok_or(Trap::Missing(entry))?;
                 self.run(deadline, |store| function.call(store)).map(|()| 0)
             }
             Entry::Lifecycle(_) | Entry::StateSave => {
@@ -242,7 +244,7 @@ impl Instance for WasmerInstance {
                     Entry::Lifecycle(function) => entries.lifecycle(function),
                     _ => entries.state_save.as_ref(),
                 };
-                let function = function.cloned().ok_or_else(|| absent(entry))?;
+                let function = function.cloned().ok_or(Trap::Missing(entry))?;
                 self.run(deadline, |store| function.call(store))
             }
             Entry::Operation(_) | Entry::StateLoad => {
@@ -250,7 +252,7 @@ impl Instance for WasmerInstance {
                     Entry::Operation(index) => entries.operation(index),
                     _ => entries.state_load.as_ref(),
                 };
-                let function = function.cloned().ok_or_else(|| absent(entry))?;
+                let function = function.cloned().ok_or(Trap::Missing(entry))?;
                 self.run(deadline, |store| function.call(store, input))
             }
         }

@@ -1,5 +1,6 @@
 //! Makes memories and tables that cannot outgrow an instance's limits.
 
+use crate::runtime::STACK_BYTES;
 use crate::sandbox::Limits;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,7 +28,7 @@ impl Limited {
     pub(super) fn new(target: &Target, limits: &Limits, elements: u32) -> Self {
         Self {
             base: BaseTunables::for_target(target),
-            config: VMConfig { wasm_stack_size: Some(limits.stack_bytes) },
+            config: VMConfig { wasm_stack_size: Some(STACK_BYTES) },
             pages: max_pages(limits),
             growth: AtomicU32::new(limits.table_elements.saturating_sub(elements)),
         }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 /// Every way out of a function, of every result type there is, and code after it that is never reached.
-const WAYS_OUT: &str = r#"(module (memory (export "memory") 1)
+const WAYS_OUT: &str = r#"(module (memory (export "memory") 1) (elem declare func $f)
   (func $f (result i32) i32.const 7)
   (func $branch (result i32) (block (br 1 (i32.const 7))) (i32.const 1))
   (func $nested (param i32) (result i32)

@@ -63,6 +63,13 @@ fn without_a_limit_metered_code_runs_and_is_counted() {
 }
 
 #[test]
+fn a_fuel_limit_needs_metered_code() {
+    let bench = Bench::new();
+    let module = bench.compile(FUELLED, false).unwrap();
+    assert!(matches!(bench.make(&module, &OPERATIONS, &fuel(50)), Err(RuntimeError::Mismatch(_))));
+}
+
+#[test]
 fn metered_code_still_ends_at_its_deadline() {
     let bench = Bench::new();
     let module = bench.compile(FUELLED, true).unwrap();
@@ -86,17 +93,6 @@ fn endless_recursion_ends_as_exhausted_stack_each_time() {
         let mut guest = bench.make(&module, &["endless", "deep"], &Limits::default()).unwrap();
         assert_eq!(guest.call(1), Ok(1000));
         assert_eq!(guest.call(0), Err(Trap::Stack));
-    }
-}
-
-#[test]
-fn instances_with_stacks_of_different_sizes_take_turns() {
-    let bench = Bench::new();
-    let module = bench.compile(DEEP, false).unwrap();
-    for stack_bytes in [64 << 10, 1 << 20, 128 << 10, 512 << 10, 0, 2 << 20] {
-        let limits = Limits { stack_bytes, ..Limits::default() };
-        let mut guest = bench.make(&module, &["endless"], &limits).unwrap();
-        assert_eq!(guest.call(0), Err(Trap::Stack), "{stack_bytes}");
     }
 }
 
@@ -143,7 +139,10 @@ fn tables_grow_to_their_limit_together() {
 fn a_module_too_large_at_the_start_is_refused_with_its_code() {
     let bench = Bench::new();
     let limits = Limits { memory_bytes: 65_536, table_elements: 10, ..Limits::default() };
-    for (what, code) in [("(memory (export \"memory\") 2)", "E4011"), ("(table 11 funcref)", "E4014")] {
+    let tables = "(table 0 funcref)".repeat(65);
+    let cases =
+        [("(memory (export \"memory\") 2)", "E4011"), ("(table 11 funcref)", "E4014"), (&*tables, "E4014")];
+    for (what, code) in cases {
         let module = bench.compile(&format!("(module {what})"), false).unwrap();
         let Err(error) = bench.make(&module, &[], &limits) else { panic!("{what}") };
         assert!(matches!(error, RuntimeError::Limit { .. }), "{error}");
