@@ -40,13 +40,33 @@ impl StateVault for Vault {
 #[derive(Debug)]
 pub(super) struct KvRows(pub Arc<Home>);
 
+impl KvPersist for KvRows {
+    fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
+        self.0.kv_load(namespace, each).map_err(PersistError::new)
+    }
+    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
+        let rows = writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
+        self.0.kv_commit(rows).map_err(PersistError::new)
+    }
+}
+
+/// Log lines of plugins, in their files.
+#[derive(Debug)]
+pub(super) struct LogLines(pub LogFiles);
+
+impl LogSink for LogLines {
+    fn write(&self, plugin: &Name, block: &[u8]) -> std::io::Result<()> {
+        self.0.append(plugin, block).map_err(std::io::Error::other)
+    }
+}
+
 /// Measurements of plugins, beside the host's own.
 #[derive(Debug)]
 pub(super) struct Measurements(pub Arc<GuestMetrics>);
 
 impl MetricSink for Measurements {
     fn record(&self, plugin: &PluginIdentity, measurement: &Measurement<'_>) {
-        self.0.record(plugin.name.as_str(), measurement.name, measurement.kind, measurement.value);
+        self.0.record(plugin.name.as_str(), measurement.name, measurement.kind, measurement.value, &measurement.labels);
     }
 }
 

@@ -54,10 +54,12 @@ impl PluginManager {
     }
 
     fn trust_probe(&self) -> Probe {
-        let (verdict, detail) = match self.host().trust() {
-            Ok(Some(trust)) => ("ok", format!("{} anchors trusted", trust.anchors().len())),
-            Ok(None) => ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned()),
-            Err(e) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
+        let host = self.host();
+        let anchors = host.verifier.trust().map(|trust| trust.anchors().len());
+        let (verdict, detail) = match (&host.trust_problem, anchors) {
+            (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
+            (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
+            (None, None) => ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned()),
         };
         Probe { name: "trust".to_owned(), verdict, detail }
     }

@@ -3,16 +3,18 @@
 use super::error::HostError;
 use crate::attestation::Verifier;
 use crate::config::Config;
-use crate::extension::Services;
+use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
+use crate::metrics::GuestMetrics;
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
-use crate::store::{Home, LogFiles};
+use crate::store::{Home, InstalledPlugin, LogFiles, Section};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog, Outcome, Record};
 use common::clock::Clock;
 use common::crypto::MacKey;
 use common::error::{ErrorClass, ForgeError};
+use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::SyscallBridge;
 use microkernel::trust::{ManagementAction, TrustContext, Verdict};
 use parking_lot::Mutex;
@@ -26,7 +28,7 @@ pub(super) struct Host {
     pub clock: Arc<dyn Clock>,
     pub audit: AuditLog,
     pub bridge: Arc<SyscallBridge>,
-    pub services: Services,
+    pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: LogFiles,
     pub verifier: Verifier,
@@ -38,6 +40,10 @@ pub(super) struct Host {
     /// The operator, as decisions know it.
     pub operator: TrustContext,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
+    /// Why `trust.toml` cannot be used, when it cannot: no signed package passes then.
+    pub trust_problem: Option<ForgeError>,
+    /// What plugins measured themselves.
+    pub guest_metrics: Arc<GuestMetrics>,
 }
 
 impl std::fmt::Debug for Host {
@@ -72,6 +78,48 @@ impl Host {
             }
             .into()),
         }
+    }
+
+    /// Tells the log that the home was opened, and which security defaults are switched off.
+    pub fn announce(&self) -> Result<(), ForgeError> {
+        let weakened = self.config.weakened().join(" ");
+        let details = [("environment", self.config.environment.name()), ("weakened", weakened.as_str())];
+        self.intend("open", "", &details)
+    }
+
+    /// Hands every plugin's settings to the services: those of the configuration file, then those set since.
+    pub fn publish_settings(&self) -> Result<(), ForgeError> {
+        let mut all = BTreeMap::new();
+        for row in self.home.plugins()? {
+            let settings = self.settings(&row.plugin.name)?;
+            all.insert(row.plugin.name, settings);
+        }
+        self.services.settings.replace(all);
+        Ok(())
+    }
+
+    /// The settings of one plugin, as its host calls see them.
+    pub fn settings(&self, plugin: &Name) -> Result<PluginSettings, ForgeError> {
+        let file = self.config.plugins.get(plugin.as_str()).cloned().unwrap_or_default();
+        let mut settings = PluginSettings { config: file.config, env: file.env };
+        for set in self.home.settings(plugin)? {
+            let section = match set.section {
+                Section::Config => &mut settings.config,
+                Section::Env => &mut settings.env,
+            };
+            section.insert(set.key, set.value);
+        }
+        Ok(settings)
+    }
+
+    /// Lets the services go of what they keep in memory of a plugin that is being removed.
+    pub fn forget(&self, row: &InstalledPlugin) -> Result<(), ForgeError> {
+        let id = PluginId::new(&row.plugin.publisher, &row.plugin.name);
+        self.services.kv.forget(id)?;
+        self.services.files.forget(id);
+        self.services.metrics.forget(id);
+        self.guest_metrics.forget(row.plugin.name.as_str());
+        Ok(())
     }
 
     /// Records a management action before its effect: durable, or refused.

@@ -2,7 +2,7 @@
 
 use super::error::HostError;
 use super::dependencies::{candidates, dependencies, plan};
-use super::load::{Ready, identity};
+use super::load::{Ready, check, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
 use crate::resolver::Candidate;
@@ -10,7 +10,7 @@ use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
-use common::identity::{Digest, Name, PluginId};
+use common::identity::{Digest, Name};
 use microkernel::trust::ManagementAction;
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ impl PluginManager {
             let data = if keep_data { "kept" } else { "erased" };
             host.intend(ManagementAction::Remove.name(), name, &[("version", &row.plugin.version), ("data", data)])?;
             self.take_down(name, End::Unload)?;
-            host.services.kv.forget(PluginId::new(&row.plugin.publisher, &row.plugin.name))?;
+            host.forget(&row)?;
             host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
             host.publish_settings()
         })
@@ -196,9 +196,6 @@ fn limits(grant: &Grant) -> Vec<(String, String)> {
 
 fn report(grant: &Grant, ready: &Ready) -> InstallReport {
     let id = identity(grant.package());
-    let check = |c: &crate::attestation::CheckOutcome| {
-        (c.step.name().to_owned(), format!("{}: {}", c.outcome.name(), c.detail))
-    };
     InstallReport {
         id: id.id,
         name: id.name.to_string(),

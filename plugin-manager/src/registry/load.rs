@@ -2,7 +2,7 @@
 
 use super::adapters::Vault;
 use super::host::Host;
-use crate::attestation::{ModuleFacts, VerifiedPackage};
+use crate::attestation::{CheckOutcome, ModuleFacts, Refusal, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
 use crate::loader::Package;
 use crate::metrics::PluginMetrics;
@@ -11,7 +11,7 @@ use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
 use crate::syscall::HostPort;
 use common::audit::{Outcome, Record};
-use common::error::{Coded, ForgeError};
+use common::error::{Coded, ForgeError, codes};
 use common::identity::{IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
@@ -30,7 +30,13 @@ impl Host {
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
         let package = Package::load(bytes, &self.package_limits)?;
-        Ok(self.verifier()?.verify(package, self.clock.wall_ns())?)
+        self.verifier.verify(package, self.clock.wall_ns()).map_err(|refusal| {
+            let error = refused(refusal);
+            match &self.trust_problem {
+                Some(problem) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
+                _ => error,
+            }
+        })
     }
 
     /// What a verified package may touch and use.
@@ -119,6 +125,24 @@ impl Host {
             Box::new(HostPort::new(bridge.clone(), bridge.caller(trust), &bus))
         })
     }
+}
+
+/// A refusal with the checks before it as reasons.
+pub(crate) fn refused(refusal: Refusal) -> ForgeError {
+    let lines: Vec<String> = refusal.checks().iter().map(check_line).collect();
+    lines.into_iter().fold(ForgeError::from(refusal), ForgeError::reason)
+}
+
+fn check_line(c: &CheckOutcome) -> String {
+    let (name, seen) = check(c);
+    format!("check {name}: {seen}")
+}
+
+/// A check as name and outcome: `7 path…`, `passed: …`.
+pub(crate) fn check(c: &CheckOutcome) -> (String, String) {
+    let outcome = c.outcome.name();
+    let seen = if c.detail.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", c.detail) };
+    (format!("{} {}", c.step.number(), c.step.title()), seen)
 }
 
 /// Instances of one plugin at most, whatever its manifest says.

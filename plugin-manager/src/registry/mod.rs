@@ -7,7 +7,7 @@ mod doctor;
 mod error;
 mod host;
 mod install;
-mod load;
+pub(crate) mod load;
 mod manager;
 mod open;
 mod report;

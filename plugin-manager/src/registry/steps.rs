@@ -10,6 +10,7 @@ use common::error::{ForgeError, codes};
 use common::identity::PluginId;
 use microkernel::trust::ManagementAction;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 impl PluginManager {
     /// Desired running, and up. A plugin that is `Failed` gets another try.
@@ -147,21 +148,26 @@ impl PluginManager {
             limits: known(row, fact::LIMITS)?,
             calls: sample.calls,
             errors: sample.errors,
-            denials: sample.denials,
+            denials: loaded_denials,
             memory_bytes: sample.memory_bytes,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
         })
     }
 
-    /// A plugin's settings as `(section, key, value)`, those of the configuration file first.
+    /// A plugin's settings as `(section, key, value)`: those of the configuration file, and those set since in their place.
     ///
     /// # Errors
     /// E5001.
     pub fn settings(&self, name: &str) -> Result<Vec<(String, String, String)>, ForgeError> {
         let row = self.row(name)?;
         self.host().authorise(ManagementAction::Read, name)?;
-        self.host().settings_of(&row.plugin.name)
+        let settings = self.host().settings(&row.plugin.name)?;
+        let lines = |section: &str, of: BTreeMap<String, String>| {
+            let section = section.to_owned();
+            of.into_iter().map(move |(key, value)| (section.clone(), key, value))
+        };
+        Ok(lines("config", settings.config).chain(lines("env", settings.env)).collect())
     }
 
     /// Sets one setting, or with `None` unsets it. It holds from the next host call on.
