@@ -12,7 +12,8 @@ mod wasmer_engine;
 mod wasmtime_engine;
 
 pub use code::{CodeKey, TrustedCode};
-pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
+pub use crate::sandbox::{EngineKind, Lifecycle};
+pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
 pub use error::{EngineFailure, RuntimeError, Trap};
 pub use execution::{CallOutcome, Execution, Terms};
 

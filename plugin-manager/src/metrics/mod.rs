@@ -1,0 +1,5 @@
+//! Counters and histograms, one writer each, merged when read.
+
+pub mod telemetry;
+
+pub use telemetry::{Histogram, PluginMetrics, PluginSample, StartupTimer};
