@@ -1,11 +1,11 @@
 //! Runs modules: one trait, one file for each engine, one conformance suite over all.
 
 mod code;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
 mod execution;
-#[cfg(test)]
-mod conformance;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
 #[cfg(feature = "wasmtime-runtime")]
