@@ -52,7 +52,7 @@ impl KvPersist for KvRows {
 
 /// Log lines of plugins, in their files.
 #[derive(Debug)]
-pub(super) struct LogLines(pub LogFiles);
+pub(super) struct LogLines(pub Arc<LogFiles>);
 
 impl LogSink for LogLines {
     fn write(&self, plugin: &Name, block: &[u8]) -> std::io::Result<()> {

@@ -30,7 +30,7 @@ pub(super) struct Host {
     pub bridge: Arc<SyscallBridge>,
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
-    pub logs: LogFiles,
+    pub logs: Arc<LogFiles>,
     pub verifier: Verifier,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,

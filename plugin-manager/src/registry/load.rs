@@ -1,6 +1,7 @@
 //! The load path put together: bytes, proof, grant, code, and a plugin that can be brought up.
 
 use super::adapters::Vault;
+use super::denials::Denials;
 use super::host::Host;
 use crate::attestation::{CheckOutcome, ModuleFacts, Refusal, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
@@ -92,6 +93,7 @@ impl Host {
         grant: &Grant,
         ready: Ready,
         state: PluginState,
+        denials: &Arc<Denials>,
     ) -> ManagedPlugin {
         let package = grant.package();
         let manifest = package.package().manifest();
@@ -103,7 +105,7 @@ impl Host {
             limits: grant.limits().clone(),
             mode: manifest.instances.mode,
             max_instances: usize::try_from(manifest.instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
-            ports: self.ports(&identity, grant),
+            ports: self.ports(&identity, grant, denials.clone()),
             identity,
             engine: ready.engine,
             module: ready.module,
@@ -116,13 +118,15 @@ impl Host {
     }
 
     /// Each instance gets its own caller: its own number in records, its own memory of decisions.
-    fn ports(&self, identity: &PluginIdentity, grant: &Grant) -> PortMaker {
+    fn ports(&self, identity: &PluginIdentity, grant: &Grant, denials: Arc<Denials>) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
         Box::new(move |instance| {
             let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
             let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
-            Box::new(HostPort::new(bridge.clone(), bridge.caller(trust), &bus))
+            let caller = bridge.caller(trust);
+            denials.watch(caller.stats().clone());
+            Box::new(HostPort::new(bridge.clone(), caller, &bus))
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::HostError;
 use super::host::Host;
+use super::denials::Denials;
 use super::dependencies::{candidates, plan};
 use super::install::End;
 use super::load::identity;
@@ -49,6 +50,7 @@ pub(super) struct Hall {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub plugin: ManagedPlugin,
+    pub denials: Arc<Denials>,
     allowed_in: AtomicU64,
 }
 
@@ -165,7 +167,9 @@ impl PluginManager {
         }
         let ready = host.ready(&grant)?;
         let state = if row.failure.is_some() { PluginState::Failed } else { PluginState::Created };
-        Ok(Loaded { plugin: host.assemble(&grant, ready, state), allowed_in: AtomicU64::new(0) })
+        let denials = Arc::new(Denials::default());
+        let plugin = host.assemble(&grant, ready, state, &denials);
+        Ok(Loaded { plugin, denials, allowed_in: AtomicU64::new(0) })
     }
 
     /// Stops a plugin that is up; a failure to stop is kept in its row.

@@ -2,6 +2,7 @@
 //! root uses this.
 
 mod adapters;
+mod denials;
 mod dependencies;
 mod doctor;
 mod error;

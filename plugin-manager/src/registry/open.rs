@@ -91,7 +91,7 @@ fn open(
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services)?;
-    let logs = home.logs(LogLimits::default());
+    let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
     let trust = sources::trust(&home.trust_dir());
     let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;

@@ -5,7 +5,7 @@ use crate::abi;
 use crate::attestation::trust::TrustConfig;
 use crate::attestation::{
     AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules, SignaturePolicy,
-    TrustError, TrustRoot, Verifier,
+    TrustRoot, Verifier,
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;

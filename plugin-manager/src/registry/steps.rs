@@ -131,6 +131,7 @@ impl PluginManager {
             (None, Some(_)) => PluginState::Failed,
             (None, None) => resting(plugin.desired),
         };
+        let denials = loaded.as_ref().map_or(0, |l| l.denials.total());
         let failure = loaded.and_then(|l| l.plugin.failure()).or_else(|| row.failure.clone());
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
@@ -148,7 +149,7 @@ impl PluginManager {
             limits: known(row, fact::LIMITS)?,
             calls: sample.calls,
             errors: sample.errors,
-            denials: loaded_denials,
+            denials,
             memory_bytes: sample.memory_bytes,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,

@@ -7,3 +7,4 @@ pub mod text;
 
 pub use microkernel::syscall_bridge::Status;
 pub use port::{LogLevel, SyscallPort};
+mod shim; pub use shim::*;
