@@ -137,7 +137,7 @@ struct Nothing;
 
 impl SyscallHandler for Nothing {
     fn target<'a>(&self, _: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError> {
-        let name = take(&mut &*args)?.unwrap_or_default();
+        let Some(name) = take(&mut &*args)? else { return Ok(Target { name: "".into(), private: false }) };
         let name = std::str::from_utf8(name).map_err(|_| CallError::new(Status::Invalid, "not UTF-8"))?;
         Ok(Target { name: name.into(), private: true })
     }
