@@ -287,3 +287,24 @@ fn a_trusted_publishers_bad_module_is_refused() {
     let package = load(&signed_with(&packed(TOML, &wasm(&module), &[]), &WORLD.leaf)).unwrap();
     refused(now(&production(&WORLD.root, ""), package), Step::Module, "E1011");
 }
+
+#[test]
+fn fault_087_nothing_follows_what_was_signed() {
+    let package = load(&good()).unwrap();
+    let bundle = package.bundle().unwrap();
+    refused(now(&production(&WORLD.root, ""), bundled(&[bundle, b"{}"].concat())), Step::Bundle, "E1202");
+    let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
+    let longer = hostile::payload(|text| text + "{}", &package, &key, &WORLD.leaf.der);
+    refused(now(&production(&WORLD.root, ""), bundled(&longer)), Step::Statement, "E1205");
+}
+
+#[test]
+fn bytes_that_are_no_package_are_reported_by_the_same_steps() {
+    let steps = |bytes: &[u8]| CheckOutcome::of_load_error(&load(bytes).unwrap_err());
+    let broken = steps(b"x");
+    assert_eq!(broken.len(), 1);
+    assert_eq!((broken[0].step, broken[0].outcome.name()), (Step::Structure, "failed"));
+    let unexpected =
+        steps(&crate::loader::testing::gzip(&crate::loader::testing::Tar::sample().file("x", b"").end()));
+    assert_eq!(unexpected.iter().map(|c| c.step).collect::<Vec<_>>(), [Step::Structure, Step::Entries]);
+}

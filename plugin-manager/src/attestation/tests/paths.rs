@@ -194,3 +194,82 @@ proptest! {
         prop_assert!(same || now(&production(&WORLD.root, ""), package).is_err());
     }
 }
+
+#[test]
+fn fault_077_a_broken_name_constraint() {
+    let (root, issued) = Authority::create(&AuthoritySpec { below: 1, ..root_spec("Root") }).unwrap();
+    let (between, intermediate) = root.subordinate_flawed(&root_spec("Narrow"), Flaw::OtherNames);
+    let package = load(&signed_with(&sample(), &between.issue(&leaf_spec()).unwrap())).unwrap();
+    refused(now(&with_intermediate(&issued, &intermediate, ""), package), Step::Path, "E1309");
+}
+
+#[test]
+fn fault_079_certificates_in_the_package_carry_no_path() {
+    let (root, issued) = Authority::create(&AuthoritySpec { below: 1, ..root_spec("Root") }).unwrap();
+    let (between, intermediate) = root.subordinate(&root_spec("Between")).unwrap();
+    let signed = load(&signed_with(&sample(), &between.issue(&leaf_spec()).unwrap())).unwrap();
+    let chain = intermediate.certificate.repeat(100);
+    let tar =
+        signed.contents().fold(crate::loader::testing::Tar::default(), |tar, (n, f)| tar.file(n, f.bytes()));
+    let tar = tar.file(BUNDLE, signed.bundle().unwrap()).file("attestations/chain.pem", chain.as_bytes());
+    refused(now(&production(&issued, ""), tar.load().unwrap()), Step::Path, "E1301");
+}
+
+#[test]
+fn fault_080_revocation_lists_cannot_be_asked_for_in_vain() {
+    let error = TrustConfig::parse(&trust_toml("[verify]\ncrl = { required = true }")).unwrap_err();
+    assert_eq!(error.code().id, "E1409");
+}
+
+#[test]
+fn fault_082_keys_of_small_order_match_nothing() {
+    let hex = |text: &str| -> [u8; 32] {
+        let digest: common::identity::Digest = format!("sha256:{text}").parse().unwrap();
+        *digest.as_bytes()
+    };
+    let edge = |first: u8, middle: u8, last: u8| {
+        let mut key = [middle; 32];
+        (key[0], key[31]) = (first, last);
+        key
+    };
+    let mut points = vec![
+        hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+        hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+    ];
+    points.extend([
+        edge(0, 0, 0),
+        edge(1, 0, 0),
+        edge(0xec, 0xff, 0x7f),
+        edge(0xed, 0xff, 0x7f),
+        edge(0xee, 0xff, 0x7f),
+    ]);
+    let signer = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
+    for point in points {
+        for sign in [0, 0x80] {
+            let mut key = point;
+            key[31] |= sign;
+            let der = WORLD.authority.issue_for(&leaf_spec(), key);
+            let bundle = hostile::unchecked(&load(&sample()).unwrap(), &signer, &der);
+            refused(now(&production(&WORLD.root, ""), bundled(&bundle)), Step::Leaf, "E1311");
+        }
+    }
+}
+
+#[test]
+fn fault_082_a_signature_has_one_scalar_only() {
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let leaf = WORLD.authority.issue(&LeafSpec { algorithm: Algorithm::Ed25519, ..leaf_spec() }).unwrap();
+    let key = SigningKey::from_pkcs8(&leaf.key).unwrap();
+    let bundle = hostile::unchecked(&load(&sample()).unwrap(), &key, &leaf.der);
+    let mut parsed = bundle::Bundle::parse(&bundle).unwrap();
+    let mut carry = 0_u16;
+    for (s, l) in parsed.signature[32..].iter_mut().zip(ORDER) {
+        let sum = u16::from(*s) + u16::from(l) + carry;
+        (*s, carry) = (sum.to_le_bytes()[0], sum >> 8);
+    }
+    now(&production(&WORLD.root, ""), bundled(&bundle)).unwrap();
+    refused(now(&production(&WORLD.root, ""), bundled(&parsed.to_json().unwrap())), Step::Signature, "E1204");
+}
