@@ -339,6 +339,20 @@ pub(super) enum Flaw {
     NoCertSign,
     NotCa,
     NoCaPurpose,
+    OtherNames,
+}
+
+#[cfg(test)]
+struct AnyKey([u8; 32]);
+
+#[cfg(test)]
+impl rcgen::PublicKeyData for AnyKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ED25519
+    }
 }
 
 #[cfg(test)]
@@ -348,6 +362,10 @@ impl Authority {
         let mut params = leaf_params(spec).unwrap();
         flaw.bend(&mut params);
         self.sign(params, spec.algorithm).unwrap()
+    }
+    /// A leaf for any Ed25519 public key: nobody may hold its private half.
+    pub(super) fn issue_for(&self, spec: &LeafSpec<'_>, key: [u8; 32]) -> Vec<u8> {
+        leaf_params(spec).unwrap().signed_by(&AnyKey(key), &self.issuer).unwrap().der().to_vec()
     }
     /// An authority below this one with one thing wrong, that issues all the same.
     pub(super) fn subordinate_flawed(&self, spec: &AuthoritySpec<'_>, flaw: Flaw) -> (Self, Issued) {
@@ -387,6 +405,13 @@ impl Flaw {
             }
             Self::NoCertSign => p.key_usages = vec![KeyUsagePurpose::CrlSign],
             Self::NotCa => p.is_ca = IsCa::ExplicitNoCa,
+            Self::OtherNames => {
+                let mut only = DistinguishedName::new();
+                only.push(DnType::CommonName, "Somebody Else");
+                let permitted_subtrees = vec![rcgen::GeneralSubtree::DirectoryName(only)];
+                p.name_constraints =
+                    Some(rcgen::NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
+            }
         }
     }
 }

@@ -178,6 +178,9 @@ impl Cert {
             .subject_public_key
             .as_bytes()
             .ok_or_else(|| bad("the key is not a whole number of bytes"))?;
+        if algorithm == Algorithm::Ed25519 && small_order(raw) {
+            return Err(bad("the Ed25519 key is of small order, so that it would match any message"));
+        }
         PublicKey::from_raw(algorithm, raw)
             .map_err(|_| bad("the key has another length than its algorithm's"))
     }
@@ -268,6 +271,31 @@ impl Cert {
             development: self.development(),
         }
     }
+}
+
+/// Whether an Ed25519 key is one of the points for which a signature of any message can be found.
+///
+/// The encodings are those of the points of order 1, 2, 4 and 8, canonical or not, without the sign bit.
+fn small_order(key: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Some((mut y, _)) = key.split_first_chunk::<32>().map(|(y, rest)| (*y, rest)) else { return false };
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    let [first, middle @ .., last] = y;
+    // y is 0 or 1, or p-1, p or p+1 with p = 2^255 - 19.
+    let low = first <= 1 && last == 0 && middle.iter().all(|b| *b == 0);
+    let high = (0xec..=0xee).contains(&first) && last == 0x7f && middle.iter().all(|b| *b == 0xff);
+    low || high || ORDER_8.contains(&y)
 }
 
 /// The text of a subject's attribute, in the two encodings in use.

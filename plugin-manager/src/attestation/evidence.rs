@@ -1,7 +1,8 @@
 //! What was checked, in which order, with which result: the evidence a verification leaves.
 
+use crate::loader::LoadError;
 use common::crypto::Algorithm;
-use common::error::Code;
+use common::error::{Code, Coded};
 use common::identity::{Digest, Publisher};
 
 /// A step of verification, numbered as in TRUST.md, section 1.
@@ -101,6 +102,30 @@ pub struct CheckOutcome {
     pub outcome: Outcome,
     /// What was found, or why it failed or was skipped.
     pub detail: String,
+}
+
+impl CheckOutcome {
+    /// The steps up to the one at which bytes turned out to be no package, for a report of the same form as a
+    /// [`super::Refusal`]'s. A manifest that does not parse counts as a fault of the entries.
+    pub fn of_load_error(error: &LoadError) -> Vec<Self> {
+        let failed = match error {
+            LoadError::TooLarge { .. }
+            | LoadError::Gzip(_)
+            | LoadError::Archive { .. }
+            | LoadError::Write(_) => Step::Structure,
+            LoadError::Entry { .. }
+            | LoadError::Duplicate { .. }
+            | LoadError::Missing { .. }
+            | LoadError::Unexpected { .. }
+            | LoadError::Manifest { .. }
+            | LoadError::Contradiction { .. } => Step::Entries,
+            LoadError::Digest { .. } => Step::Digests,
+        };
+        let before = [Step::Structure, Step::Entries].into_iter().filter(|step| *step < failed);
+        let passed = before.map(|step| Self { step, outcome: Outcome::Passed, detail: String::new() });
+        let last = Self { step: failed, outcome: Outcome::Failed(error.code()), detail: error.to_string() };
+        passed.chain([last]).collect()
+    }
 }
 
 /// Who signed, as far as the trust configuration vouches for it.

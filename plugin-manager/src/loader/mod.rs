@@ -17,6 +17,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use document::DocumentError;
 pub use error::{ArchiveFault, EntryFault, LoadError};
 pub use forgepkg::{BUNDLE, MANIFEST, MODULE, PLUGIN_TOML, Package, PackageLimits};
 pub use manifest::{

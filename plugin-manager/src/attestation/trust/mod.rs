@@ -43,7 +43,7 @@ pub enum TrustError {
         entry: String,
         /// Why.
         #[source]
-        source: AttestationError,
+        source: Box<AttestationError>,
     },
 }
 

@@ -121,7 +121,7 @@ fn anchor(
     let der = CertificateDer::from(certificate.der());
     let trust_anchor = webpki::anchor_from_trusted_cert(&der).map_err(|e| TrustError::Certificate {
         entry: name.to_owned(),
-        source: crate::attestation::certificate::bad(e.to_string()),
+        source: Box::new(crate::attestation::certificate::bad(e.to_string())),
     })?;
     let trust_anchor = trust_anchor.to_owned();
     Ok(Anchor { name: name.to_owned(), uri_prefix: uri_prefix.to_owned(), certificate, trust_anchor })
@@ -144,7 +144,7 @@ fn authority(
         cert.check_authority()?;
         Ok(cert)
     };
-    usable().map_err(|source| TrustError::Certificate { entry: entry.to_owned(), source })
+    usable().map_err(|source| TrustError::Certificate { entry: entry.to_owned(), source: Box::new(source) })
 }
 
 /// Over the canonical text and the fingerprint of each certificate.
