@@ -43,13 +43,14 @@ impl Home {
             return Err(StoreError::Exists(plugin.name));
         }
         self.finish_erasures()?;
-        self.put_package(&plugin.package, package)?;
+        self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("install", |txn| {
             let replaced = put(txn, &record)?;
             if replaced { Err(StoreError::Exists(record.plugin.name.clone())) } else { Ok(()) }
         });
-        self.tidy_after(committed).map(|()| record)
+        committed.or_else(|e| self.tidy_after(Err(e)))?;
+        Ok(record)
     }
 
     /// Replaces an installed plugin by another version of it, in the same order as [`Home::install`]; then drops
@@ -59,14 +60,14 @@ impl Home {
     /// E5001 when none is installed; otherwise nothing is changed either.
     pub fn replace(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
         let old = self.plugin(&plugin.name)?.ok_or_else(|| StoreError::NoPlugin(plugin.name.clone()))?;
-        self.put_package(&plugin.package, package)?;
+        self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("replace", |txn| put(txn, &record).map(drop));
         self.tidy_after(committed).map(|()| old)
     }
 
-    /// Drops packages nobody names, after a commit or its failure. What is decided by then is the outcome given:
-    /// a package that cannot be dropped now is dropped by the next opening.
+    /// Drops packages nobody names, after a replacement or a failure. The outcome is decided by then: a package
+    /// that cannot be dropped now is dropped by the next opening.
     fn tidy_after(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let _ = self.drop_unreferenced_packages();
         outcome
