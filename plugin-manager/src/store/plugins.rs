@@ -39,6 +39,7 @@ impl Home {
     /// # Errors
     /// E5004 when the name is taken; otherwise nothing is changed either.
     pub fn install(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         if self.plugin(&plugin.name)?.is_some() {
             return Err(StoreError::Exists(plugin.name));
         }
@@ -59,6 +60,7 @@ impl Home {
     /// # Errors
     /// E5001 when none is installed; otherwise nothing is changed either.
     pub fn replace(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         let old = self.plugin(&plugin.name)?.ok_or_else(|| StoreError::NoPlugin(plugin.name.clone()))?;
         self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
@@ -82,6 +84,7 @@ impl Home {
     /// E5001 when none is installed. E0002 when its files could not be removed: the plugin is gone then, and the
     /// next opening tries again.
     pub fn remove(&self, name: &Name, data: PrivateData) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         let old = self.plugin(name)?.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
         let owner = namespace(&old.plugin.publisher, name);
         self.db.write("remove", |txn| {
@@ -192,6 +195,33 @@ mod tests {
         let all = home.plugins().unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].plugin, one);
+    }
+
+    #[test]
+    fn fault_095_fifty_installations_at_once_and_as_many_removals() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = open(dir.path()).unwrap();
+        let same: usize = std::thread::scope(|threads| {
+            let each = |i: usize| {
+                let home = &home;
+                threads.spawn(move || {
+                    let other = format!("p{i}");
+                    home.install(plugin(&other, "1.0.0", other.as_bytes()), other.as_bytes()).unwrap();
+                    home.read_package(&plugin(&other, "1.0.0", other.as_bytes()).package).unwrap();
+                    if i.is_multiple_of(2) {
+                        home.remove(&Name::new(&other).unwrap(), PrivateData::Erase).unwrap();
+                    }
+                    usize::from(home.install(plugin("same", "1.0.0", b"same"), b"same").is_ok())
+                })
+            };
+            (0..50).map(each).collect::<Vec<_>>().into_iter().map(|t| t.join().unwrap()).sum()
+        });
+        assert_eq!(same, 1);
+        let all = home.plugins().unwrap();
+        assert_eq!(all.len(), 26);
+        for p in all {
+            home.read_package(&p.plugin.package).unwrap();
+        }
     }
 
     #[test]
