@@ -161,9 +161,12 @@ mod tests {
     use super::*;
     use parking_lot::Mutex;
 
+    /// Length of the chain, operation, input, deadline.
+    type Seen = (usize, String, Vec<u8>, Deadline);
+
     struct Router {
         answer: Mutex<Result<Vec<u8>, RouteError>>,
-        seen: Mutex<Vec<(usize, String, Vec<u8>, Deadline)>>,
+        seen: Mutex<Vec<Seen>>,
     }
 
     fn id(name: &str) -> PluginId {

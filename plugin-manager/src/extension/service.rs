@@ -38,9 +38,7 @@ impl<S: Service> SyscallHandler for Behind<S> {
     fn target<'a>(&self, identity: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError> {
         self.0.target(identity, args)
     }
-    fn handle(&self, permit: Permit, call: Call<'_>) -> Result<(), CallError> {
-        // One permit, one effect.
-        drop(permit);
+    fn handle(&self, _spent: Permit, call: Call<'_>) -> Result<(), CallError> {
         self.0.serve(call)
     }
 }

@@ -13,17 +13,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-/// Dies at its k-th step: that step is not done (a write is half done), and no later one is.
+/// Fails at its k-th step: that step is not done (a write is half done). When it stands for the process's death,
+/// no later step is done either; when it stands for a full disk, later ones are.
 #[derive(Debug)]
 struct DyingDisk {
     left: AtomicUsize,
+    recovers: bool,
 }
 
 impl DyingDisk {
     fn step(&self) -> io::Result<()> {
         match self.left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)) {
             Ok(_) => Ok(()),
-            Err(_) => Err(io::Error::other("the process died")),
+            Err(_) => {
+                if self.recovers {
+                    self.left.store(usize::MAX, SeqCst);
+                }
+                Err(io::Error::from_raw_os_error(28))
+            }
         }
     }
 }
@@ -56,8 +63,8 @@ impl Disk for DyingDisk {
     }
 }
 
-fn dying(path: &Path, steps: usize) -> Home {
-    let disk = Arc::new(DyingDisk { left: AtomicUsize::new(steps) });
+fn dying(path: &Path, steps: usize, recovers: bool) -> Home {
+    let disk = Arc::new(DyingDisk { left: AtomicUsize::new(steps), recovers });
     Home::open_on(disk, path, Duration::ZERO, ManualClock::at(NOW)).unwrap()
 }
 
@@ -74,7 +81,7 @@ fn at_every_step(
     for steps in 0..100 {
         let dir = tempfile::tempdir().unwrap();
         before(&open(dir.path()).unwrap());
-        let home = dying(dir.path(), steps);
+        let home = dying(dir.path(), steps, false);
         let done = act(&home).is_ok();
         drop(home);
         let home = open(dir.path()).unwrap();
@@ -146,6 +153,31 @@ fn fault_089_remove_leaves_all_or_nothing() {
             assert_eq!(values, usize::from(there));
         },
     );
+}
+
+#[test]
+fn fault_091_a_full_disk_refuses_an_installation_and_a_retry_works() {
+    let (one, two) = versions();
+    for steps in 0..100 {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path()).unwrap().install(one.clone(), b"one").unwrap();
+        let home = dying(dir.path(), steps, true);
+        let replaced = home.replace(two.clone(), b"two, a longer one");
+        let found = home.plugin(&one.name).unwrap().unwrap().plugin;
+        home.read_package(&found.package).unwrap();
+        assert_eq!(found, if replaced.is_ok() { two.clone() } else { one.clone() });
+        if home.replace(two.clone(), b"two, a longer one").is_ok() {
+            assert_eq!((files(&home.packages_dir()), files(&home.staging_dir())), (1, 0), "{steps}");
+        }
+        let new = plugin("b", "1.0.0", b"another");
+        // The step that fails may be one of this installation; then the next attempt is done.
+        home.install(new.clone(), b"another").or_else(|_| home.install(new.clone(), b"another")).unwrap();
+        assert_eq!(home.read_package(&new.package).unwrap(), b"another");
+        if replaced.is_ok() && steps > 10 {
+            return;
+        }
+    }
+    panic!("never done");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
 use super::lock::HomeLock;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub struct Home {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
     staging: StagingNames,
+    /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
+    /// way.
+    pub(super) changing: Mutex<()>,
     _lock: HomeLock,
 }
 
@@ -43,7 +47,15 @@ impl Home {
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
         let db = Db::open(&root.join("state.redb"))?;
-        let home = Self { root, db, disk, clock, staging: StagingNames::default(), _lock: lock };
+        let home = Self {
+            root,
+            db,
+            disk,
+            clock,
+            staging: StagingNames::default(),
+            changing: Mutex::new(()),
+            _lock: lock,
+        };
         home.clear()?;
         Ok(home)
     }

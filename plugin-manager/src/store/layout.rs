@@ -39,7 +39,7 @@ pub(super) fn tree(home: &Path) -> Result<(), StoreError> {
         let path = home.join(dir);
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-                return Err(StoreError::Io { doing: "create", path, source: e });
+                Err(StoreError::Io { doing: "create", path, source: e })
             }
             _ => check(&path),
         }

@@ -39,17 +39,19 @@ impl Home {
     /// # Errors
     /// E5004 when the name is taken; otherwise nothing is changed either.
     pub fn install(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         if self.plugin(&plugin.name)?.is_some() {
             return Err(StoreError::Exists(plugin.name));
         }
         self.finish_erasures()?;
-        self.put_package(&plugin.package, package)?;
+        self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("install", |txn| {
             let replaced = put(txn, &record)?;
             if replaced { Err(StoreError::Exists(record.plugin.name.clone())) } else { Ok(()) }
         });
-        self.tidy_after(committed).map(|()| record)
+        committed.or_else(|e| self.tidy_after(Err(e)))?;
+        Ok(record)
     }
 
     /// Replaces an installed plugin by another version of it, in the same order as [`Home::install`]; then drops
@@ -58,15 +60,16 @@ impl Home {
     /// # Errors
     /// E5001 when none is installed; otherwise nothing is changed either.
     pub fn replace(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         let old = self.plugin(&plugin.name)?.ok_or_else(|| StoreError::NoPlugin(plugin.name.clone()))?;
-        self.put_package(&plugin.package, package)?;
+        self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("replace", |txn| put(txn, &record).map(drop));
         self.tidy_after(committed).map(|()| old)
     }
 
-    /// Drops packages nobody names, after a commit or its failure. What is decided by then is the outcome given:
-    /// a package that cannot be dropped now is dropped by the next opening.
+    /// Drops packages nobody names, after a replacement or a failure. The outcome is decided by then: a package
+    /// that cannot be dropped now is dropped by the next opening.
     fn tidy_after(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let _ = self.drop_unreferenced_packages();
         outcome
@@ -81,6 +84,7 @@ impl Home {
     /// E5001 when none is installed. E0002 when its files could not be removed: the plugin is gone then, and the
     /// next opening tries again.
     pub fn remove(&self, name: &Name, data: PrivateData) -> Result<InstalledPlugin, StoreError> {
+        let _one = self.changing.lock();
         let old = self.plugin(name)?.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
         let owner = namespace(&old.plugin.publisher, name);
         self.db.write("remove", |txn| {
@@ -191,6 +195,33 @@ mod tests {
         let all = home.plugins().unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].plugin, one);
+    }
+
+    #[test]
+    fn fault_095_fifty_installations_at_once_and_as_many_removals() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = open(dir.path()).unwrap();
+        let same: usize = std::thread::scope(|threads| {
+            let each = |i: usize| {
+                let home = &home;
+                threads.spawn(move || {
+                    let other = format!("p{i}");
+                    home.install(plugin(&other, "1.0.0", other.as_bytes()), other.as_bytes()).unwrap();
+                    home.read_package(&plugin(&other, "1.0.0", other.as_bytes()).package).unwrap();
+                    if i.is_multiple_of(2) {
+                        home.remove(&Name::new(&other).unwrap(), PrivateData::Erase).unwrap();
+                    }
+                    usize::from(home.install(plugin("same", "1.0.0", b"same"), b"same").is_ok())
+                })
+            };
+            (0..50).map(each).collect::<Vec<_>>().into_iter().map(|t| t.join().unwrap()).sum()
+        });
+        assert_eq!(same, 1);
+        let all = home.plugins().unwrap();
+        assert_eq!(all.len(), 26);
+        for p in all {
+            home.read_package(&p.plugin.package).unwrap();
+        }
     }
 
     #[test]

@@ -28,14 +28,17 @@ impl Backlog {
         self.bytes.load(Ordering::SeqCst) == 0
     }
 
-    /// Takes room for `bytes`. A single change larger than all room goes through when nothing else waits.
+    /// Takes room for `bytes`, waiting while `worth_it`. A single change larger than all room goes through when
+    /// nothing else waits.
     pub(super) fn reserve(
         &self,
         bytes: usize,
         deadline: Deadline,
         clock: &dyn Clock,
+        worth_it: impl Fn() -> Result<(), CallError>,
     ) -> Result<(), CallError> {
         while !self.try_reserve(bytes) {
+            worth_it()?;
             if deadline.passed(clock) {
                 return Err(CallError::new(Status::Timeout, "the queue of changes stayed full"));
             }
@@ -67,24 +70,27 @@ mod tests {
     fn room_is_bounded_and_a_waiter_stops_at_its_deadline() {
         let clock = ManualClock::at(0);
         let backlog = Backlog::new(100);
-        backlog.reserve(60, Deadline::NEVER, &*clock).unwrap();
-        backlog.reserve(40, Deadline::NEVER, &*clock).unwrap();
-        let refused = backlog.reserve(1, Deadline::at_ms(0), &*clock).unwrap_err();
+        backlog.reserve(60, Deadline::NEVER, &*clock, || Ok(())).unwrap();
+        backlog.reserve(40, Deadline::NEVER, &*clock, || Ok(())).unwrap();
+        let refused = backlog.reserve(1, Deadline::at_ms(0), &*clock, || Ok(())).unwrap_err();
         assert_eq!(refused.status, Status::Timeout);
         backlog.release(40);
-        backlog.reserve(1, Deadline::at_ms(0), &*clock).unwrap();
+        backlog.reserve(1, Deadline::at_ms(0), &*clock, || Ok(())).unwrap();
+        let hopeless = || Err(CallError::new(Status::Unavailable, "no"));
+        let refused = backlog.reserve(100, Deadline::NEVER, &*clock, hopeless).unwrap_err();
+        assert_eq!(refused.status, Status::Unavailable);
         backlog.release(61);
         assert!(backlog.is_empty());
-        backlog.reserve(1000, Deadline::at_ms(0), &*clock).unwrap();
+        backlog.reserve(1000, Deadline::at_ms(0), &*clock, || Ok(())).unwrap();
     }
 
     #[test]
     fn a_waiter_goes_on_when_room_is_given_back() {
         let clock = ManualClock::at(0);
         let backlog = Backlog::new(10);
-        backlog.reserve(10, Deadline::NEVER, &*clock).unwrap();
+        backlog.reserve(10, Deadline::NEVER, &*clock, || Ok(())).unwrap();
         std::thread::scope(|threads| {
-            let waiter = threads.spawn(|| backlog.reserve(5, Deadline::NEVER, &*clock));
+            let waiter = threads.spawn(|| backlog.reserve(5, Deadline::NEVER, &*clock, || Ok(())));
             backlog.release(10);
             waiter.join().unwrap().unwrap();
         });

@@ -182,7 +182,7 @@ impl Core {
             return Err(limit("the value is larger than values may be"));
         }
         let weight = weight(change.key(), change.value());
-        self.backlog.reserve(weight, deadline, clock)?;
+        self.backlog.reserve(weight, deadline, clock, || self.writable())?;
         let changed = self.writable().and_then(|()| self.apply(plugin, change, clock.coarse_ms()));
         match changed {
             Ok(()) => self.waker.wake(),

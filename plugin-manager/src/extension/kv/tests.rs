@@ -211,6 +211,19 @@ fn after_a_failed_commit_reads_go_on_and_writes_are_refused() {
 }
 
 #[test]
+fn a_writer_that_waits_for_room_is_told_when_commits_fail() {
+    let (host, rows) = host(KvLimits { queue_bytes: 300, ..KvLimits::default() });
+    rows.hold(true);
+    set(&host, "k", [0; 100]).unwrap();
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| (0..9).map(|_| set(&host, "k", [0; 100])).find(Result::is_err));
+        rows.failing.store(true, SeqCst);
+        rows.hold(false);
+        assert_eq!(writer.join().unwrap(), Some(Err(Status::Unavailable)));
+    });
+}
+
+#[test]
 fn a_namespace_that_cannot_be_loaded_is_unavailable_and_not_taken_for_empty() {
     let (host, rows) = host(KvLimits::default());
     rows.failing.store(true, SeqCst);
