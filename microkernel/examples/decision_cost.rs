@@ -10,7 +10,8 @@ use common::crypto::{Algorithm, SigningKey};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::permission::{Capability, Permission};
 use microkernel::syscall_bridge::{
-    Action, Call, CallError, SyscallArgs, SyscallBridge, SyscallHandler, Target, builtin_actions, take,
+    Action, Call, CallError, Status, SyscallArgs, SyscallBridge, SyscallHandler, Target, builtin_actions,
+    take,
 };
 use microkernel::trust::{
     Permit, PolicySource, Resource, ResourceKind, TrustContext, TrustEvaluator, Verdict,
@@ -73,8 +74,8 @@ fn host_calls(evaluator: &Arc<TrustEvaluator>, actions: Vec<Action>) -> Result<(
     let bridge = SyscallBridge::new(evaluator.clone(), audit, clock, entries);
     let mut caller = bridge.caller(context()?);
     let mut response = Vec::with_capacity(64);
-    let args = SyscallArgs::new().arg("user/1");
-    for name in ["ping", "kv_get", "kv_set"] {
+    let (none, key) = (SyscallArgs::new(), SyscallArgs::new().arg("user/1"));
+    for (name, args) in [("ping", &none), ("kv_get", &key), ("kv_set", &key)] {
         let action = bridge.action(name).ok_or("no such action")?;
         run(&format!("host call through the bridge ({name})"), 200_000, || {
             bridge.execute(&mut caller, action, args.as_bytes(), &mut response).is_ok()
@@ -137,7 +138,8 @@ struct Nothing;
 impl SyscallHandler for Nothing {
     fn target<'a>(&self, _: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError> {
         let name = take(&mut &*args)?.unwrap_or_default();
-        Ok(Target { name: String::from_utf8_lossy(name), private: true })
+        let name = std::str::from_utf8(name).map_err(|_| CallError::new(Status::Invalid, "not UTF-8"))?;
+        Ok(Target { name: name.into(), private: true })
     }
     fn handle(&self, permit: Permit, _: Call<'_>) -> Result<(), CallError> {
         black_box(permit);

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Policy files read at most.
+pub const MAX_POLICIES: usize = 10_000;
+
 /// Where the host stands between a developer's desk and production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,14 +36,30 @@ impl Environment {
     }
 }
 
-/// An engine, as configuration names it; whether it is compiled in is asked of `runtime`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// An engine this product knows; which are compiled in is asked of `runtime`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum EngineChoice {
-    /// wasmtime.
+pub enum EngineKind {
+    /// wasmtime with Cranelift.
     Wasmtime,
-    /// wasmer.
+    /// wasmer with Cranelift.
     Wasmer,
+}
+
+impl EngineKind {
+    /// The word used in configuration and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wasmtime => "wasmtime",
+            Self::Wasmer => "wasmer",
+        }
+    }
+}
+
+impl std::fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// How far plugins may reach the network.
@@ -188,7 +207,7 @@ pub struct Config {
     /// Where the host stands.
     pub environment: Environment,
     /// The engine of plugins that take any; the first one compiled in when not set.
-    pub engine: Option<EngineChoice>,
+    pub engine: Option<EngineKind>,
     /// The drop directory; the home's `plugins/` when not set.
     pub plugin_directory: Option<PathBuf>,
     /// For what is not staged in the home.

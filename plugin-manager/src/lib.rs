@@ -6,7 +6,9 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
+pub mod extension;
 pub mod keys;
+pub mod lifecycle;
 pub mod loader;
 pub mod metrics;
 pub mod plugin;
@@ -14,6 +16,7 @@ pub mod registry;
 pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
+pub mod store;
 pub mod syscall;
 pub mod workshop;
 

@@ -2,8 +2,8 @@
 //! allows.
 
 use common::error::{Code, Coded, codes};
-use parking_lot::Mutex;
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Where a plugin stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +61,11 @@ impl PluginState {
         Self::Unloaded,
     ];
 
+    /// The state with this number; numbers come from states alone.
+    fn from_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Failed)
+    }
+
     /// The states this one may move to: the contract's table.
     pub const fn next(self) -> &'static [Self] {
         match self {
@@ -99,53 +104,37 @@ impl Coded for WrongMove {
     }
 }
 
-/// The state of one plugin, shared by whoever may move it.
+/// The state of one plugin, shared by whoever may move it. Reading it is one load.
 #[derive(Debug)]
-pub struct StateCell(Mutex<PluginState>);
+pub struct StateCell(AtomicU8);
 
 impl StateCell {
     /// A cell in this state.
     pub const fn new(state: PluginState) -> Self {
-        Self(Mutex::new(state))
+        Self(AtomicU8::new(state as u8))
     }
     /// The state now.
     pub fn get(&self) -> PluginState {
-        *self.0.lock()
+        PluginState::from_number(self.0.load(Ordering::Acquire))
     }
     /// Moves to another state and returns the one before.
     ///
     /// # Errors
     /// [`WrongMove`]; the state is unchanged then.
     pub fn advance(&self, to: PluginState) -> Result<PluginState, WrongMove> {
-        let mut state = self.0.lock();
-        let from = *state;
-        if !from.next().contains(&to) {
-            return Err(WrongMove { from, to });
+        let allowed = |from: u8| PluginState::from_number(from).next().contains(&to).then_some(to as u8);
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, allowed) {
+            Ok(from) => Ok(PluginState::from_number(from)),
+            Err(from) => Err(WrongMove { from: PluginState::from_number(from), to }),
         }
-        *state = to;
-        Ok(from)
     }
-}
-
-/// What the operator wants a plugin to be; kept over restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Desired {
-    /// Up whenever the host is.
-    Running,
-    /// Down.
-    Stopped,
-    /// Up, and not answering.
-    Paused,
-}
-
-impl Desired {
-    /// The word used in output, records and the store.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Paused => "paused",
-        }
+    /// Whether the table has the move from the state now.
+    ///
+    /// # Errors
+    /// [`WrongMove`] when it has not.
+    pub fn may(&self, to: PluginState) -> Result<(), WrongMove> {
+        let from = self.get();
+        if from.next().contains(&to) { Ok(()) } else { Err(WrongMove { from, to }) }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, CheckOutcome, Refusal, certificate_facts, pem_to_der};
+use crate::attestation::{self, CertificateFacts, certificate_facts, pem_to_der};
 use crate::loader::{self, Package, PackageLimits};
+use crate::registry::load::{check, refused};
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -106,19 +107,6 @@ pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Veri
         signer: proof.signers.first().map(|s| s.uri.clone()),
         checks: proof.checks.iter().map(check).collect(),
     })
-}
-
-/// A check as a line: `path`, `passed: …`.
-fn check(c: &CheckOutcome) -> (String, String) {
-    let outcome = c.outcome.name();
-    let seen = if c.detail.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", c.detail) };
-    (format!("{} {}", c.step.number(), c.step.title()), seen)
-}
-
-fn refused(refusal: Refusal) -> ForgeError {
-    let lines: Vec<String> =
-        refusal.checks().iter().map(check).map(|(name, outcome)| format!("check {name}: {outcome}")).collect();
-    lines.into_iter().fold(ForgeError::from(refusal), ForgeError::reason)
 }
 
 /// Who a package's signature claims to be from. Nothing of it is proven.

@@ -22,12 +22,14 @@ macro_rules! table {
 table! {
     E0001 Internal "internal error" => "run the command again with FORGEONE_LOG=debug and report what it prints";
     E0002 Internal "input or output failed" => "check that the path exists, is readable and has space";
+    E0003 Internal "the state of the home is damaged" => "restore the home from a copy, or name a new one with --home";
 
     E0101 Usage "bad usage" => "see the command's --help";
     E0102 Usage "the configuration is not valid" => "mend the key that is named and run the command again";
     E0103 Usage "a security default is weakened in production" => "set `environment` to staging or development, or remove the key";
     E0104 Usage "the home cannot be used" => "name another home with --home, or mend its ownership and modes";
     E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
+    E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
 
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";

@@ -1,13 +1,16 @@
 //! One host call: target, verdict, record, effect, and a second record when the effect failed. In this order.
 
 use super::record::Recorder;
-use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler};
+use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target};
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
-use common::audit::{AuditLog, Decision, Outcome, Record, RecordClass};
+use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
 use common::clock::{Clock, Deadline};
-use common::identity::PluginId;
+use common::identity::{IdentityContext, PluginId};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Longest canonical name of a resource, in bytes: what is decided on is also recorded.
+const LONGEST_NAME: usize = 4096;
 
 /// Decides, records and dispatches host calls.
 pub struct SyscallBridge {
@@ -140,15 +143,16 @@ impl SyscallBridge {
     /// Decides a host call as [`SyscallBridge::execute`] would. Records nothing and has no effect.
     ///
     /// # Errors
-    /// [`Status::Unknown`] when there is no such call, [`Status::Invalid`] when its arguments name nothing.
+    /// [`Status::Unknown`] when there is no such call, [`Status::Invalid`] when its arguments name nothing,
+    /// [`Status::Limit`] when the name is longer than 4096 bytes.
     pub fn evaluate(&self, caller: &mut Caller, action: ActionId, args: &[u8]) -> Result<Verdict, CallError> {
         let entry = self.entries.get(action.index());
         let Some((entry, handler)) = entry.and_then(|e| Some((e, e.handler.as_deref()?))) else {
             return Err(CallError::new(Status::Unknown, "there is no such host call"));
         };
-        let target = handler.target(&caller.identity, args)?;
+        let target = target(handler, &caller.identity, args)?;
         let resource = entry.resource(&target.name, target.private);
-        Ok(self.evaluator.decide(&mut caller.trust, entry.row, &resource))
+        Ok(self.evaluator.decide(&mut caller.trust, entry.row, &resource).into())
     }
 
     /// Records a host call that could not be understood (a wild pointer, a malformed argument list, an
@@ -187,7 +191,7 @@ impl SyscallBridge {
         args: &[u8],
         response: &mut Vec<u8>,
     ) -> Result<(), Status> {
-        let target = match handler.target(&caller.identity, args) {
+        let target = match target(handler, &caller.identity, args) {
             Ok(target) => target,
             Err(error) => {
                 self.invalid(caller, entry.action.name, error.status, &error.cause);
@@ -232,10 +236,9 @@ impl SyscallBridge {
 
     #[inline]
     fn decide(&self, caller: &mut Caller, entry: &Entry, resource: &Resource<'_>) -> Result<Permit, Status> {
-        match self.evaluator.decide(&mut caller.trust, entry.row, resource) {
-            Verdict::Allow(permit) => Ok(permit),
-            Verdict::Deny(denial) => Err(self.denied(caller, entry, resource, &denial)),
-        }
+        self.evaluator
+            .decide(&mut caller.trust, entry.row, resource)
+            .map_err(|denial| self.denied(caller, entry, resource, &denial))
     }
 
     /// Records a denial, whatever the class of the action. One that cannot be recorded is no answer.
@@ -269,9 +272,20 @@ impl SyscallBridge {
         resource: &Resource<'_>,
         permit: &Permit,
     ) -> Result<(), Status> {
-        if entry.action.class == RecordClass::C {
-            return Ok(());
+        match entry.action.class {
+            RecordClass::C => Ok(()),
+            RecordClass::A | RecordClass::B => self.record_intent(caller, entry, resource, permit),
         }
+    }
+
+    #[inline(never)]
+    fn record_intent(
+        &self,
+        caller: &Caller,
+        entry: &Entry,
+        resource: &Resource<'_>,
+        permit: &Permit,
+    ) -> Result<(), Status> {
         let decided = self.decided(permit.epoch(), permit.policies(), permit.cached());
         let chain = chain(&caller.chain);
         let details = chain.as_deref().map(|c| ("chain", c));
@@ -307,21 +321,29 @@ impl SyscallBridge {
         .into_iter()
         .flatten()
         .collect();
-        self.report(&Record {
+        let record = Record {
             outcome: error.status.outcome(),
             code: Some(error.status.code().id),
             details: &details,
             ..entry.record(caller, resource, decided)
-        });
+        };
+        match record.outcome {
+            Outcome::Denied | Outcome::Limit => self.report(&record),
+            Outcome::Ok | Outcome::Failed => self.told(&record, self.recorder.append(&record)),
+        };
     }
 
-    /// Appends a record of something that had no effect. `None` when it was refused.
+    /// Records what a plugin can cause at will without any effect. `None` when that was refused.
     fn report(&self, record: &Record<'_>) -> Option<()> {
-        let appended = self.recorder.append_limited(record);
-        if let Err(error) = &appended {
+        self.told(record, self.recorder.append_limited(record))
+    }
+
+    /// Tells the operator of a record of what went wrong that was itself refused.
+    fn told(&self, record: &Record<'_>, recorded: Result<(), AuditError>) -> Option<()> {
+        if let Err(error) = &recorded {
             tracing::error!(action = record.action, %error, "a denied or failed host call cannot be recorded");
         }
-        appended.ok()
+        recorded.ok()
     }
 
     /// Counts an action of class C. One that cannot be counted is not answered.
@@ -345,6 +367,20 @@ impl SyscallBridge {
     fn decided(&self, epoch: u64, policies: u32, cached: bool) -> Decided {
         Decided { policies: self.evaluator.policy_ids(policies), epoch, cached }
     }
+}
+
+/// What the arguments name, within bounds.
+#[inline]
+fn target<'a>(
+    handler: &dyn SyscallHandler,
+    identity: &IdentityContext,
+    args: &'a [u8],
+) -> Result<Target<'a>, CallError> {
+    let target = handler.target(identity, args)?;
+    if target.name.len() > LONGEST_NAME {
+        return Err(CallError::new(Status::Limit, "the name of the resource is longer than 4096 bytes"));
+    }
+    Ok(target)
 }
 
 /// A decision as records name it.

@@ -6,8 +6,8 @@ use super::memory::{Answer, Keep, Owner};
 use super::ruling::{Effect, Ruling};
 use super::table::{Row, Table};
 use super::{
-    Denial, ManagementAction, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext, TrustError,
-    Verdict, grants,
+    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext,
+    TrustError, Verdict, grants,
 };
 use crate::syscall_bridge::Action;
 use arc_swap::ArcSwap;
@@ -113,12 +113,12 @@ impl TrustEvaluator {
         action: &Action,
         resource: &Resource<'_>,
     ) -> Verdict {
-        self.decide(context, self.table.find(action), resource)
+        self.decide(context, self.table.find(action), resource).into()
     }
 
     /// Decides without the cache, by all policies.
     pub fn evaluate(&self, context: &TrustContext, action: &Action, resource: &Resource<'_>) -> Verdict {
-        self.decide_whole(context, self.table.find(action), resource)
+        self.decide_whole(context, self.table.find(action), resource).into()
     }
 
     /// Decides a management action, without the cache.
@@ -128,7 +128,7 @@ impl TrustEvaluator {
         action: ManagementAction,
         plugin: &str,
     ) -> Verdict {
-        self.decide_whole(context, self.table.management(action), &managed(plugin))
+        self.decide_whole(context, self.table.management(action), &managed(plugin)).into()
     }
 
     /// Decides a management action, using and filling the context's cache: for calls of operations.
@@ -138,7 +138,7 @@ impl TrustEvaluator {
         action: ManagementAction,
         plugin: &str,
     ) -> Verdict {
-        self.decide(context, self.table.management(action), &managed(plugin))
+        self.decide(context, self.table.management(action), &managed(plugin)).into()
     }
 
     /// The ids of the policies behind a permit or a denial, for records; empty when no policy decided.
@@ -158,11 +158,11 @@ impl TrustEvaluator {
         context: &mut TrustContext,
         row: Option<Row>,
         resource: &Resource<'_>,
-    ) -> Verdict {
+    ) -> Result<Permit, Box<Denial>> {
         let epoch = self.epoch.load(Ordering::Acquire);
-        let Some(row) = row else { return Verdict::Deny(unknown_action(epoch)) };
+        let Some(row) = row else { return Err(unknown_action(epoch)) };
         match context.memory.find(&self.owner, epoch, row, resource) {
-            Some(verdict) => verdict,
+            Some(decided) => decided,
             None => self.decide_anew(context, epoch, row, resource),
         }
     }
@@ -174,16 +174,16 @@ impl TrustEvaluator {
         epoch: u64,
         row: Row,
         resource: &Resource<'_>,
-    ) -> Verdict {
+    ) -> Result<Permit, Box<Denial>> {
         let snapshot = self.snapshot.load();
         context.memory.adopt(&self.owner);
         let (answer, keep) = self.answer(context, &snapshot, row, resource);
-        let verdict = answer.verdict(snapshot.epoch, false);
+        let decided = answer.decided(snapshot.epoch, false);
         // A snapshot newer than the epoch that was read is about to be announced: decide anew then.
         if snapshot.epoch == epoch {
             context.memory.keep(keep, epoch, row, resource, answer);
         }
-        verdict
+        decided
     }
 
     fn answer(
@@ -209,7 +209,7 @@ impl TrustEvaluator {
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
-            return (Answer::Deny(Box::new(unknown_action(snapshot.epoch))), Keep::Not);
+            return (Answer::Deny(unknown_action(snapshot.epoch)), Keep::Not);
         };
         let any_name = !slice.names_resources() && grants::covered_always(grants, action.needs);
         let keep = match action.resource {
@@ -226,21 +226,23 @@ impl TrustEvaluator {
         (self.ruled(&ruling, snapshot.epoch, || engine.suggestion(identity, row, &resource)), keep)
     }
 
-    fn decide_whole(&self, context: &TrustContext, row: Option<Row>, resource: &Resource<'_>) -> Verdict {
+    fn decide_whole(
+        &self,
+        context: &TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
         let snapshot = self.snapshot.load();
         let epoch = snapshot.epoch;
-        let Some(row) = row else { return Verdict::Deny(unknown_action(epoch)) };
-        let (action, resource) = match self.question(epoch, row, resource) {
-            Ok(question) => question,
-            Err(denial) => return Verdict::Deny(*denial),
-        };
+        let Some(row) = row else { return Err(unknown_action(epoch)) };
+        let (action, resource) = self.question(epoch, row, resource)?;
         if let Some(denial) = ungranted(&context.grants, action, &resource, epoch) {
-            return Verdict::Deny(*denial);
+            return Err(denial);
         }
         let subject = self.engine.subject(&context.identity);
         let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, context.depth);
         let suggestion = || self.engine.suggestion(&context.identity, row, &resource);
-        self.ruled(&ruling, epoch, suggestion).verdict(epoch, false)
+        self.ruled(&ruling, epoch, suggestion).decided(epoch, false)
     }
 
     /// The action, and the resource as it is decided on: an action that touches none has none.
@@ -250,7 +252,7 @@ impl TrustEvaluator {
         row: Row,
         resource: &Resource<'a>,
     ) -> Result<(&Action, Resource<'a>), Box<Denial>> {
-        let action = self.table.get(row).ok_or_else(|| Box::new(unknown_action(epoch)))?;
+        let action = self.table.get(row).ok_or_else(|| unknown_action(epoch))?;
         if action.resource != resource.kind {
             let (asked, touched) = (resource.kind.name(), action.resource.name());
             let reason = format!("{} touches a {touched}, and the call names a {asked}", action.name);
@@ -276,8 +278,9 @@ fn managed(plugin: &str) -> Resource<'_> {
     Resource { kind: ResourceKind::Plugin, name: plugin, private: false }
 }
 
-fn unknown_action(epoch: u64) -> Denial {
-    Denial::new(&codes::E2003, epoch, "the evaluator was not made for this action")
+#[cold]
+fn unknown_action(epoch: u64) -> Box<Denial> {
+    Box::new(Denial::new(&codes::E2003, epoch, "the evaluator was not made for this action"))
 }
 
 fn ungranted(

@@ -5,9 +5,10 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Most sets that get a number of their own; later ones share [`UNLISTED`].
+/// Most sets that get a number of their own; later ones share [`SHARED`].
 const MOST: usize = 4096;
-/// What the shared number stands for.
+/// The shared number, and what it stands for.
+const SHARED: u32 = 1;
 const UNLISTED: &str = "(unlisted)";
 
 /// Gives numbers to texts. Reading takes no lock.
@@ -32,7 +33,7 @@ impl Ids {
             return *number;
         }
         let texts = self.texts.load();
-        let (true, Ok(number)) = (texts.len() < MOST, u32::try_from(texts.len())) else { return 1 };
+        let (true, Ok(number)) = (texts.len() < MOST, u32::try_from(texts.len())) else { return SHARED };
         let text: Arc<str> = text.into();
         self.texts.store(Arc::new(texts.iter().chain([&text]).cloned().collect()));
         numbers.insert(text, number);

@@ -2,7 +2,7 @@
 
 use super::engine::{Slice, Subject};
 use super::table::Row;
-use super::{Denial, Permit, Resource, ResourceKind, Verdict};
+use super::{Denial, Permit, Resource, ResourceKind};
 use std::sync::Arc;
 
 /// How many decisions that depend on a name are remembered. A power of two.
@@ -24,14 +24,19 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// The verdict this answer stands for.
+    /// What this answer decides: small, for it is handed up on every call.
     #[inline]
-    pub(super) fn verdict(&self, epoch: u64, cached: bool) -> Verdict {
+    pub(super) fn decided(&self, epoch: u64, cached: bool) -> Result<Permit, Box<Denial>> {
         match self {
-            Self::Allow(policies) => Verdict::Allow(Permit::new(epoch, *policies, cached)),
-            Self::Deny(denial) => Verdict::Deny(Denial { cached, ..(**denial).clone() }),
+            Self::Allow(policies) => Ok(Permit::new(epoch, *policies, cached)),
+            Self::Deny(denial) => Err(denied(denial, cached)),
         }
     }
+}
+
+#[cold]
+fn denied(denial: &Denial, cached: bool) -> Box<Denial> {
+    Box::new(Denial { cached, ..denial.clone() })
 }
 
 /// What a decision depended on, and so how it may be remembered.
@@ -80,7 +85,7 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    /// The remembered verdict of this epoch, if any. Allocates nothing for what is allowed.
+    /// The remembered decision of this epoch, if any. Allocates nothing for what is allowed.
     #[inline]
     pub(super) fn find(
         &self,
@@ -88,7 +93,7 @@ impl Memory {
         epoch: u64,
         row: Row,
         resource: &Resource<'_>,
-    ) -> Option<Verdict> {
+    ) -> Option<Result<Permit, Box<Denial>>> {
         if !self.belongs_to(owner) {
             return None;
         }
@@ -96,7 +101,7 @@ impl Memory {
             && slot.epoch == epoch
             && slot.kind == resource.kind
         {
-            return Some(slot.answer.verdict(epoch, true));
+            return Some(slot.answer.decided(epoch, true));
         }
         let slot = self.named.get(place(row, resource))?.as_ref()?;
         let same = slot.epoch == epoch
@@ -104,9 +109,10 @@ impl Memory {
             && slot.kind == resource.kind
             && slot.private == resource.private
             && slot.name == resource.name;
-        same.then(|| slot.answer.verdict(epoch, true))
+        same.then(|| slot.answer.decided(epoch, true))
     }
 
+    #[inline]
     fn belongs_to(&self, owner: &Arc<Owner>) -> bool {
         self.owner.as_ref().is_some_and(|mine| Arc::ptr_eq(mine, owner))
     }
@@ -197,11 +203,8 @@ mod tests {
     fn key(name: &str, private: bool) -> Resource<'_> {
         Resource { kind: ResourceKind::Key, name, private }
     }
-    fn allowed(verdict: Option<Verdict>) -> Option<u32> {
-        match verdict? {
-            Verdict::Allow(permit) => Some(permit.policies()),
-            Verdict::Deny(_) => None,
-        }
+    fn allowed(decided: Option<Result<Permit, Box<Denial>>>) -> Option<u32> {
+        decided?.ok().map(|permit| permit.policies())
     }
 
     #[test]

@@ -3,6 +3,27 @@
 //! Three tiers, cheapest first: what was granted ([`TrustContext`]), what was decided lately (its memory), and
 //! the policies. The policies are Cedar with the feature `cedar`, and the built-in rules alone without it.
 //!
+//! Policies speak of `Plugin::"name"` (in `Publisher::"…"` and `Role::"…"`), `Operator::"name"` and
+//! `Host::"part"`; of `Action::"kv_get"` and of groups (`Action::"storage.*"`, `Action::"syscall.*"`,
+//! `Action::"management.*"`); and of `KeyResource::"…"`, `PathResource::"…"` and the like, with the attributes
+//! `name` and `private`. [`TrustEvaluator::schema`] is the whole vocabulary.
+//!
+//! ```
+//! # #[cfg(feature = "cedar")] {
+//! use microkernel::{syscall_bridge::builtin_actions, trust::{PolicySource, TrustEvaluator}};
+//! let text = r#"
+//!     @id("clock-for-acme")
+//!     permit(principal in Publisher::"acme", action in Action::"clock.*", resource);
+//!     @id("no-deep-chains")
+//!     forbid(principal, action == Action::"plugin_call", resource) when { context.depth > 4 };
+//! "#;
+//! let source = PolicySource { name: "50-acme.cedar".into(), text: text.into() };
+//! let evaluator = TrustEvaluator::new(&builtin_actions(), &[source])?;
+//! assert_eq!(evaluator.epoch(), 1);
+//! # }
+//! # Ok::<(), microkernel::trust::TrustError>(())
+//! ```
+//!
 //! A permit cannot be made outside this room:
 //!
 //! ```compile_fail,E0624
@@ -10,7 +31,7 @@
 //! ```
 //!
 //! ```compile_fail,E0451
-//! let forged = microkernel::trust::Permit { epoch: 1, policies: 0, cached: false };
+//! let forged = microkernel::trust::Permit { epoch: 1, mark: 0 };
 //! ```
 //!
 //! nor be used twice:

@@ -137,6 +137,15 @@ pub enum Verdict {
     Deny(Denial),
 }
 
+impl From<Result<Permit, Box<Denial>>> for Verdict {
+    fn from(decided: Result<Permit, Box<Denial>>) -> Self {
+        match decided {
+            Ok(permit) => Self::Allow(permit),
+            Err(denial) => Self::Deny(*denial),
+        }
+    }
+}
+
 /// Why not. For records and operators; a plugin only ever learns "denied".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {

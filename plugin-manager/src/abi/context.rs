@@ -20,15 +20,28 @@ pub enum Phase {
     StateLoad,
 }
 
+impl Phase {
+    /// Whether `input_read` answers.
+    pub const fn has_input(self) -> bool {
+        matches!(self, Self::Operation | Self::StateLoad)
+    }
+    /// Whether `output` answers.
+    pub const fn has_output(self) -> bool {
+        matches!(self, Self::Operation | Self::StateSave)
+    }
+}
+
+/// Bytes of an old response's buffer that an instance may keep between calls.
+const RESPONSE_KEPT: usize = 1 << 20;
+
 /// The host's side of one instance.
 pub struct HostContext {
-    #[allow(dead_code, reason = "read by the host functions")]
-    port: Box<dyn SyscallPort>,
-    phase: Phase,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    response: Vec<u8>,
-    failure: Option<String>,
+    pub(super) port: Box<dyn SyscallPort>,
+    pub(super) phase: Phase,
+    pub(super) input: Vec<u8>,
+    pub(super) output: Vec<u8>,
+    pub(super) response: Vec<u8>,
+    pub(super) failure: Option<String>,
     deadline: Deadline,
     payload_bytes: usize,
 }
@@ -58,17 +71,25 @@ impl HostContext {
         std::mem::swap(&mut self.input, input);
         self.output.clear();
         self.response.clear();
+        if self.response.capacity() > RESPONSE_KEPT {
+            self.response.shrink_to(RESPONSE_KEPT);
+        }
         self.failure = None;
         self.phase = phase;
         self.deadline = deadline;
         self.port.begin(deadline, chain);
     }
-    /// Ends the call: gives the input buffer back, and the output when the status was 0.
+    /// Ends the call: gives the input buffer back, and what was written to the output, which counts only when
+    /// the status was 0. The context keeps the buffer `output` came with for the next call.
     pub fn end(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) {
         std::mem::swap(&mut self.input, input);
         std::mem::swap(&mut self.output, output);
         self.phase = Phase::Idle;
         self.port.end();
+    }
+    /// Whether the deadline of the running call has passed.
+    pub fn expired(&self) -> bool {
+        self.port.expired()
     }
     /// The deadline of the running call; engines arm themselves by it.
     pub fn deadline(&self) -> Deadline {

@@ -19,6 +19,7 @@ mod time;
 pub mod trust;
 mod verify;
 
+pub use crate::loader::manifest;
 pub use authority::{Authority, AuthorityError, AuthoritySpec, Issued, LeafSpec, Validity};
 pub use bundle::{MEDIA_TYPE, PAYLOAD_TYPE, pae};
 pub use certificate::{CertificateFacts, DEVELOPMENT_UNIT, certificate_facts, pem_to_der};

@@ -138,6 +138,11 @@ impl Verifier {
         Ok(Self { trust, environment, signatures, rules, limits })
     }
 
+    /// What is trusted, when there is a trust configuration.
+    pub const fn trust(&self) -> Option<&TrustRoot> {
+        self.trust.as_ref()
+    }
+
     /// The environment judged for: the stricter of the host's and the trust configuration's.
     pub const fn environment(&self) -> Environment {
         self.environment

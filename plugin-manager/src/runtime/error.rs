@@ -1,6 +1,6 @@
 //! What goes wrong when a module is compiled, instantiated or run.
 
-use super::EngineKind;
+use super::{EngineKind, Entry};
 use common::error::{Code, Coded, codes};
 
 /// Why a module could not be made ready.
@@ -30,6 +30,9 @@ pub enum RuntimeError {
     /// An export the plan names is not there. The loader's checks make this a fault of the host.
     #[error("the module has no export {0}")]
     Export(String),
+    /// Module, limits and engine do not belong together. A fault of the host.
+    #[error("the compiled module cannot be used: {0}")]
+    Mismatch(&'static str),
     /// Compiled code is not what this host sealed. It must be set aside and compiled anew.
     #[error("the compiled code does not match its seal")]
     Seal,
@@ -47,7 +50,7 @@ impl Coded for RuntimeError {
     fn code(&self) -> &'static Code {
         match self {
             Self::NotCompiledIn(_) => &codes::E0105,
-            Self::Start(..) | Self::Export(_) | Self::Load(..) => &codes::E4003,
+            Self::Start(..) | Self::Export(_) | Self::Load(..) | Self::Mismatch(_) => &codes::E4003,
             Self::Compile(..) => &codes::E4004,
             Self::Instantiate(trap) => match trap {
                 Trap::Guest(_) | Trap::Abort(_) => &codes::E4005,
@@ -59,7 +62,13 @@ impl Coded for RuntimeError {
     }
 }
 
-/// Why a call ended without a status. The instance must be dropped.
+impl From<Trap> for RuntimeError {
+    fn from(trap: Trap) -> Self {
+        Self::Instantiate(trap)
+    }
+}
+
+/// Why a call ended without a status. Where [`Trap::ends_instance`] the instance must be dropped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trap {
@@ -72,6 +81,23 @@ pub enum Trap {
     /// The fuel is exhausted.
     #[error("all fuel consumed")]
     Fuel,
+    /// The call was given more input than its limit. The guest was not entered.
+    #[error("{length} bytes of input are more than the limit of {limit}")]
+    Input {
+        /// What was given.
+        length: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The deadline had passed before the guest was entered.
+    #[error("the deadline passed before the call began")]
+    Late,
+    /// The instance has no such entry. The guest was not entered.
+    #[error("the instance has no {0}")]
+    Missing(Entry),
+    /// An earlier call ended the instance. No guest code is there to be entered.
+    #[error("the instance was dropped after an earlier trap")]
+    Dropped,
     /// A memory or table could not be had within the limits at instantiation.
     #[error("memory or table limit exceeded: {0}")]
     Resource(String),
@@ -86,15 +112,24 @@ pub enum Trap {
     Engine(String),
 }
 
+impl Trap {
+    /// Whether guest code ended in the middle, so that nothing can be said of the instance's state.
+    pub const fn ends_instance(&self) -> bool {
+        !matches!(self, Self::Input { .. } | Self::Late | Self::Missing(_))
+    }
+}
+
 impl Coded for Trap {
     fn code(&self) -> &'static Code {
         match self {
-            Self::Deadline => &codes::E4010,
+            Self::Deadline | Self::Late => &codes::E4010,
             Self::Stack => &codes::E4012,
             Self::Fuel => &codes::E4013,
             Self::Resource(_) => &codes::E4011,
             Self::Abort(_) | Self::Guest(_) => &codes::E4001,
-            Self::Engine(_) => &codes::E4003,
+            Self::Input { .. } => &codes::E4015,
+            Self::Missing(_) => &codes::E5005,
+            Self::Engine(_) | Self::Dropped => &codes::E4003,
         }
     }
 }

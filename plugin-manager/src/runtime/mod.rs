@@ -1,20 +1,28 @@
 //! Runs modules: one trait, one file for each engine, one conformance suite over all.
 
 mod code;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
-pub mod execution;
+mod execution;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
 #[cfg(feature = "wasmtime-runtime")]
 mod wasmtime_engine;
 
 pub use code::{CodeKey, TrustedCode};
-pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
-pub use error::{RuntimeError, Trap};
+pub use crate::sandbox::{EngineKind, Lifecycle};
+pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
+pub use error::{EngineFailure, RuntimeError, Trap};
+pub use execution::{CallOutcome, Execution, Terms};
 
 use common::clock::Clock;
 use std::sync::Arc;
+
+/// Native stack of guest code, in bytes, on every engine; the default of `Limits::stack_bytes`. It belongs to an
+/// engine's configuration and not to an instance, so all plugins have the same.
+pub const STACK_BYTES: usize = 512 << 10;
 
 /// The engines compiled into this build.
 pub fn available() -> &'static [EngineKind] {

@@ -16,6 +16,21 @@ pub enum LogLevel {
     Error,
 }
 
+impl LogLevel {
+    /// Every level, in rising order.
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
+    /// The word used in log files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// An instance's way to the bridge: the host's bus, a worker's remote end, or a test's fake.
 pub trait SyscallPort: Send {
     /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
@@ -36,6 +51,10 @@ pub trait SyscallPort: Send {
     fn log(&mut self, level: LogLevel, line: &[u8]);
     /// The guest passed something that cannot be understood; recorded as class B.
     fn invalid(&mut self, import: &'static str, what: &'static str);
+    /// The guest hit a limit of the call itself, such as the size of its output; recorded as class B.
+    fn limited(&mut self, import: &'static str, what: &'static str) {
+        self.invalid(import, what);
+    }
     /// Whether the deadline of the current call has passed.
     fn expired(&self) -> bool;
 }

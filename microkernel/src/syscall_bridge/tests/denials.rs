@@ -91,6 +91,21 @@ fn arguments_that_name_nothing_are_invalid() {
 }
 
 #[test]
+fn a_name_that_is_too_long_is_a_limit() {
+    let door = Door::new(Setup { private: true, ..Setup::default() });
+    for action in served() {
+        let mut caller = door.granted();
+        assert_eq!(door.call(&mut caller, action.name, &"x".repeat(4097)).0, Err(Status::Limit));
+        let events = door.log.events();
+        let (event, outcome, code, line) = only_record(&events);
+        assert_eq!((event, outcome, code), ("host_call", Outcome::Limit, Some("E4062")));
+        assert!(line.len() < 200, "{line}");
+        assert_eq!(door.call(&mut caller, action.name, &"x".repeat(4096)).0, Ok(()), "{}", action.name);
+        door.log.events();
+    }
+}
+
+#[test]
 fn a_call_nobody_serves_is_unknown() {
     let door = Door::new(Setup::default());
     let mut caller = door.granted();

@@ -203,3 +203,13 @@ pub(super) fn served() -> impl Iterator<Item = Action> {
 pub(super) fn acted(events: &[Event]) -> bool {
     events.iter().any(|e| matches!(e, Event::Effect(_)))
 }
+
+#[test]
+fn what_crosses_threads_may() {
+    fn sent<T: Send>() {}
+    fn shared<T: Send + Sync>() {}
+    sent::<Caller>();
+    shared::<SyscallBridge>();
+    shared::<TrustEvaluator>();
+    shared::<crate::Kernel>();
+}

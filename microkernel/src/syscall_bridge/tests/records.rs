@@ -67,6 +67,8 @@ fn a_failed_effect_gets_a_second_record_with_its_cause() {
         (Status::Denied, Outcome::Denied, "E2007"),
     ];
     for (status, outcome, code) in failures {
+        // What went wrong is recorded each time; denials and limits a plugin can cause at will are rated.
+        let how = if outcome == Outcome::Failed { How::Appended } else { How::Limited };
         let door = Door::new(Setup { private: true, answer: Some(status), ..Setup::default() });
         for action in served() {
             let mut caller = door.granted();
@@ -74,8 +76,8 @@ fn a_failed_effect_gets_a_second_record_with_its_cause() {
             assert_eq!((done, response.len()), (Err(status), 0), "{}", action.name);
             let events = door.log.events();
             let second = events.iter().filter(|e| {
-                matches!(e, Event::Recorded { how: How::Limited, outcome: o, code: Some(c), line, .. }
-                if *o == outcome && c == code && line.contains("cause=the test says so"))
+                matches!(e, Event::Recorded { how: h, outcome: o, code: Some(c), line, .. }
+                if *h == how && *o == outcome && c == code && line.contains("cause=the test says so"))
             });
             assert_eq!(second.count(), 1, "{} {status}: {events:?}", action.name);
             let counted = events.iter().any(|e| matches!(e, Event::Counted { ok: false, .. }));

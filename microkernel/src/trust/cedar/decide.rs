@@ -4,7 +4,7 @@ use super::super::ruling::{Effect, Ruling};
 use super::super::table::{Row, Table};
 use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
 use super::slice::{Policies, Slice, entities};
-use super::terms::{ActionTerms, Subject, Types, quoted};
+use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
 use super::{schema, source};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Policy, PolicySet, Request, Response, RestrictedExpression,
@@ -27,7 +27,7 @@ pub(in super::super) struct Engine {
 
 impl Engine {
     pub(in super::super) fn new(table: &Table, options: &PolicyOptions) -> Result<Self, TrustError> {
-        let types = Types::new().map_err(|e| TrustError::Schema(e.into()))?;
+        let types = Types::new().map_err(TrustError::Schema)?;
         let text = schema::text(table);
         let (schema, _) = Schema::from_cedarschema_str(&text).map_err(|e| TrustError::Schema(e.into()))?;
         Ok(Self {
@@ -37,7 +37,7 @@ impl Engine {
             authorizer: Authorizer::new(),
             schema: text,
             builtin: source::builtin(options.enforcement)?,
-            direct: circumstances(&options.environment, 0).map_err(|e| TrustError::Schema(e.into()))?,
+            direct: circumstances(&options.environment, 0).map_err(TrustError::Schema)?,
             environment: options.environment.clone(),
         })
     }
@@ -48,7 +48,7 @@ impl Engine {
         for source in sources {
             policies.extend(source::policies(source, &self.validator)?);
         }
-        Policies::new(policies).map_err(|(id, _)| {
+        Policies::new(policies).map_err(|id| {
             let id = id.to_string();
             let name = id.split_once(':').map_or(id.as_str(), |(name, _)| name);
             source::refused(name, vec![format!("two policies have the id {id}")])
@@ -147,11 +147,12 @@ impl Engine {
     }
 }
 
-fn circumstances(environment: &str, depth: u32) -> Result<Context, cedar_policy::ContextCreationError> {
-    Context::from_pairs([
+fn circumstances(environment: &str, depth: u32) -> Result<Context, Fault> {
+    let context = Context::from_pairs([
         ("environment".to_owned(), RestrictedExpression::new_string(environment.to_owned())),
         ("depth".to_owned(), RestrictedExpression::new_long(i64::from(depth))),
-    ])
+    ])?;
+    Ok(context)
 }
 
 fn ruling(response: &Response) -> Ruling {

@@ -3,8 +3,8 @@
 use super::facts::Facts;
 use super::terms::{ActionTerms, Subject, Types};
 use cedar_policy::{
-    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PolicySetError,
-    PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint,
 };
 
 /// A policy with its head and what it looks at, worked out once.
@@ -23,11 +23,11 @@ pub(in super::super) struct Policies {
 }
 
 impl Policies {
-    /// The first policy whose id another has is an error.
-    pub(super) fn new(policies: Vec<Policy>) -> Result<Self, (PolicyId, PolicySetError)> {
+    /// The error is the first id that two policies have.
+    pub(super) fn new(policies: Vec<Policy>) -> Result<Self, PolicyId> {
         let mut whole = PolicySet::new();
         for policy in &policies {
-            whole.add(policy.clone()).map_err(|e| (policy.id().clone(), e))?;
+            whole.add(policy.clone()).map_err(|_| policy.id().clone())?;
         }
         Ok(Self { whole, entries: policies.into_iter().map(Entry::new).collect() })
     }

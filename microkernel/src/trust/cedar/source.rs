@@ -57,6 +57,11 @@ pub(super) fn policies(source: &PolicySource, validator: &Validator) -> Result<V
             "a policy has a `?principal` or `?resource`, and nothing fills it".to_owned(),
         ]));
     }
+    let ids = set.policies().filter_map(|p| p.annotation("id"));
+    if let Some(id) = ids.into_iter().find(|id| !is_id(id)) {
+        let id: String = id.chars().take(40).flat_map(char::escape_debug).collect();
+        return Err(fail(vec![format!("@id(\"{id}\"): {ID_RULE}")]));
+    }
     let result = validator.validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(DetailedError::from);
     let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(DetailedError::from);
@@ -65,6 +70,13 @@ pub(super) fn policies(source: &PolicySource, validator: &Validator) -> Result<V
         return Err(fail(wrong));
     }
     Ok(named(source, &set))
+}
+
+const ID_RULE: &str = "an @id has 1 to 128 bytes, no comma and no control character";
+
+/// Whether records can name this id in a list.
+fn is_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && !id.contains(|c: char| c == ',' || c.is_control())
 }
 
 /// Whether what Cedar only warns of is refused here: a policy that can never apply, and text that does not read

@@ -7,6 +7,9 @@ use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpres
 use common::identity::{IdentityContext, Principal};
 use std::collections::{HashMap, HashSet};
 
+/// What Cedar says of terms it does not take; too large to hand around by value.
+pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
+
 type Attributes = Vec<(String, RestrictedExpression)>;
 
 /// The names of the entity types, parsed once.
@@ -22,8 +25,11 @@ pub(super) struct Types {
 }
 
 impl Types {
-    pub(super) fn new() -> Result<Self, cedar_policy::ParseErrors> {
-        let resources = ResourceKind::ALL.iter().map(|kind| Ok((*kind, resource_type(*kind).parse()?)));
+    pub(super) fn new() -> Result<Self, Fault> {
+        let mut resources = Vec::new();
+        for kind in ResourceKind::ALL {
+            resources.push((kind, resource_type(kind).parse()?));
+        }
         Ok(Self {
             plugin: "Plugin".parse()?,
             operator: "Operator".parse()?,
@@ -31,7 +37,7 @@ impl Types {
             publisher: "Publisher".parse()?,
             role: "Role".parse()?,
             action: "Action".parse()?,
-            resources: resources.collect::<Result<_, cedar_policy::ParseErrors>>()?,
+            resources,
         })
     }
 

@@ -153,6 +153,10 @@ fn sources_that_are_not_valid_are_refused_with_their_line() {
         assert!(all.contains(line) && all.contains(word), "{text}\n-> {all}");
     }
     assert!(problems("permit(principal == ?principal, action, resource);")[0].contains("?principal"));
+    for id in ["", "a,b", "a\\nb", &"x".repeat(129)] {
+        let found = problems(&format!("@id(\"{id}\") permit(principal, action, resource);"));
+        assert!(found[0].contains("an @id has"), "{found:?}");
+    }
     let twice =
         "@id(\"a\") permit(principal, action, resource);\n@id(\"a\") forbid(principal, action, resource);";
     assert!(problems(twice)[0].contains("10-net.cedar:a"));

@@ -1,0 +1,90 @@
+//! The host functions as wasmtime calls them; what they do is in `abi::vm`.
+
+use super::limiter::Limiter;
+use crate::abi::{HostContext, vm};
+use forgeone_abi::names::{MODULE, export, import};
+use wasmtime::{Caller, Engine, Linker, Memory};
+
+/// What a store keeps for its one instance.
+pub(super) struct State {
+    pub(super) host: HostContext,
+    pub(super) limiter: Limiter,
+    /// Looked up once: a look-up on each host call would cost several times the call.
+    pub(super) memory: Option<Memory>,
+}
+
+/// The guest called `abort`; the text is with the context.
+#[derive(Debug, thiserror::Error)]
+#[error("aborted")]
+pub(super) struct Aborted;
+
+/// Gives `run` the context and the guest's memory. A guest without memory has none to point into.
+#[inline]
+fn with<R>(caller: &mut Caller<'_, State>, run: impl FnOnce(&mut HostContext, &mut [u8]) -> R) -> R {
+    match caller.data().memory.or_else(|| find_memory(caller)) {
+        Some(memory) => {
+            let (bytes, state) = memory.data_and_store_mut(caller);
+            run(&mut state.host, bytes)
+        }
+        None => run(&mut caller.data_mut().host, &mut []),
+    }
+}
+
+/// The memory of an instance that calls the host before it is made: from its start function.
+#[cold]
+fn find_memory(caller: &mut Caller<'_, State>) -> Option<Memory> {
+    let memory = caller.get_export(export::MEMORY)?.into_memory();
+    caller.data_mut().memory = memory;
+    memory
+}
+
+type Host<'a> = Caller<'a, State>;
+
+/// A linker with every import of ABI 1, and nothing else.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    linker
+        .func_wrap(MODULE, import::LOG, |mut c: Host<'_>, ptr: u32, len: u32| {
+            with(&mut c, |h, m| vm::log(h, m, ptr, len));
+        })?
+        .func_wrap(MODULE, import::LOG_AT, |mut c: Host<'_>, level: i32, ptr: u32, len: u32| {
+            with(&mut c, |h, m| vm::log_at(h, m, level, ptr, len));
+        })?
+        .func_wrap(MODULE, import::INPUT_READ, |mut c: Host<'_>, offset: u32, ptr: u32, cap: u32| {
+            with(&mut c, |h, m| vm::input_read(h, m, offset, ptr, cap))
+        })?
+        .func_wrap(MODULE, import::OUTPUT, |mut c: Host<'_>, ptr: u32, len: u32| {
+            with(&mut c, |h, m| vm::output(h, m, ptr, len))
+        })?
+        .func_wrap(MODULE, import::FAIL, |mut c: Host<'_>, ptr: u32, len: u32| {
+            with(&mut c, |h, m| vm::fail(h, m, ptr, len));
+        })?
+        .func_wrap(MODULE, import::RESPONSE_READ, |mut c: Host<'_>, offset: u32, ptr: u32, cap: u32| {
+            with(&mut c, |h, m| vm::response_read(h, m, offset, ptr, cap))
+        })?;
+    services(&mut linker)?;
+    Ok(linker)
+}
+
+fn services(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker
+        .func_wrap(
+            MODULE,
+            import::SYSCALL,
+            |mut c: Host<'_>, name: u32, name_len: u32, args: u32, args_len: u32, out: u32, cap: u32| {
+                with(&mut c, |h, m| vm::syscall(h, m, (name, name_len), (args, args_len), (out, cap)))
+            },
+        )?
+        .func_wrap(MODULE, import::ENV_GET, |mut c: Host<'_>, key: u32, len: u32, out: u32, cap: u32| {
+            with(&mut c, |h, m| vm::env_get(h, m, (key, len), (out, cap)))
+        })?
+        .func_wrap(
+            MODULE,
+            import::ABORT,
+            |mut c: Host<'_>, text: u32, file: u32, line: i32, column: i32| {
+                with(&mut c, |h, m| vm::abort(h, m, text, file, line, column));
+                Err::<(), _>(wasmtime::Error::new(Aborted))
+            },
+        )?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! A port without a host behind it: answers from a script and remembers what it was asked.
+
+use super::{LogLevel, Status, SyscallPort};
+use common::clock::{Clock, Deadline};
+use common::identity::PluginId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What a [`FakePort`] saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Log lines, as the guest wrote them.
+    pub logs: Vec<(LogLevel, Vec<u8>)>,
+    /// Host calls: name and encoded arguments.
+    pub calls: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Variables asked for.
+    pub variables: Vec<Vec<u8>>,
+    /// Imports called wrongly, and what was wrong.
+    pub invalid: Vec<(&'static str, &'static str)>,
+    /// Limits hit.
+    pub limited: Vec<(&'static str, &'static str)>,
+    /// Calls begun and ended.
+    pub begun: usize,
+    /// Calls ended.
+    pub ended: usize,
+    /// The chain of the last call begun.
+    pub chain: Vec<PluginId>,
+}
+
+type Answer = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Status> + Send>;
+
+/// The fake. `ping` answers `pong`; what has no answer is [`Status::Unknown`].
+pub struct FakePort {
+    clock: Arc<dyn Clock>,
+    deadline: Deadline,
+    answers: HashMap<Vec<u8>, Answer>,
+    variables: HashMap<Vec<u8>, Vec<u8>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl FakePort {
+    /// A fake that reads deadlines by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let fake = Self {
+            clock,
+            deadline: Deadline::NEVER,
+            answers: HashMap::new(),
+            variables: HashMap::new(),
+            seen: Arc::default(),
+        };
+        fake.answering("ping", |_| Ok(b"pong".to_vec()))
+    }
+    /// Answers a host call of this name.
+    pub fn answering(
+        mut self,
+        name: &str,
+        answer: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + 'static,
+    ) -> Self {
+        self.answers.insert(name.into(), Box::new(answer));
+        self
+    }
+    /// Configures a variable.
+    pub fn with_variable(mut self, key: &str, value: &[u8]) -> Self {
+        self.variables.insert(key.into(), value.into());
+        self
+    }
+    /// What it sees; stays readable after the port was given away.
+    pub fn seen(&self) -> SeenHandle {
+        SeenHandle(self.seen.clone())
+    }
+    fn note(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+}
+
+/// A view on what a [`FakePort`] saw.
+#[derive(Clone)]
+pub struct SeenHandle(Arc<Mutex<Seen>>);
+
+impl SeenHandle {
+    /// The record, locked.
+    pub fn get(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl SyscallPort for FakePort {
+    fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>) {
+        self.deadline = deadline;
+        let mut seen = self.note();
+        seen.begun += 1;
+        seen.chain = chain.to_vec();
+    }
+    fn end(&mut self) {
+        self.note().ended += 1;
+    }
+    fn syscall(&mut self, name: &[u8], args: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
+        response.clear();
+        self.note().calls.push((name.to_vec(), args.to_vec()));
+        let answer = self.answers.get(name).ok_or(Status::Unknown)?(args)?;
+        response.extend_from_slice(&answer);
+        Ok(())
+    }
+    fn env_get(&mut self, key: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
+        response.clear();
+        self.note().variables.push(key.to_vec());
+        response.extend_from_slice(self.variables.get(key).ok_or(Status::NotFound)?);
+        Ok(())
+    }
+    fn log(&mut self, level: LogLevel, line: &[u8]) {
+        self.note().logs.push((level, line.to_vec()));
+    }
+    fn invalid(&mut self, import: &'static str, what: &'static str) {
+        self.note().invalid.push((import, what));
+    }
+    fn limited(&mut self, import: &'static str, what: &'static str) {
+        self.note().limited.push((import, what));
+    }
+    fn expired(&self) -> bool {
+        self.deadline.passed(&*self.clock)
+    }
+}
