@@ -182,7 +182,7 @@ impl<'a> KeyRing<'a> {
         write(&self.trust.join(&root), issued.certificate.as_bytes(), Existing::Replace)?;
         self.write_trust(&trust)?;
         files.write(&issued)?;
-        info(KeyKind::Authority, AUTHORITY, &issued.certificate, true)
+        info(KeyKind::Authority, &issued.certificate, true)
     }
 
     /// Makes a publisher's key and certificate, and trusts the publisher with these names.
@@ -208,7 +208,7 @@ impl<'a> KeyRing<'a> {
         self.recorded("key_issue", publisher.as_str(), &issued)?;
         self.write_trust(&trust)?;
         files.write(&issued)?;
-        info(KeyKind::Publisher, publisher.as_str(), &issued.certificate, true)
+        info(KeyKind::Publisher, &issued.certificate, true)
     }
 
     /// Every key and certificate: the authority first, then publishers by name.
@@ -218,12 +218,12 @@ impl<'a> KeyRing<'a> {
     pub fn list(&self) -> Result<Vec<KeyInfo>, ForgeError> {
         let mut found = Vec::new();
         if let Some(pem) = read(&self.authority().certificate)? {
-            found.push(info(KeyKind::Authority, AUTHORITY, &pem, self.authority().key.exists())?);
+            found.push(info(KeyKind::Authority, &pem, self.authority().key.exists())?);
         }
         for name in self.publishers()? {
             let files = self.publisher(&name);
             let pem = read(&files.certificate)?.ok_or_else(|| KeyError::NoKey(name.clone()))?;
-            found.push(info(KeyKind::Publisher, &name, &pem, files.key.exists())?);
+            found.push(info(KeyKind::Publisher, &pem, files.key.exists())?);
         }
         Ok(found)
     }
@@ -348,8 +348,13 @@ fn prefix(name: &Name) -> String {
 
 /// The same from the authority's certificate, whose common name is its name.
 fn prefix_of(facts: &CertificateFacts) -> String {
+    format!("forgeone://{}", common_name(facts))
+}
+
+/// The common name of a certificate made here, or the whole subject of another.
+fn common_name(facts: &CertificateFacts) -> &str {
     let common = facts.subject.split(',').find_map(|part| part.trim().strip_prefix("CN="));
-    format!("forgeone://{}", common.unwrap_or(&facts.subject))
+    common.unwrap_or(&facts.subject)
 }
 
 fn make_authority(name: &Name, development: bool) -> Result<Issued, ForgeError> {
@@ -395,11 +400,11 @@ fn entry(request: &IssueRequest, uri: &str, development: bool) -> Result<Publish
     Ok(entry)
 }
 
-fn info(kind: KeyKind, name: &str, certificate: &str, private_key: bool) -> Result<KeyInfo, ForgeError> {
+fn info(kind: KeyKind, certificate: &str, private_key: bool) -> Result<KeyInfo, ForgeError> {
     let facts = certificate_facts(&pem_to_der(certificate.as_bytes())?)?;
     Ok(KeyInfo {
         kind,
-        name: name.to_owned(),
+        name: common_name(&facts).to_owned(),
         algorithm: facts.algorithm.map_or("unknown", Algorithm::name).to_owned(),
         identity: facts.uri,
         fingerprint: facts.fingerprint,

@@ -30,7 +30,7 @@ fn an_authority_and_a_publisher_are_made_once_and_trusted() {
     assert!(made.private_key && !made.development);
     assert_eq!(ring.issue(&request("acme")).unwrap_err().code().id, "E5009");
     let names: Vec<String> = ring.list().unwrap().into_iter().map(|k| k.name).collect();
-    assert_eq!(names, ["authority", "acme"]);
+    assert_eq!(names, ["house", "acme"]);
     let trust = ring.trust_config().unwrap();
     assert_eq!(trust.publishers[0].packages[0].to_string(), "log-*");
     assert_eq!(trust.files().collect::<Vec<_>>(), ["roots/house.pem"]);
