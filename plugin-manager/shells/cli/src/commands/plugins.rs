@@ -116,7 +116,7 @@ pub enum Turn {
 pub fn install(context: &Context, args: &Install) -> Result<(), Failure> {
     let package = files::read(&args.package, files::MAX_FILE)?;
     let spinner = spinner("verifying and compiling");
-    let report = context.with_manager(|manager| manager.install(package, !args.no_start));
+    let report = context.with_manager(|manager| manager.install(&package, !args.no_start));
     spinner.finish_and_clear();
     context.output().show(&Installed::from(report?))
 }
