@@ -5,6 +5,7 @@ use super::dependencies::{candidates, dependencies, plan};
 use super::load::{Ready, check, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
+use super::steps::known;
 use crate::resolver::Candidate;
 use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
@@ -12,7 +13,7 @@ use common::config::{ByteSize, Span};
 use common::error::ForgeError;
 use common::identity::{Digest, Name};
 use microkernel::trust::ManagementAction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
 pub(super) mod fact {
@@ -23,6 +24,7 @@ pub(super) mod fact {
     pub const ENFORCEMENT: &str = "enforcement";
     pub const SIGNER: &str = "signer";
     pub const DEPENDENCIES: &str = "dependencies";
+    pub const CODE: &str = "code";
 }
 
 impl PluginManager {
@@ -55,7 +57,7 @@ impl PluginManager {
         let grant = host.grant(verified)?;
         self.room_for(&grant)?;
         let ready = host.ready(&grant)?;
-        let row = row(&grant, package, start)?;
+        let row = row(&grant, &ready, package, start)?;
         let digest = row.manifest.to_string();
         let details = [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
         host.intend(ManagementAction::Install.name(), name.as_str(), &details)?;
@@ -97,8 +99,18 @@ impl PluginManager {
             self.take_down(name, End::Unload)?;
             host.forget(&row)?;
             host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
+            host.logs.remove(&row.plugin.name)?;
+            self.drop_unused_code()?;
             host.publish_settings()
         })
+    }
+
+    /// Compiled code that no installed plugin's record names goes.
+    fn drop_unused_code(&self) -> Result<(), ForgeError> {
+        let rows = self.host().home.plugins()?;
+        let used: BTreeSet<Digest> =
+            rows.iter().filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
+        Ok(self.host().home.retain_code(&used)?)
     }
 
     fn not_needed(&self, name: &Name) -> Result<(), ForgeError> {
@@ -131,7 +143,7 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     }
 }
 
-fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
+fn row(grant: &Grant, ready: &Ready, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
     let verified = grant.package();
     let manifest = verified.package().manifest();
     Ok(NewPlugin {
@@ -142,11 +154,11 @@ fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeErr
         manifest: verified.package().manifest_digest(),
         desired: if start { Desired::Running } else { Desired::Stopped },
         engine: grant.engine().name().to_owned(),
-        facts: facts(grant)?,
+        facts: facts(grant, ready)?,
     })
 }
 
-fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
+fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, ForgeError> {
     let manifest = grant.package().package().manifest();
     let operations: Vec<&str> = manifest.operations.iter().map(|o| o.name.as_str()).collect();
     let dependencies: BTreeMap<&str, String> =
@@ -159,6 +171,7 @@ fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
         (fact::ENFORCEMENT, serde_json::to_string(&grant.enforcement().to_string())),
         (fact::SIGNER, serde_json::to_string(&signer(grant))),
         (fact::DEPENDENCIES, serde_json::to_string(&dependencies)),
+        (fact::CODE, serde_json::to_string(&ready.code.to_string())),
     ];
     lines
         .into_iter()

@@ -13,7 +13,7 @@ use crate::sandbox::{Grant, Lifecycle};
 use crate::syscall::HostPort;
 use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError, codes};
-use common::identity::{IdentityContext, PluginId, PluginIdentity};
+use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use std::time::Duration;
 pub(super) struct Ready {
     engine: Arc<dyn Engine>,
     module: CompiledModule,
+    /// The digest the code is stored under.
+    pub code: Digest,
     /// Time of compilation; `None` when the code came from the cache.
     pub compiled_in: Option<Duration>,
 }
@@ -52,14 +54,14 @@ impl Host {
         let package = grant.package();
         let key = CodeKey { module: package.facts().digest, fingerprint: engine.fingerprint(fuel) };
         if let Some(module) = self.cached(&*engine, &key, fuel)? {
-            return Ok(Ready { engine, module, compiled_in: None });
+            return Ok(Ready { engine, module, code: key.digest(), compiled_in: None });
         }
         let began = self.clock.mono_ns();
         let module = engine.compile(package.package().module(), fuel)?;
         let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));
         let sealed = key.seal(&self.seal, &engine.serialize(&module)?);
         self.home.keep_code(&key.digest(), &sealed)?;
-        Ok(Ready { engine, module, compiled_in: Some(took) })
+        Ok(Ready { engine, module, code: key.digest(), compiled_in: Some(took) })
     }
 
     /// Code whose seal does not hold is set aside, recorded, and compiled anew.
