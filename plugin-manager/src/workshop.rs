@@ -93,10 +93,14 @@ pub struct Verification {
 /// cannot be read.
 pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Verification, ForgeError> {
     let config = sources::config(home, config)?;
-    let trust = sources::trust(&home.join("trust"))?;
-    let verifier = sources::verifier(&config, trust)?;
+    let trust = sources::trust(&home.join("trust"));
+    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
     let package = Package::load(package, &PackageLimits::default())?;
-    let verified = verifier.verify(package, now()?).map_err(refused)?;
+    let verified = verifier.verify(package, now()?).map_err(|refusal| match (refused(refusal), &trust) {
+        // An unsigned package is refused as such, whatever is wrong with the trust configuration.
+        (error, Err(problem)) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
+        (error, _) => error,
+    })?;
     let (manifest, proof) = (verified.package().manifest(), verified.attestation());
     Ok(Verification {
         name: manifest.name.to_string(),
