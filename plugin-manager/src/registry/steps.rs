@@ -4,6 +4,7 @@ use super::error::HostError;
 use super::install::{End, fact};
 use super::manager::PluginManager;
 use super::report::PluginStatus;
+use crate::keys::KeyRing;
 use crate::plugin::PluginState;
 use crate::store::{Desired, InstalledPlugin, Section};
 use common::error::{ForgeError, codes};
@@ -185,6 +186,18 @@ impl PluginManager {
             host.home.set_setting(&row.plugin.name, section, key, value)?;
             host.publish_settings()
         })
+    }
+
+    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds from
+    /// the next time the home is opened.
+    ///
+    /// # Errors
+    /// When the policy denies the operator to configure the host.
+    pub fn keys(&self) -> Result<KeyRing<'_>, ForgeError> {
+        let host = self.host();
+        host.authorise(ManagementAction::Configure, "")?;
+        let record = |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
+        Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
     }
 
     /// The last lines a plugin logged, oldest first.
