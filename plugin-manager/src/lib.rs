@@ -8,6 +8,7 @@ pub mod attestation;
 pub mod config;
 pub mod extension;
 pub mod keys;
+pub mod ledger;
 pub mod lifecycle;
 pub mod loader;
 pub mod metrics;
@@ -21,6 +22,7 @@ pub mod syscall;
 pub mod workshop;
 
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use ledger::{AuditSource, ClassRow, letter as class_letter, record_classes};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
 pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};

@@ -129,7 +129,7 @@ fn one_changed_byte_anywhere_in_the_log_is_found_and_placed() {
             let segment = path.file_name().unwrap().to_str().unwrap();
             let line = bytes[..at].iter().filter(|b| **b == b'\n').count() + 1;
             assert!(found.stderr.contains(segment), "byte {at}: {found}");
-            assert!(found.stderr.contains(&format!("line {line}")), "byte {at}, in line {line}: {found}");
+            assert!(found.stderr.contains(&format!("line {line} (")), "byte {at}, in line {line}: {found}");
         }
         std::fs::write(path, bytes).unwrap();
     }
