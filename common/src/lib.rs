@@ -9,3 +9,6 @@ pub mod error;
 pub mod identity;
 pub mod permission;
 pub mod telemetry;
+
+/// The version of this crate, which plugins may depend on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,5 +3,11 @@
 
 #![forbid(unsafe_code)]
 
+mod kernel;
 pub mod syscall_bridge;
 pub mod trust;
+
+pub use kernel::{Installed, Kernel, KernelError, install};
+
+/// The version of this crate, which plugins may depend on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

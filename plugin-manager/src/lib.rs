@@ -4,6 +4,26 @@
 //! `ARCHITECTURE.md` beside this crate says where each line lives and which room may import which.
 
 pub mod abi;
+pub mod attestation;
+pub mod config;
+pub mod extension;
+pub mod keys;
+pub mod lifecycle;
+pub mod loader;
+pub mod metrics;
+pub mod plugin;
+pub mod registry;
+pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
+pub mod store;
 pub mod syscall;
+pub mod workshop;
+
+pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use loader::forgepkg::File as PackageFile;
+pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
+pub use workshop::{
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign, verify,
+};

@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask COMMAND`: builds, tests, shows and checks this workspace. Every command exits nonzero on a failure.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to people and to CI")]
+
+mod demo;
+mod guests;
+mod project;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  demo [--engine wasmtime|wasmer] [--input FILE]
+          one plugin's whole life through the forgeone binary, every step checked
+  guests  builds the sample plugin for wasm32-unknown-unknown
+  test [ARGS]
+          guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
+  tidy    layers, forbidden names, file promises, sizes
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    match run(command.as_deref(), args.collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
+    match command {
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some("demo") => demo::run(&args),
+        Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
+        Some("test") => test::run(&args),
+        Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),
+        Some(other) => bail!("there is no command \"{other}\"\n{HELP}"),
+    }
+}
+
+fn no_arguments(args: &[String]) -> Result<()> {
+    match args.first() {
+        None => Ok(()),
+        Some(argument) => bail!("unexpected argument \"{argument}\""),
+    }
+}

@@ -103,8 +103,10 @@ impl Coded for AuditError {
     }
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+pub enum JournalKind { #[default] Mapped, Memory }
 /// How a log is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AuditOptions {
     /// Records a second per actor and action before summaries take over.
     pub detail_rate: u32,
@@ -114,6 +116,7 @@ pub struct AuditOptions {
     pub production: bool,
     /// The origin of the checkpoints and the `node` of the records.
     pub node: String,
+    pub journal: JournalKind,
 }
 
 /// The log of one home. Clones are handles to the same log.

@@ -22,12 +22,14 @@ macro_rules! table {
 table! {
     E0001 Internal "internal error" => "run the command again with FORGEONE_LOG=debug and report what it prints";
     E0002 Internal "input or output failed" => "check that the path exists, is readable and has space";
+    E0003 Internal "the state of the home is damaged" => "restore the home from a copy, or name a new one with --home";
 
     E0101 Usage "bad usage" => "see the command's --help";
     E0102 Usage "the configuration is not valid" => "mend the key that is named and run the command again";
     E0103 Usage "a security default is weakened in production" => "set `environment` to staging or development, or remove the key";
     E0104 Usage "the home cannot be used" => "name another home with --home, or mend its ownership and modes";
     E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
+    E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
 
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
@@ -77,6 +79,7 @@ table! {
     E1409 Refused "the trust configuration asks for a check this build does not have" => "remove the key from trust.toml, or use a build that has the check";
     E1410 Refused "the publisher's certificate is for development only" => "use a certificate that was not made with --development";
     E1411 Refused "another publisher's plugin of this name is installed" => "remove the installed plugin first if the change of publisher is intended";
+    E1412 Refused "the package asks for more than its publisher may ask for" => "remove the permission from the manifest, or add it to the publisher's max_permissions in trust.toml";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
@@ -92,6 +95,7 @@ table! {
     E2003 Denied "the policy could not be evaluated" => "mend the policy that is named: an error denies";
     E2004 Usage "the policy is not valid" => "mend the line that is named";
     E2006 Denied "the identity is not known to the kernel" => "register the identity's trust context first";
+    E2007 Denied "the host call was denied" => "`forgeone audit tail` shows the rule or the missing permission";
 
     E3001 Audit "the audit log cannot record, so the action was refused" => "free space or mend the disk under audit/, then try again";
     E3002 Audit "a checkpoint is damaged or signed by another key" => "compare with a checkpoint kept elsewhere";
@@ -115,6 +119,12 @@ table! {
     E4017 Limit "the plugin was restarted too often" => "see its log, mend it and start it again";
     E4018 Limit "the host has as many plugins as it may have" => "remove a plugin, or raise max_plugins";
     E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
+    E4060 Plugin "the plugin made a malformed host call" => "mend the plugin: see the cause in the audit log";
+    E4061 Plugin "the plugin asked for a host call this build does not have" => "use a build with the extension that has it";
+    E4062 Limit "the host call exceeded a limit" => "ask for less at once, or ask the operator to raise the limit";
+    E4063 Internal "the service behind the host call is unavailable" => "see the cause in the audit log and try again";
+    E4064 Internal "the service behind the host call failed" => "see the cause in the audit log; report it if it stays so";
+    E4065 State "the host call is in conflict with the current state" => "read the current state and try again";
 
     E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";

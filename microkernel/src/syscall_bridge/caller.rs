@@ -1,24 +1,40 @@
 //! One principal at the door: its identity, its trust context, its counters, the deadline of its call.
 
+use super::record::{Counter, Recorder};
 use crate::trust::TrustContext;
-use common::audit::{Actor, AuditLog};
+use common::audit::{Actor, AuditError, AuditLog};
 use common::clock::Deadline;
 use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Who calls. Owned by one instance; not shared.
-#[derive(Debug)]
+/// Who calls. Owned by one instance; not shared. It serves one bridge: its counters go by that bridge's table.
 pub struct Caller {
-    identity: Arc<IdentityContext>,
-    actor: Actor,
-    trust: TrustContext,
-    deadline: Deadline,
-    chain: Arc<[PluginId]>,
+    pub(super) identity: Arc<IdentityContext>,
+    pub(super) actor: Actor,
+    pub(super) trust: TrustContext,
+    pub(super) deadline: Deadline,
+    pub(super) chain: Arc<[PluginId]>,
+    pub(super) stats: Arc<CallerStats>,
+    recorder: Arc<dyn Recorder>,
+    counters: Vec<Option<Box<dyn Counter>>>,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("identity", &self.identity)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Caller {
     /// The caller with this trust context, recording to this log.
-    pub fn new(trust: TrustContext, _audit: &AuditLog) -> Self {
+    pub fn new(trust: TrustContext, audit: &AuditLog) -> Self {
+        Self::recording_to(trust, Arc::new(audit.clone()))
+    }
+    pub(crate) fn recording_to(trust: TrustContext, recorder: Arc<dyn Recorder>) -> Self {
         let identity = trust.identity().clone();
         Self {
             actor: Actor::new(&identity),
@@ -26,6 +42,9 @@ impl Caller {
             trust,
             deadline: Deadline::NEVER,
             chain: Arc::from([]),
+            stats: Arc::default(),
+            recorder,
+            counters: Vec::new(),
         }
     }
     /// Its identity.
@@ -48,10 +67,90 @@ impl Caller {
     /// this one not included.
     pub fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>) {
         self.deadline = deadline;
+        self.trust.set_depth(u32::try_from(chain.len()).unwrap_or(u32::MAX));
         self.chain = chain;
+    }
+    /// Starts a call with the chain of the call before: [`Caller::begin`] without touching the chain's count of
+    /// owners, which all instances of a plugin would otherwise fight over.
+    pub fn begin_again(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
     }
     /// The plugins that called one another to get here.
     pub fn chain(&self) -> &Arc<[PluginId]> {
         &self.chain
     }
+    /// What it has done so far; may be read from another thread while it goes on.
+    pub fn stats(&self) -> &Arc<CallerStats> {
+        &self.stats
+    }
+    /// Counts one action of class C.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        action: (usize, &str, &str),
+        epoch: u64,
+        ok: bool,
+        latency_ms: u64,
+    ) -> Result<(), AuditError> {
+        if let Some(Some(counter)) = self.counters.get_mut(action.0) {
+            return counter.hit(epoch, ok, latency_ms);
+        }
+        self.first_count(action, epoch, ok, latency_ms)
+    }
+    #[cold]
+    fn first_count(
+        &mut self,
+        (index, name, kind): (usize, &str, &str),
+        epoch: u64,
+        ok: bool,
+        latency_ms: u64,
+    ) -> Result<(), AuditError> {
+        if self.counters.len() <= index {
+            self.counters.resize_with(index + 1, || None);
+        }
+        let mut counter = self.recorder.counter(&self.actor, name, kind);
+        let counted = counter.hit(epoch, ok, latency_ms);
+        if let Some(slot) = self.counters.get_mut(index) {
+            *slot = Some(counter);
+        }
+        counted
+    }
+}
+
+/// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and the three
+/// need not be of the same moment.
+#[derive(Debug, Default)]
+pub struct CallerStats {
+    allowed: AtomicU64,
+    denied: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl CallerStats {
+    /// Host calls that were permitted and recorded.
+    pub fn allowed(&self) -> u64 {
+        self.allowed.load(Ordering::Relaxed)
+    }
+    /// Host calls that policy or grants denied.
+    pub fn denied(&self) -> u64 {
+        self.denied.load(Ordering::Relaxed)
+    }
+    /// Host calls that failed: not understood, not recorded, too late, or permitted and not done.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+    pub(super) fn count_allowed(&self) {
+        add_one(&self.allowed);
+    }
+    pub(super) fn count_denied(&self) {
+        add_one(&self.denied);
+    }
+    pub(super) fn count_failed(&self) {
+        add_one(&self.failed);
+    }
+}
+
+/// There is one writer, so a load and a store lose nothing, and cost less than an atomic addition.
+fn add_one(number: &AtomicU64) {
+    number.store(number.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }

@@ -1,7 +1,9 @@
 //! What a service behind the door implements, and what it may answer.
 
 use crate::trust::Permit;
+use common::audit::Outcome;
 use common::clock::{Clock, Deadline};
+use common::error::{Code, codes};
 use common::identity::{IdentityContext, PluginId};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,6 +30,50 @@ pub enum Status {
     Unknown,
     #[error("conflict")]
     Conflict,
+}
+
+impl Status {
+    /// The word used in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::Limit => "limit",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+            Self::Unknown => "unknown",
+            Self::Conflict => "conflict",
+        }
+    }
+    /// The code a record of a call that ended so has.
+    pub fn code(self) -> &'static Code {
+        match self {
+            Self::Denied => &codes::E2007,
+            Self::NotFound => &codes::E5008,
+            Self::Invalid => &codes::E4060,
+            Self::Limit => &codes::E4062,
+            Self::Timeout => &codes::E4010,
+            Self::Unavailable => &codes::E4063,
+            Self::Internal => &codes::E4064,
+            Self::Unknown => &codes::E4061,
+            Self::Conflict => &codes::E4065,
+        }
+    }
+    /// The outcome a record of a call that ended so has.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Denied => Outcome::Denied,
+            Self::Limit | Self::Timeout => Outcome::Limit,
+            Self::NotFound
+            | Self::Invalid
+            | Self::Unavailable
+            | Self::Internal
+            | Self::Unknown
+            | Self::Conflict => Outcome::Failed,
+        }
+    }
 }
 
 /// Why a handler did not do it: the status for the caller, and the cause for the record.

@@ -1,112 +1,81 @@
 //! Decides. Total: doubt is a denial. Only this room can make a [`Permit`].
+//!
+//! Three tiers, cheapest first: what was granted ([`TrustContext`]), what was decided lately (its memory), and
+//! the policies. The policies are Cedar with the feature `cedar`, and the built-in rules alone without it.
+//!
+//! Policies speak of `Plugin::"name"` (in `Publisher::"…"` and `Role::"…"`), `Operator::"name"` and
+//! `Host::"part"`; of `Action::"kv_get"` and of groups (`Action::"storage.*"`, `Action::"syscall.*"`,
+//! `Action::"management.*"`); and of `KeyResource::"…"`, `PathResource::"…"` and the like, with the attributes
+//! `name` and `private`. [`TrustEvaluator::schema`] is the whole vocabulary.
+//!
+//! ```
+//! # #[cfg(feature = "cedar")] {
+//! use microkernel::{syscall_bridge::builtin_actions, trust::{PolicySource, TrustEvaluator}};
+//! let text = r#"
+//!     @id("clock-for-acme")
+//!     permit(principal in Publisher::"acme", action in Action::"clock.*", resource);
+//!     @id("no-deep-chains")
+//!     forbid(principal, action == Action::"plugin_call", resource) when { context.depth > 4 };
+//! "#;
+//! let source = PolicySource { name: "50-acme.cedar".into(), text: text.into() };
+//! let evaluator = TrustEvaluator::new(&builtin_actions(), &[source])?;
+//! assert_eq!(evaluator.epoch(), 1);
+//! # }
+//! # Ok::<(), microkernel::trust::TrustError>(())
+//! ```
+//!
+//! A permit cannot be made outside this room:
+//!
+//! ```compile_fail,E0624
+//! let forged = microkernel::trust::Permit::new(1, 0, false);
+//! ```
+//!
+//! ```compile_fail,E0451
+//! let forged = microkernel::trust::Permit { epoch: 1, mark: 0 };
+//! ```
+//!
+//! nor be used twice:
+//!
+//! ```compile_fail,E0599
+//! fn copy(permit: &microkernel::trust::Permit) -> microkernel::trust::Permit {
+//!     microkernel::trust::Permit::clone(permit)
+//! }
+//! ```
 
+mod context;
+mod error;
+mod evaluator;
+mod grants;
+mod ids;
+mod memory;
 mod permit;
+mod policy;
+mod ruling;
+mod table;
 mod types;
 
+#[cfg(feature = "cedar")]
+mod cedar;
+#[cfg(any(test, not(feature = "cedar")))]
+#[cfg_attr(
+    feature = "cedar",
+    allow(dead_code, reason = "with Cedar only its rulings are compared, in tests")
+)]
+mod rules;
+
+#[cfg(feature = "cedar")]
+use cedar as engine;
+#[cfg(not(feature = "cedar"))]
+use rules as engine;
+
+pub use crate::kernel::evaluate_syscall;
+pub use context::TrustContext;
+pub use error::TrustError;
+pub use evaluator::TrustEvaluator;
 pub use permit::Permit;
+pub use policy::{Enforcement, PolicyOptions, PolicySource};
+pub(crate) use table::Row;
 pub use types::{Denial, ManagementAction, Resource, ResourceKind, Verdict};
 
-use crate::syscall_bridge::Action;
-use common::error::{Code, Coded, codes};
-use common::identity::IdentityContext;
-use common::permission::Permission;
-use std::sync::Arc;
-
-/// A principal prepared for decisions: who it is, what it was granted, and what was decided lately.
-#[derive(Debug)]
-pub struct TrustContext {
-    identity: Arc<IdentityContext>,
-    grants: Vec<Permission>,
-}
-
-impl TrustContext {
-    /// The context of a principal without grants: an operator or a part of the host.
-    pub fn new(identity: &IdentityContext) -> Self {
-        Self::with_grants(Arc::new(identity.clone()), Vec::new())
-    }
-    /// The context of a plugin instance with what it was granted (requested ∩ allowed).
-    pub fn with_grants(identity: Arc<IdentityContext>, grants: Vec<Permission>) -> Self {
-        Self { identity, grants }
-    }
-    /// Who it is.
-    pub fn identity(&self) -> &Arc<IdentityContext> {
-        &self.identity
-    }
-    /// What it was granted.
-    pub fn grants(&self) -> &[Permission] {
-        &self.grants
-    }
-}
-
-/// One policy text and the name it is reported by, usually its file's name.
-#[derive(Debug, Clone)]
-pub struct PolicySource {
-    /// Its name.
-    pub name: String,
-    /// Cedar policies.
-    pub text: String,
-}
-
-/// Why policies cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrustError {
-    /// A policy does not parse or does not fit the schema.
-    #[error("policy {name} is not valid")]
-    Policy {
-        /// The source's name.
-        name: String,
-        /// What is wrong, one line each.
-        problems: Vec<String>,
-    },
-}
-
-impl Coded for TrustError {
-    fn code(&self) -> &'static Code {
-        &codes::E2004
-    }
-}
-
-/// Holds the policies and decides by them.
-#[derive(Debug)]
-pub struct TrustEvaluator {}
-
-impl TrustEvaluator {
-    /// An evaluator for these actions with the built-in policy and these sources.
-    ///
-    /// # Errors
-    /// When a source does not parse or does not fit the schema.
-    pub fn new(_actions: &[Action], _sources: &[PolicySource]) -> Result<Self, TrustError> {
-        Ok(Self {})
-    }
-    /// The policy epoch: rises with every change of anything a decision depends on.
-    pub fn epoch(&self) -> u64 {
-        0
-    }
-    /// Decides one host call, using and filling the context's cache.
-    pub fn evaluate_syscall(
-        &self,
-        context: &mut TrustContext,
-        action: &Action,
-        resource: &Resource<'_>,
-    ) -> Verdict {
-        self.evaluate(context, action, resource)
-    }
-    /// Decides without the cache.
-    pub fn evaluate(&self, _context: &TrustContext, _action: &Action, _resource: &Resource<'_>) -> Verdict {
-        Verdict::Deny(Denial::no_permit(0))
-    }
-    /// Decides a management action.
-    pub fn evaluate_management(
-        &self,
-        _context: &TrustContext,
-        _action: ManagementAction,
-        _plugin: &str,
-    ) -> Verdict {
-        Verdict::Deny(Denial::no_permit(0))
-    }
-    /// The ids of the policies behind a permit or a denial, for records.
-    pub fn policy_ids(&self, _of: u32) -> Arc<str> {
-        "".into()
-    }
-}
+#[cfg(test)]
+pub(crate) mod tests;

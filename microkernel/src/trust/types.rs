@@ -1,6 +1,7 @@
 //! The words of a decision: resource, management action, verdict, denial.
 
 use super::Permit;
+use common::audit::RecordClass;
 use common::error::{Code, codes};
 
 /// What kind of thing a call touches.
@@ -21,6 +22,20 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::Path,
+        Self::Key,
+        Self::Host,
+        Self::Secret,
+        Self::Variable,
+        Self::Setting,
+        Self::Plugin,
+        Self::Token,
+        Self::Metric,
+        Self::Event,
+    ];
     /// The word used in policies and records.
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,6 +112,19 @@ impl ManagementAction {
             Self::Read => "read",
         }
     }
+    /// How it is recorded (RECORDING.md): calls and reads are counted, every change is durable first.
+    pub const fn class(self) -> RecordClass {
+        match self {
+            Self::Call | Self::Read => RecordClass::C,
+            Self::Install
+            | Self::Remove
+            | Self::Start
+            | Self::Stop
+            | Self::Pause
+            | Self::Resume
+            | Self::Configure => RecordClass::A,
+        }
+    }
 }
 
 /// What was decided.
@@ -107,6 +135,15 @@ pub enum Verdict {
     Allow(Permit),
     /// No.
     Deny(Denial),
+}
+
+impl From<Result<Permit, Box<Denial>>> for Verdict {
+    fn from(decided: Result<Permit, Box<Denial>>) -> Self {
+        match decided {
+            Ok(permit) => Self::Allow(permit),
+            Err(denial) => Self::Deny(*denial),
+        }
+    }
 }
 
 /// Why not. For records and operators; a plugin only ever learns "denied".
@@ -127,15 +164,11 @@ pub struct Denial {
 }
 
 impl Denial {
+    pub(super) fn new(code: &'static Code, epoch: u64, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), missing: None, policies: 0, epoch, cached: false }
+    }
     /// Nothing permits it.
     pub fn no_permit(epoch: u64) -> Self {
-        Self {
-            code: &codes::E2002,
-            reason: "no policy permits it".into(),
-            missing: None,
-            policies: 0,
-            epoch,
-            cached: false,
-        }
+        Self::new(&codes::E2002, epoch, "no policy permits it")
     }
 }

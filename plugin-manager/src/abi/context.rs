@@ -67,7 +67,7 @@ impl HostContext {
         }
     }
     /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
-    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: Arc<[PluginId]>) {
+    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Arc<[PluginId]>) {
         std::mem::swap(&mut self.input, input);
         self.output.clear();
         self.response.clear();

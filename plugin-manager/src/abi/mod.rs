@@ -5,4 +5,6 @@ mod memory;
 pub mod vm;
 
 pub use context::{HostContext, Phase};
+pub use forgeone_abi::names::MODULE;
+pub use forgeone_abi::{IMPORTS, Import};
 pub use memory::{OutOfBounds, Span};

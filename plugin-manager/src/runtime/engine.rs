@@ -2,63 +2,10 @@
 
 use super::{RuntimeError, Trap, TrustedCode};
 use crate::abi::HostContext;
-use crate::sandbox::Limits;
+use crate::sandbox::{EngineKind, Lifecycle, Limits};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-
-/// An engine this product knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EngineKind {
-    /// wasmtime with Cranelift.
-    Wasmtime,
-    /// wasmer with Cranelift.
-    Wasmer,
-}
-
-impl EngineKind {
-    /// The word used in configuration and records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Wasmtime => "wasmtime",
-            Self::Wasmer => "wasmer",
-        }
-    }
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The lifecycle functions of ABI 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the ABI's own")]
-pub enum Lifecycle {
-    Init,
-    Start,
-    Stop,
-    Pause,
-    Resume,
-    Unload,
-}
-
-impl Lifecycle {
-    /// Every function, in the order of the enum.
-    pub const ALL: [Self; 6] = [Self::Init, Self::Start, Self::Stop, Self::Pause, Self::Resume, Self::Unload];
-    /// The name in a manifest's `entry_points`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Init => "init",
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Unload => "unload",
-        }
-    }
-}
 
 /// A function of an instance that the host may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -55,7 +55,7 @@ impl Execution {
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
         let mut context = HostContext::new(port, limits.payload_bytes);
-        context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain.clone());
+        context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);
         if context.expired() {
             return Err(RuntimeError::Instantiate(Trap::Late));
         }
@@ -152,7 +152,7 @@ impl Execution {
         }
         // Taken out while guest code runs: if that unwinds, it is gone.
         let mut instance = self.instance.take().ok_or(Trap::Dropped)?;
-        instance.context().begin(phase, input, terms.deadline, terms.chain.clone());
+        instance.context().begin(phase, input, terms.deadline, terms.chain);
         let late = instance.context().expired();
         let result = if late { Err(Trap::Late) } else { instance.call(entry) };
         let context = instance.context();

@@ -1,18 +1,19 @@
 //! Runs modules: one trait, one file for each engine, one conformance suite over all.
 
 mod code;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
 mod execution;
-#[cfg(test)]
-mod conformance;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
 #[cfg(feature = "wasmtime-runtime")]
 mod wasmtime_engine;
 
 pub use code::{CodeKey, TrustedCode};
-pub use engine::{CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, Usage};
+pub use crate::sandbox::{EngineKind, Lifecycle};
+pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
 pub use error::{EngineFailure, RuntimeError, Trap};
 pub use execution::{CallOutcome, Execution, Terms};
 

@@ -1,9 +1,15 @@
 //! The bounded host-call bus between an instance and the bridge.
 
+mod channel;
+mod host;
+mod lines;
+mod names;
 mod port;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
 
+pub use channel::{LogBus, LogSink, LogStats};
+pub use host::HostPort;
 pub use microkernel::syscall_bridge::Status;
 pub use port::{LogLevel, SyscallPort};

@@ -34,7 +34,7 @@ impl LogLevel {
 /// An instance's way to the bridge: the host's bus, a worker's remote end, or a test's fake.
 pub trait SyscallPort: Send {
     /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
-    fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>);
+    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>);
     /// The call ended: what it wrote to the log leaves the instance.
     fn end(&mut self);
     /// A host call by name. `response` is cleared first.

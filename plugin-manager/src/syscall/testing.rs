@@ -85,7 +85,7 @@ impl SeenHandle {
 }
 
 impl SyscallPort for FakePort {
-    fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>) {
+    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
         self.deadline = deadline;
         let mut seen = self.note();
         seen.begun += 1;

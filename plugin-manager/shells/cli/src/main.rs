@@ -1,1 +1,53 @@
-fn main() {}
+//! `forgeone`: reads a command line, asks the library, prints the answer, and exits with the class of the error.
+//!
+//! Results go to stdout and everything else to stderr. With `--json` a result is one JSON value on stdout, and so
+//! is an error: `{"error":{"code","class","message","reasons","help"}}`, so that a script reads one stream. The
+//! shape of each result is the `Serialize` type beside its command (`commands/`); fields may be added, none is
+//! removed or changed. Exit codes are in [`failure`].
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod files;
+mod operator;
+mod output;
+mod usage;
+mod when;
+
+use args::Cli;
+use clap::Parser;
+use context::Context;
+use output::Output;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => run(cli),
+        Err(error) => usage::answer(&error, &arguments),
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
+    start_log();
+    let output = Output::new(cli.global.json);
+    let result = Context::new(cli.global, output).and_then(|context| commands::run(&context, cli.command));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(output),
+    }
+}
+
+/// The library's own log, on stderr: warnings, or what `FORGEONE_LOG` asks for.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FORGEONE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second subscriber cannot exist in this process, so the result says nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::stderr_colours())
+        .try_init();
+}

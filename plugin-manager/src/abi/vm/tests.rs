@@ -12,7 +12,7 @@ const SIZE: usize = 4096;
 fn context_of(port: FakePort, phase: Phase, input: &[u8]) -> (HostContext, SeenHandle, Vec<u8>) {
     let seen = port.seen();
     let mut context = HostContext::new(Box::new(port), 100);
-    context.begin(phase, &mut input.to_vec(), Deadline::NEVER, Arc::from([]));
+    context.begin(phase, &mut input.to_vec(), Deadline::NEVER, &Arc::from([]));
     (context, seen, vec![0; SIZE])
 }
 

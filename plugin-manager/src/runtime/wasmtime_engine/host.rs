@@ -78,9 +78,13 @@ fn services(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         .func_wrap(MODULE, import::ENV_GET, |mut c: Host<'_>, key: u32, len: u32, out: u32, cap: u32| {
             with(&mut c, |h, m| vm::env_get(h, m, (key, len), (out, cap)))
         })?
-        .func_wrap(MODULE, import::ABORT, |mut c: Host<'_>, text: u32, file: u32, line: i32, column: i32| {
-            with(&mut c, |h, m| vm::abort(h, m, text, file, line, column));
-            Err::<(), _>(wasmtime::Error::new(Aborted))
-        })?;
+        .func_wrap(
+            MODULE,
+            import::ABORT,
+            |mut c: Host<'_>, text: u32, file: u32, line: i32, column: i32| {
+                with(&mut c, |h, m| vm::abort(h, m, text, file, line, column));
+                Err::<(), _>(wasmtime::Error::new(Aborted))
+            },
+        )?;
     Ok(())
 }

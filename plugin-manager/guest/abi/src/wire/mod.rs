@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-pub use read::{Args, Iter, read_f64, read_text, read_u64};
+pub use read::{Args, Iter, Pairs, read_f64, read_text, read_u64};
 pub use write::{ArgsWriter, append, encode, encoded_len};
 
 /// Bytes of the length before each byte string.

@@ -102,6 +102,31 @@ impl<'a> Args<'a> {
     pub fn list(&self, index: usize) -> Result<Args<'a>, Malformed> {
         Args::parse(self.nth(index)?)
     }
+
+    /// The item at `index` as name and value pairs: a list of its own, flat, names and values in turn.
+    /// Metric labels and HTTP headers have this form.
+    ///
+    /// # Errors
+    /// When it is missing, not a list, or has a name without a value.
+    pub fn pairs(&self, index: usize) -> Result<Pairs<'a>, Malformed> {
+        let list = self.list(index)?;
+        match list.len % 2 {
+            0 => Ok(Pairs(list.iter())),
+            _ => Err(Malformed::Missing { index: list.len }),
+        }
+    }
+}
+
+/// Name and value pairs of [`Args::pairs`].
+#[derive(Debug, Clone)]
+pub struct Pairs<'a>(Iter<'a>);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().zip(self.0.next())
+    }
 }
 
 impl<'a> IntoIterator for Args<'a> {

@@ -71,6 +71,17 @@ fn nested_lists_keep_their_items() {
 }
 
 #[test]
+fn pairs_are_names_and_values_in_turn() {
+    let flat = list(&[b"kind", b"email", b"host", b"a"]);
+    let odd = list(&[b"kind"]);
+    let bytes = list(&[&flat, &odd]);
+    let args = Args::parse(&bytes).unwrap();
+    let pairs: Vec<_> = args.pairs(0).unwrap().collect();
+    assert_eq!(pairs, [(&b"kind"[..], &b"email"[..]), (b"host", b"a")]);
+    assert_eq!(args.pairs(1).err(), Some(Malformed::Missing { index: 1 }));
+}
+
+#[test]
 fn what_does_not_fit_leaves_the_list_as_it_was() {
     let mut buffer = [0; 10];
     let mut writer = ArgsWriter::new(&mut buffer);

@@ -59,7 +59,7 @@ impl Bench {
 }
 
 fn begin(context: &mut HostContext, deadline: Deadline) {
-    context.begin(Phase::Operation, &mut Vec::new(), deadline, Arc::from([]));
+    context.begin(Phase::Operation, &mut Vec::new(), deadline, &Arc::from([]));
 }
 
 struct Guest {

@@ -1,0 +1,125 @@
+//! Every action and event of this build with its class of record: what `forgeone audit classes` prints.
+
+use super::builtin_actions;
+use crate::trust::{ManagementAction, ResourceKind};
+use common::audit::RecordClass;
+use common::permission::Capability;
+
+/// Where an action comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Area {
+    /// A plugin asks for it.
+    HostCall,
+    /// An operator or a part of the host asks for it.
+    Management,
+    /// It happens in the life of a plugin or of the host.
+    Lifecycle,
+}
+
+impl Area {
+    /// The word used in listings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HostCall => "host call",
+            Self::Management => "management",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassRow {
+    /// Where it comes from.
+    pub area: Area,
+    /// Its name in records.
+    pub name: &'static str,
+    /// How it is recorded.
+    pub class: RecordClass,
+    /// The kind of resource it touches.
+    pub resource: ResourceKind,
+    /// The permissions it needs.
+    pub needs: &'static [Capability],
+    /// Whether it protects, and so happens even when it cannot be recorded at once.
+    pub protects: bool,
+}
+
+/// Events of no host call and no verb. Failures and denials are class B whatever the class of what they end.
+const LIFECYCLE: [(&str, RecordClass, bool); 13] = [
+    ("transition", RecordClass::A, false),
+    ("swap", RecordClass::A, false),
+    ("quarantine", RecordClass::A, true),
+    ("release", RecordClass::A, false),
+    ("worker_death", RecordClass::A, false),
+    ("trust_change", RecordClass::A, false),
+    ("policy_change", RecordClass::A, false),
+    ("key_change", RecordClass::A, false),
+    ("revocation", RecordClass::A, true),
+    ("denial", RecordClass::B, false),
+    ("failure", RecordClass::B, false),
+    ("trap", RecordClass::B, false),
+    ("limit", RecordClass::B, false),
+];
+
+/// Every row: host calls, then management, then lifecycle.
+pub fn classes() -> Vec<ClassRow> {
+    let calls = builtin_actions().into_iter().map(|action| ClassRow {
+        area: Area::HostCall,
+        name: action.name,
+        class: action.class,
+        resource: action.resource,
+        needs: action.needs,
+        protects: false,
+    });
+    let verbs = ManagementAction::ALL.into_iter().map(|verb| ClassRow {
+        area: Area::Management,
+        name: verb.name(),
+        class: verb.class(),
+        resource: ResourceKind::Plugin,
+        needs: &[],
+        protects: matches!(verb, ManagementAction::Stop | ManagementAction::Pause),
+    });
+    let events = LIFECYCLE.into_iter().map(|(name, class, protects)| ClassRow {
+        area: Area::Lifecycle,
+        name,
+        class,
+        resource: ResourceKind::Plugin,
+        needs: &[],
+        protects,
+    });
+    calls.chain(verbs).chain(events).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn named(class: RecordClass, area: Area) -> BTreeSet<&'static str> {
+        classes().into_iter().filter(|r| r.class == class && r.area == area).map(|r| r.name).collect()
+    }
+
+    #[test]
+    fn every_action_is_in_exactly_one_class() {
+        let names: Vec<_> = classes().into_iter().map(|r| (r.area.name(), r.name)).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn the_classes_are_those_of_the_recording_page() {
+        let effects = [
+            "event_emit",
+            "file_append",
+            "file_delete",
+            "file_write",
+            "kv_cas",
+            "kv_delete",
+            "kv_set",
+            "plugin_call",
+        ];
+        assert_eq!(named(RecordClass::B, Area::HostCall), BTreeSet::from(effects));
+        assert_eq!(named(RecordClass::A, Area::HostCall), BTreeSet::new());
+        assert_eq!(named(RecordClass::C, Area::Management), BTreeSet::from(["call", "read"]));
+        assert_eq!(named(RecordClass::C, Area::Lifecycle), BTreeSet::new());
+    }
+}

@@ -1,0 +1,174 @@
+//! One question to Cedar, and its ruling.
+
+use super::super::ruling::{Effect, Ruling};
+use super::super::table::{Row, Table};
+use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
+use super::slice::{Policies, Slice, entities};
+use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
+use super::{schema, source};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Policy, PolicySet, Request, Response, RestrictedExpression,
+    Schema, Validator,
+};
+use common::identity::{IdentityContext, Principal};
+
+/// The schema, the authorizer and the built-in policies of one table of actions.
+pub(in super::super) struct Engine {
+    types: Types,
+    actions: Vec<ActionTerms>,
+    validator: Validator,
+    authorizer: Authorizer,
+    schema: String,
+    builtin: Vec<Policy>,
+    environment: String,
+    /// The circumstances of a call that no plugin made for another.
+    direct: Context,
+}
+
+impl Engine {
+    pub(in super::super) fn new(table: &Table, options: &PolicyOptions) -> Result<Self, TrustError> {
+        let types = Types::new().map_err(TrustError::Schema)?;
+        let text = schema::text(table);
+        let (schema, _) = Schema::from_cedarschema_str(&text).map_err(|e| TrustError::Schema(e.into()))?;
+        Ok(Self {
+            actions: types.actions(table),
+            types,
+            validator: Validator::new(schema),
+            authorizer: Authorizer::new(),
+            schema: text,
+            builtin: source::builtin(options.enforcement)?,
+            direct: circumstances(&options.environment, 0).map_err(TrustError::Schema)?,
+            environment: options.environment.clone(),
+        })
+    }
+
+    /// The built-in policies and these sources, checked.
+    pub(in super::super) fn compile(&self, sources: &[PolicySource]) -> Result<Policies, TrustError> {
+        let mut policies = self.builtin.clone();
+        for source in sources {
+            policies.extend(source::policies(source, &self.validator)?);
+        }
+        Policies::new(policies).map_err(|id| {
+            let id = id.to_string();
+            let name = id.split_once(':').map_or(id.as_str(), |(name, _)| name);
+            source::refused(name, vec![format!("two policies have the id {id}")])
+        })
+    }
+
+    pub(in super::super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(in super::super) fn subject(&self, identity: &IdentityContext) -> Subject {
+        Subject::new(&self.types, identity)
+    }
+
+    pub(in super::super) fn slice(&self, policies: &Policies, subject: &Subject, row: Row) -> Slice {
+        match self.actions.get(row.index()) {
+            Some(action) => policies.slice(&self.types, subject, action),
+            None => Slice::none(),
+        }
+    }
+
+    /// Decides by the policies of a slice.
+    pub(in super::super) fn decide(
+        &self,
+        subject: &Subject,
+        slice: &Slice,
+        row: Row,
+        resource: &Resource<'_>,
+        depth: u32,
+    ) -> Ruling {
+        self.ask(&slice.set, slice.entities.clone(), subject, row, resource, depth)
+    }
+
+    /// Decides by all policies.
+    pub(in super::super) fn decide_whole(
+        &self,
+        policies: &Policies,
+        subject: &Subject,
+        row: Row,
+        resource: &Resource<'_>,
+        depth: u32,
+    ) -> Ruling {
+        let entities = self.actions.get(row.index()).and_then(|action| entities(subject, action));
+        self.ask(policies.whole(), entities, subject, row, resource, depth)
+    }
+
+    fn ask(
+        &self,
+        set: &PolicySet,
+        entities: Option<Entities>,
+        subject: &Subject,
+        row: Row,
+        resource: &Resource<'_>,
+        depth: u32,
+    ) -> Ruling {
+        let Some((entities, action)) = entities.zip(self.actions.get(row.index())) else {
+            return Ruling::failed("the principal or the action cannot be described to the policies");
+        };
+        let Some(resource) = self.types.resource_entity(resource) else {
+            return Ruling::failed("the resource cannot be described to the policies");
+        };
+        let context = match depth {
+            0 => Ok(self.direct.clone()),
+            _ => circumstances(&self.environment, depth),
+        };
+        let (principal, action, target) = (subject.uid.clone(), action.uid.clone(), resource.uid());
+        let asked = context.map_err(Ruling::failed).and_then(|context| {
+            let request = Request::new(principal, action, target, context, None).map_err(Ruling::failed)?;
+            Ok((request, entities.add_entities([resource], None).map_err(Ruling::failed)?))
+        });
+        match asked {
+            Ok((request, entities)) => ruling(&self.authorizer.is_authorized(&request, set, &entities)),
+            Err(failed) => failed,
+        }
+    }
+
+    /// The smallest policy that would permit this.
+    pub(in super::super) fn suggestion(
+        &self,
+        identity: &IdentityContext,
+        row: Row,
+        resource: &Resource<'_>,
+    ) -> Option<String> {
+        let action = &self.actions.get(row.index())?.uid;
+        let kind = match identity.principal() {
+            Principal::Plugin(_) => "Plugin",
+            Principal::Operator(_) => "Operator",
+            Principal::Host(_) => "Host",
+        };
+        let name = quoted(identity.name());
+        let target = match resource.kind {
+            ResourceKind::None => String::new(),
+            kind => format!(" == {}::{}", schema::resource_type(kind), quoted(resource.name)),
+        };
+        Some(format!("permit(principal == {kind}::{name}, action == {action}, resource{target});"))
+    }
+}
+
+fn circumstances(environment: &str, depth: u32) -> Result<Context, Fault> {
+    let context = Context::from_pairs([
+        ("environment".to_owned(), RestrictedExpression::new_string(environment.to_owned())),
+        ("depth".to_owned(), RestrictedExpression::new_long(i64::from(depth))),
+    ])?;
+    Ok(context)
+}
+
+fn ruling(response: &Response) -> Ruling {
+    let about = response.diagnostics();
+    let ids = || about.reason().map(AsRef::as_ref);
+    let failed: Vec<String> = about.errors().map(ToString::to_string).collect();
+    match response.decision() {
+        // Cedar leaves out a policy that cannot be evaluated. It might have forbidden, so it denies.
+        Decision::Allow if failed.is_empty() => Ruling::new(Effect::Permit, ids()),
+        Decision::Deny if ids().next().is_some() => Ruling::new(Effect::Forbid, ids()),
+        Decision::Deny if failed.is_empty() => Ruling::new(Effect::Silent, ids()),
+        Decision::Allow | Decision::Deny => {
+            let whose = about.errors().map(|e| match e {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(e) => e.policy_id().as_ref(),
+            });
+            Ruling::new(Effect::Failed(failed.join("; ")), whose)
+        }
+    }
+}

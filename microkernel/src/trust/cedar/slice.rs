@@ -1,0 +1,132 @@
+//! The policies that may speak of one principal doing one action. Leaving out the others never changes a ruling.
+
+use super::facts::Facts;
+use super::terms::{ActionTerms, Subject, Types};
+use cedar_policy::{
+    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint,
+};
+
+/// A policy with its head and what it looks at, worked out once.
+struct Entry {
+    policy: Policy,
+    principal: PrincipalConstraint,
+    action: ActionConstraint,
+    resource: ResourceConstraint,
+    facts: Facts,
+}
+
+/// The compiled policies of one epoch.
+pub(in super::super) struct Policies {
+    whole: PolicySet,
+    entries: Vec<Entry>,
+}
+
+impl Policies {
+    /// The error is the first id that two policies have.
+    pub(super) fn new(policies: Vec<Policy>) -> Result<Self, PolicyId> {
+        let mut whole = PolicySet::new();
+        for policy in &policies {
+            whole.add(policy.clone()).map_err(|_| policy.id().clone())?;
+        }
+        Ok(Self { whole, entries: policies.into_iter().map(Entry::new).collect() })
+    }
+
+    /// All of them.
+    pub(super) fn whole(&self) -> &PolicySet {
+        &self.whole
+    }
+
+    /// Those that may speak of this subject doing this action.
+    pub(super) fn slice(&self, types: &Types, subject: &Subject, action: &ActionTerms) -> Slice {
+        let kind = types.resource(action.kind);
+        let mut slice =
+            Slice { set: PolicySet::new(), entities: entities(subject, action), facts: Facts::default() };
+        for entry in self.entries.iter().filter(|e| e.may_speak_of(subject, action, kind)) {
+            // Ids are unique in the whole, so they are in a part of it; were one not, doubt is a denial.
+            if slice.set.add(entry.policy.clone()).is_err() {
+                slice.entities = None;
+            }
+            slice.facts.resource |= entry.facts.resource;
+            slice.facts.volatile |= entry.facts.volatile;
+        }
+        slice
+    }
+}
+
+/// The entities a ruling needs but the resource.
+pub(super) fn entities(subject: &Subject, action: &ActionTerms) -> Option<Entities> {
+    let subject = subject.entities.as_ref()?.iter().cloned();
+    Entities::from_entities(subject.chain(action.entities()), None).ok()
+}
+
+impl Entry {
+    fn new(policy: Policy) -> Self {
+        let resource = policy.resource_constraint();
+        let named = matches!(
+            resource,
+            ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(_, _)
+        );
+        let mut facts = Facts::of(&policy);
+        facts.resource |= named;
+        let (principal, action) = (policy.principal_constraint(), policy.action_constraint());
+        Self { policy, principal, action, resource, facts }
+    }
+
+    fn may_speak_of(&self, subject: &Subject, action: &ActionTerms, kind: Option<&EntityTypeName>) -> bool {
+        self.principal_fits(subject) && self.action_fits(action) && self.resource_fits(kind)
+    }
+
+    fn principal_fits(&self, subject: &Subject) -> bool {
+        let is_in = |group: &EntityUid| subject.uid == *group || subject.parents.contains(group);
+        let is = |kind: &EntityTypeName| subject.uid.type_name() == kind;
+        match &self.principal {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Eq(uid) => subject.uid == *uid,
+            PrincipalConstraint::In(group) => is_in(group),
+            PrincipalConstraint::Is(kind) => is(kind),
+            PrincipalConstraint::IsIn(kind, group) => is(kind) && is_in(group),
+        }
+    }
+
+    fn action_fits(&self, action: &ActionTerms) -> bool {
+        match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => action.uid == *uid,
+            ActionConstraint::In(uids) => uids.iter().any(|uid| action.is_in(uid)),
+        }
+    }
+
+    /// Resources belong to nothing, so one is only ever in itself: its type must fit.
+    fn resource_fits(&self, kind: Option<&EntityTypeName>) -> bool {
+        let is = |other: &EntityTypeName| kind == Some(other);
+        match &self.resource {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) => is(uid.type_name()),
+            ResourceConstraint::Is(other) => is(other),
+            ResourceConstraint::IsIn(other, uid) => is(other) && is(uid.type_name()),
+        }
+    }
+}
+
+/// The policies that may speak of one principal doing one action, and the entities they may look at.
+pub(in super::super) struct Slice {
+    pub(super) set: PolicySet,
+    pub(super) entities: Option<Entities>,
+    facts: Facts,
+}
+
+impl Slice {
+    /// The slice of what does not exist: every ruling by it fails.
+    pub(super) fn none() -> Self {
+        Self { set: PolicySet::new(), entities: None, facts: Facts { resource: true, volatile: true } }
+    }
+    /// Whether a ruling depends on what changes from call to call.
+    pub(in super::super) const fn is_volatile(&self) -> bool {
+        self.facts.volatile
+    }
+    /// Whether a ruling depends on the resource's name or place.
+    pub(in super::super) const fn names_resources(&self) -> bool {
+        self.facts.resource
+    }
+}

@@ -1,0 +1,116 @@
+//! Policy texts to policies, under their own names. A text that does not fit the schema is refused with its line.
+
+use super::super::policy::builtin;
+use super::super::{Enforcement, PolicySource, TrustError};
+use cedar_policy::ffi::DetailedError;
+use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
+use std::str::FromStr;
+
+/// The built-in policies, each with its id.
+pub(super) fn builtin(enforcement: Enforcement) -> Result<Vec<Policy>, TrustError> {
+    let development = match enforcement {
+        Enforcement::PolicyDecides => None,
+        Enforcement::GrantedIsPermitted => Some((
+            builtin::GRANTED_IS_PERMITTED,
+            r#"permit(principal is Plugin, action in Action::"syscall.*", resource);"#,
+        )),
+    };
+    BUILTIN.into_iter().chain(development).map(|(id, text)| one(id, text)).collect()
+}
+
+const BUILTIN: [(&str, &str); 5] = [
+    (builtin::OPEN, r#"permit(principal, action in [Action::"log", Action::"ping"], resource);"#),
+    (builtin::OWN_SECTION, r#"permit(principal is Plugin, action == Action::"config_get", resource);"#),
+    (
+        builtin::PRIVATE_AREA,
+        r#"permit(principal is Plugin, action in [Action::"filesystem.*", Action::"storage.*"], resource)
+           when { resource.private };"#,
+    ),
+    (builtin::HOST_MANAGES, r#"permit(principal is Host, action in Action::"management.*", resource);"#),
+    (
+        builtin::OPERATOR_MANAGES,
+        r#"permit(principal is Operator, action in Action::"management.*", resource);"#,
+    ),
+];
+
+/// The text of the built-in policies, to be checked as if it were a source.
+#[cfg(test)]
+pub(in super::super) fn builtin_text() -> String {
+    BUILTIN.map(|(_, text)| text).join("\n")
+}
+
+fn one(id: &str, text: &str) -> Result<Policy, TrustError> {
+    let named = |e| refused("builtin", problems(&DetailedError::from(&e), text));
+    Policy::parse(Some(PolicyId::new(id)), text).map_err(named)
+}
+
+/// The policies of one source, in order, named after it and checked against the schema.
+pub(super) fn policies(source: &PolicySource, validator: &Validator) -> Result<Vec<Policy>, TrustError> {
+    let fail = |problems| refused(&source.name, problems);
+    if source.name == "builtin" || source.name.starts_with("builtin:") {
+        return Err(fail(vec!["the name `builtin` is taken".to_owned()]));
+    }
+    let set = PolicySet::from_str(&source.text)
+        .map_err(|e| fail(problems(&DetailedError::from(&e), &source.text)))?;
+    if set.templates().next().is_some() {
+        return Err(fail(vec![
+            "a policy has a `?principal` or `?resource`, and nothing fills it".to_owned(),
+        ]));
+    }
+    let ids = set.policies().filter_map(|p| p.annotation("id"));
+    if let Some(id) = ids.into_iter().find(|id| !is_id(id)) {
+        let id: String = id.chars().take(40).flat_map(char::escape_debug).collect();
+        return Err(fail(vec![format!("@id(\"{id}\"): {ID_RULE}")]));
+    }
+    let result = validator.validate(&set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(DetailedError::from);
+    let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(DetailedError::from);
+    let wrong: Vec<String> = errors.chain(warnings).flat_map(|e| problems(&e, &source.text)).collect();
+    if !wrong.is_empty() {
+        return Err(fail(wrong));
+    }
+    Ok(named(source, &set))
+}
+
+const ID_RULE: &str = "an @id has 1 to 128 bytes, no comma and no control character";
+
+/// Whether records can name this id in a list.
+fn is_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && !id.contains(|c: char| c == ',' || c.is_control())
+}
+
+/// Whether what Cedar only warns of is refused here: a policy that can never apply, and text that does not read
+/// as it is written. Names in mixed scripts are the names of things, and stay.
+fn is_mistake(warning: &ValidationWarning) -> bool {
+    use ValidationWarning as W;
+    !matches!(warning, W::MixedScriptString(_) | W::MixedScriptIdentifier(_) | W::ConfusableIdentifier(_))
+}
+
+/// The policies in the order of the text, each as `SOURCE:ID`.
+fn named(source: &PolicySource, set: &PolicySet) -> Vec<Policy> {
+    let place =
+        |p: &Policy| p.id().to_string().trim_start_matches("policy").parse::<u64>().unwrap_or(u64::MAX);
+    let mut policies: Vec<&Policy> = set.policies().collect();
+    policies.sort_by_key(|p| place(p));
+    let own_id = |p: &Policy| p.annotation("id").map_or_else(|| p.id().to_string(), str::to_owned);
+    policies.iter().map(|p| p.new_id(PolicyId::new(format!("{}:{}", source.name, own_id(p))))).collect()
+}
+
+/// Refuses a source.
+pub(super) fn refused(name: &str, problems: Vec<String>) -> TrustError {
+    TrustError::Policy { name: name.to_owned(), problems }
+}
+
+/// One line for each problem, with the line of the text it is on.
+fn problems(error: &DetailedError, text: &str) -> Vec<String> {
+    let place = error.source_locations.first().map(|label| line_of(text, label.loc.start));
+    let line = place.map_or(String::new(), |line| format!("line {line}: "));
+    let help = error.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+    let first = format!("{line}{}{help}", error.message);
+    let rest = error.related.iter().flat_map(|related| problems(related, text));
+    std::iter::once(first).chain(rest).collect()
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}

@@ -1,0 +1,299 @@
+//! Holds the policies and decides by them. A decision made after a policy was published is made by it.
+
+use super::engine::{Engine, Policies};
+use super::ids::Ids;
+use super::memory::{Answer, Keep, Owner};
+use super::ruling::{Effect, Ruling};
+use super::table::{Row, Table};
+use super::{
+    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext,
+    TrustError, Verdict, grants,
+};
+use crate::syscall_bridge::Action;
+use arc_swap::ArcSwap;
+use common::error::codes;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The policies of one epoch.
+struct Snapshot {
+    epoch: u64,
+    policies: Policies,
+}
+
+/// Holds the policies and decides by them.
+pub struct TrustEvaluator {
+    // INVARIANT: the epoch is raised only after the snapshot of that epoch is in place, and readers load the
+    // epoch first. So who reads epoch n decides by snapshot n or a later one, never by an earlier one.
+    epoch: AtomicU64,
+    owner: Arc<Owner>,
+    table: Table,
+    engine: Engine,
+    snapshot: ArcSwap<Snapshot>,
+    publishing: Mutex<()>,
+    ids: Ids,
+}
+
+impl std::fmt::Debug for TrustEvaluator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustEvaluator").field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
+impl TrustEvaluator {
+    /// An evaluator for these actions with the built-in policy and these sources, for production.
+    ///
+    /// # Errors
+    /// When a source does not parse or does not fit the schema, or an action's name cannot be used.
+    pub fn new(actions: &[Action], sources: &[PolicySource]) -> Result<Self, TrustError> {
+        Self::with_options(actions, sources, &PolicyOptions::default())
+    }
+
+    /// An evaluator for these actions with the built-in policy and these sources, read under these rules.
+    ///
+    /// # Errors
+    /// As [`TrustEvaluator::new`].
+    pub fn with_options(
+        actions: &[Action],
+        sources: &[PolicySource],
+        options: &PolicyOptions,
+    ) -> Result<Self, TrustError> {
+        let table = Table::new(actions)?;
+        let engine = Engine::new(&table, options)?;
+        let policies = engine.compile(sources)?;
+        Ok(Self {
+            epoch: AtomicU64::new(1),
+            owner: Arc::new(Owner),
+            table,
+            engine,
+            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies }),
+            publishing: Mutex::new(()),
+            ids: Ids::new(),
+        })
+    }
+
+    /// The policy epoch: rises with every change of anything a decision depends on. Starts at 1.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Replaces the policies by the built-in policy and these sources, and returns the new epoch. Every
+    /// decision that begins after this returns is made by them; one already under way may still be made by
+    /// the old ones.
+    ///
+    /// # Errors
+    /// When a source is not valid; then the policies stay what they were.
+    pub fn publish(&self, sources: &[PolicySource]) -> Result<u64, TrustError> {
+        let policies = self.engine.compile(sources)?;
+        let _one_at_a_time = self.publishing.lock();
+        let epoch = self.epoch.load(Ordering::Acquire) + 1;
+        self.snapshot.store(Arc::new(Snapshot { epoch, policies }));
+        self.epoch.store(epoch, Ordering::Release);
+        Ok(epoch)
+    }
+
+    /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
+    ///
+    /// # Errors
+    /// When a source is not valid.
+    pub fn check(&self, sources: &[PolicySource]) -> Result<(), TrustError> {
+        self.engine.compile(sources).map(drop)
+    }
+
+    /// The schema policies are checked against, in Cedar's own notation; empty without the feature `cedar`.
+    pub fn schema(&self) -> &str {
+        self.engine.schema()
+    }
+
+    /// Decides one host call, using and filling the context's cache.
+    pub fn evaluate_syscall(
+        &self,
+        context: &mut TrustContext,
+        action: &Action,
+        resource: &Resource<'_>,
+    ) -> Verdict {
+        self.decide(context, self.table.find(action), resource).into()
+    }
+
+    /// Decides without the cache, by all policies.
+    pub fn evaluate(&self, context: &TrustContext, action: &Action, resource: &Resource<'_>) -> Verdict {
+        self.decide_whole(context, self.table.find(action), resource).into()
+    }
+
+    /// Decides a management action, without the cache.
+    pub fn evaluate_management(
+        &self,
+        context: &TrustContext,
+        action: ManagementAction,
+        plugin: &str,
+    ) -> Verdict {
+        self.decide_whole(context, self.table.management(action), &managed(plugin)).into()
+    }
+
+    /// Decides a management action, using and filling the context's cache: for calls of operations.
+    pub fn evaluate_management_cached(
+        &self,
+        context: &mut TrustContext,
+        action: ManagementAction,
+        plugin: &str,
+    ) -> Verdict {
+        self.decide(context, self.table.management(action), &managed(plugin)).into()
+    }
+
+    /// The ids of the policies behind a permit or a denial, for records; empty when no policy decided.
+    pub fn policy_ids(&self, of: u32) -> Arc<str> {
+        self.ids.text(of)
+    }
+
+    /// The row of this action; `None` when the evaluator was not made for it.
+    pub(crate) fn row(&self, action: &Action) -> Option<Row> {
+        self.table.find(action)
+    }
+
+    /// Decides the action in this row; no row is a denial.
+    #[inline]
+    pub(crate) fn decide(
+        &self,
+        context: &mut TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let Some(row) = row else { return Err(unknown_action(epoch)) };
+        match context.memory.find(&self.owner, epoch, row, resource) {
+            Some(decided) => decided,
+            None => self.decide_anew(context, epoch, row, resource),
+        }
+    }
+
+    #[cold]
+    fn decide_anew(
+        &self,
+        context: &mut TrustContext,
+        epoch: u64,
+        row: Row,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
+        let snapshot = self.snapshot.load();
+        context.memory.adopt(&self.owner);
+        let (answer, keep) = self.answer(context, &snapshot, row, resource);
+        let decided = answer.decided(snapshot.epoch, false);
+        // A snapshot newer than the epoch that was read is about to be announced: decide anew then.
+        if snapshot.epoch == epoch {
+            context.memory.keep(keep, epoch, row, resource, answer);
+        }
+        decided
+    }
+
+    fn answer(
+        &self,
+        context: &mut TrustContext,
+        snapshot: &Snapshot,
+        row: Row,
+        resource: &Resource<'_>,
+    ) -> (Answer, Keep) {
+        let (action, resource) = match self.question(snapshot.epoch, row, resource) {
+            Ok(question) => question,
+            Err(denial) => return (Answer::Deny(denial), Keep::Not),
+        };
+        let TrustContext { identity, grants, depth, memory } = context;
+        if let Some(denial) = ungranted(grants, action, &resource, snapshot.epoch) {
+            return (Answer::Deny(denial), Keep::Named);
+        }
+        let (engine, policies) = (&self.engine, &snapshot.policies);
+        let prepared = memory.slice(
+            snapshot.epoch,
+            row,
+            || engine.subject(identity),
+            |subject| engine.slice(policies, subject, row),
+        );
+        let Some((subject, slice)) = prepared else {
+            return (Answer::Deny(unknown_action(snapshot.epoch)), Keep::Not);
+        };
+        let any_name = !slice.names_resources() && grants::covered_always(grants, action.needs);
+        let keep = match action.resource {
+            _ if slice.is_volatile() => Keep::Not,
+            ResourceKind::None => Keep::Fixed,
+            _ if any_name => Keep::Fixed,
+            _ => Keep::Named,
+        };
+        let ruling = engine.decide(subject, slice, row, &resource, *depth);
+        // What a denial suggests names the resource, even where the ruling does not depend on it.
+        let named =
+            keep == Keep::Fixed && ruling.effect == Effect::Silent && resource.kind != ResourceKind::None;
+        let keep = if named { Keep::Named } else { keep };
+        (self.ruled(&ruling, snapshot.epoch, || engine.suggestion(identity, row, &resource)), keep)
+    }
+
+    fn decide_whole(
+        &self,
+        context: &TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
+        let snapshot = self.snapshot.load();
+        let epoch = snapshot.epoch;
+        let Some(row) = row else { return Err(unknown_action(epoch)) };
+        let (action, resource) = self.question(epoch, row, resource)?;
+        if let Some(denial) = ungranted(&context.grants, action, &resource, epoch) {
+            return Err(denial);
+        }
+        let subject = self.engine.subject(&context.identity);
+        let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, context.depth);
+        let suggestion = || self.engine.suggestion(&context.identity, row, &resource);
+        self.ruled(&ruling, epoch, suggestion).decided(epoch, false)
+    }
+
+    /// The action, and the resource as it is decided on: an action that touches none has none.
+    fn question<'a>(
+        &self,
+        epoch: u64,
+        row: Row,
+        resource: &Resource<'a>,
+    ) -> Result<(&Action, Resource<'a>), Box<Denial>> {
+        let action = self.table.get(row).ok_or_else(|| unknown_action(epoch))?;
+        if action.resource != resource.kind {
+            let (asked, touched) = (resource.kind.name(), action.resource.name());
+            let reason = format!("{} touches a {touched}, and the call names a {asked}", action.name);
+            return Err(Box::new(Denial::new(&codes::E2003, epoch, reason)));
+        }
+        let resource = if action.resource == ResourceKind::None { Resource::NONE } else { *resource };
+        Ok((action, resource))
+    }
+
+    fn ruled(&self, ruling: &Ruling, epoch: u64, suggestion: impl FnOnce() -> Option<String>) -> Answer {
+        let policies = self.ids.number(&ruling.ids);
+        let denial = match &ruling.effect {
+            Effect::Permit => return Answer::Allow(policies),
+            Effect::Forbid => Denial::new(&codes::E2001, epoch, format!("forbidden by {}", ruling.ids)),
+            Effect::Silent => Denial { missing: suggestion(), ..Denial::no_permit(epoch) },
+            Effect::Failed(problem) => Denial::new(&codes::E2003, epoch, problem.as_str()),
+        };
+        Answer::Deny(Box::new(Denial { policies, ..denial }))
+    }
+}
+
+fn managed(plugin: &str) -> Resource<'_> {
+    Resource { kind: ResourceKind::Plugin, name: plugin, private: false }
+}
+
+#[cold]
+fn unknown_action(epoch: u64) -> Box<Denial> {
+    Box::new(Denial::new(&codes::E2003, epoch, "the evaluator was not made for this action"))
+}
+
+fn ungranted(
+    granted: &[common::permission::Permission],
+    action: &Action,
+    resource: &Resource<'_>,
+    epoch: u64,
+) -> Option<Box<Denial>> {
+    if grants::covered(granted, action.needs, resource) {
+        return None;
+    }
+    let missing = grants::missing(granted, action.needs, resource);
+    let denial =
+        Denial::new(&codes::E2002, epoch, "it was not granted: the manifest or the operator left it out");
+    Some(Box::new(Denial { missing: Some(missing), ..denial }))
+}

@@ -1,0 +1,297 @@
+//! The grammar of the command line. Says what may be typed; does nothing.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::config::Span;
+use common::identity::{Name, Publisher};
+use std::path::PathBuf;
+
+/// Signed WebAssembly plugins: proven, granted, sandboxed and recorded.
+#[derive(Debug, Parser)]
+#[command(name = "forgeone", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 internal or I/O, 2 usage or configuration, 3 refused, 4 denied, \
+    5 the plugin failed, 6 a limit, 7 not found or conflict, 8 audit log.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print results and errors as JSON on stdout
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// The home directory [default: $XDG_DATA_HOME/forgeone]
+    #[arg(long, global = true, value_name = "DIR", env = "FORGEONE_HOME", help_heading = "Global options")]
+    pub home: Option<PathBuf>,
+    /// The configuration file [default: plugin-manager.yaml in the home]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+    /// How long to wait for a home that another process uses
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s", help_heading = "Global options")]
+    pub wait: Span,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a package from a directory with plugin.toml and plugin.wasm
+    Pack(Pack),
+    /// Sign a package
+    Sign(Sign),
+    /// Check a package as `install` would, and show each check
+    Verify(PackageFile),
+    /// Show what a package says of itself, trusting nothing
+    Inspect(PackageFile),
+    /// Make and show signing keys and certificates
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Verify, grant, compile and install a package
+    Install(Install),
+    /// Stop and remove a plugin
+    Remove(Remove),
+    /// List the installed plugins
+    List,
+    /// Show one plugin, or all of them, in full
+    Status(Status),
+    /// Make a plugin run from now on
+    Start(Plugin),
+    /// Make a plugin not run from now on
+    Stop(Plugin),
+    /// Keep a plugin but refuse its calls until it is resumed
+    Pause(Plugin),
+    /// Let a paused plugin run again
+    Resume(Plugin),
+    /// Call an operation; its result bytes go to stdout and nothing else does
+    Call(Call),
+    /// Read and change a plugin's settings
+    Config(Config),
+    /// Show the last lines a plugin logged
+    Logs(Logs),
+    /// Look at the host's policies
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Read and check the audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Try what this build and machine can do, and say what is wrong
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Has plugin.toml, and perhaps plugin.wasm, assets/ and sbom.cdx.json
+    pub dir: PathBuf,
+    /// The module [default: DIR/plugin.wasm]
+    #[arg(long, value_name = "FILE")]
+    pub wasm: Option<PathBuf>,
+    /// The publisher, when plugin.toml names none
+    #[arg(long, value_name = "NAME")]
+    pub publisher: Option<Publisher>,
+    /// Where to write [default: NAME-VERSION.forgepkg]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Sign {
+    /// The package
+    pub package: PathBuf,
+    /// The private key: PKCS#8, PEM
+    #[arg(long, value_name = "FILE", requires = "cert", conflicts_with = "publisher")]
+    pub key: Option<PathBuf>,
+    /// The key's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Use this publisher's key and certificate from the home's keys/
+    #[arg(long, value_name = "NAME", required_unless_present = "key")]
+    pub publisher: Option<Publisher>,
+    /// Where to write [default: the package itself]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct PackageFile {
+    /// The package
+    pub package: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a certificate authority in the home and trust it
+    Init(KeysInit),
+    /// Make a publisher's key and certificate, and trust the publisher
+    Issue(KeysIssue),
+    /// List the keys and certificates of the home
+    List,
+    /// Write out certificates, never private keys unless asked to
+    Export(KeysExport),
+}
+
+#[derive(Debug, Args)]
+pub struct KeysInit {
+    /// The authority's name
+    #[arg(long)]
+    pub name: Name,
+    /// Its certificates are for development only; production refuses them
+    #[arg(long)]
+    pub development: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeysIssue {
+    /// The publisher
+    pub publisher: Publisher,
+    /// The kind of key
+    #[arg(long, value_enum, default_value_t = KeyAlgorithm::P256)]
+    pub algorithm: KeyAlgorithm,
+    /// How long the certificate is valid
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: u32,
+    /// The certificate is for development only; production refuses it
+    #[arg(long)]
+    pub development: bool,
+    /// The names the publisher may sign, as globs
+    #[arg(long, num_args = 1.., value_name = "GLOB", default_value = "*")]
+    pub packages: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KeyAlgorithm {
+    Ed25519,
+    P256,
+}
+
+#[derive(Debug, Args)]
+pub struct KeysExport {
+    /// A publisher, or `authority`
+    #[arg(default_value = "authority")]
+    pub who: String,
+    /// Where to write [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the private key too; it is not protected in any way
+    #[arg(long, requires = "output")]
+    pub include_private_key: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Install {
+    /// The package
+    pub package: PathBuf,
+    /// Leave it stopped
+    #[arg(long)]
+    pub no_start: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Remove {
+    /// The plugin
+    pub name: String,
+    /// Keep what it stored
+    #[arg(long)]
+    pub keep_data: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The plugin
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Plugin {
+    /// The plugin
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Call {
+    /// The plugin
+    pub name: String,
+    /// One of its operations
+    pub operation: String,
+    /// The input; `-` is stdin [default: nothing]
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    /// The plugin
+    pub name: String,
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Print one value
+    Get(ConfigKey),
+    /// Set one value; it holds from the plugin's next start
+    Set(ConfigSet),
+    /// Remove one value
+    Unset(ConfigKey),
+    /// Print every value
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigKey {
+    /// The key
+    pub key: String,
+    /// An environment variable (`env_get`) instead of a setting (`config_get`)
+    #[arg(long)]
+    pub env: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigSet {
+    #[command(flatten)]
+    pub key: ConfigKey,
+    /// The value
+    #[arg(allow_hyphen_values = true)]
+    pub value: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The plugin
+    pub name: String,
+    /// How many lines
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub lines: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Check trust/policy/*.cedar against the schema and list what would be loaded
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Show the last records
+    Tail(AuditTail),
+    /// Check every record, the chain, the tree and the checkpoints
+    Verify,
+    /// Prove that one record is in the log
+    Prove(AuditProve),
+    /// Show how each action is recorded
+    Classes,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditTail {
+    /// How many records
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub lines: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditProve {
+    /// The record's sequence number
+    pub seq: u64,
+}

@@ -1,0 +1,48 @@
+//! `doctor`: what this build and machine can do, seen by trying. Exit 0 whatever it finds; only a home that
+//! cannot be opened is an error.
+//!
+//! JSON: `{"probes":[{"name","verdict","detail"}]}` with verdict `ok`, `warning` or `problem`.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Show, table, write_table};
+use plugin_manager::Probe;
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(Debug, Serialize)]
+struct Probes {
+    probes: Vec<ProbeLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProbeLine {
+    name: String,
+    verdict: &'static str,
+    detail: String,
+}
+
+impl From<Probe> for ProbeLine {
+    fn from(probe: Probe) -> Self {
+        Self { name: probe.name, verdict: probe.verdict, detail: probe.detail }
+    }
+}
+
+impl Show for Probes {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&["CHECK", "VERDICT", "DETAIL"]);
+        for probe in &self.probes {
+            table.add_row([&probe.name, probe.verdict, &probe.detail]);
+        }
+        write_table(out, &table)
+    }
+}
+
+/// Runs `doctor`.
+///
+/// # Errors
+/// When the home cannot be opened.
+pub fn doctor(context: &Context) -> Result<(), Failure> {
+    let probes = context.with_manager(|manager| Ok(manager.doctor()))?;
+    context.output().show(&Probes { probes: probes.into_iter().map(ProbeLine::from).collect() })
+}

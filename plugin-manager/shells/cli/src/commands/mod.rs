@@ -1,0 +1,47 @@
+//! One file per group of commands. Each asks the library, then shows the answer; each holds the types whose
+//! `Serialize` is its JSON.
+
+mod audit;
+mod call;
+mod config;
+mod doctor;
+mod inspect;
+mod keys;
+mod logs;
+mod package;
+mod plugins;
+mod policy;
+mod source;
+mod status;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever the command ran into.
+pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Pack(args) => package::pack(context, &args),
+        Command::Sign(args) => package::sign(context, &args),
+        Command::Verify(args) => package::verify(context, &args),
+        Command::Inspect(args) => inspect::inspect(context, &args),
+        Command::Keys(args) => keys::run(context, &args),
+        Command::Install(args) => plugins::install(context, &args),
+        Command::Remove(args) => plugins::remove(context, &args),
+        Command::List => status::list(context),
+        Command::Status(args) => status::status(context, &args),
+        Command::Start(args) => plugins::turn(context, &args, plugins::Turn::Start),
+        Command::Stop(args) => plugins::turn(context, &args, plugins::Turn::Stop),
+        Command::Pause(args) => plugins::turn(context, &args, plugins::Turn::Pause),
+        Command::Resume(args) => plugins::turn(context, &args, plugins::Turn::Resume),
+        Command::Call(args) => call::call(context, &args),
+        Command::Config(args) => config::run(context, &args),
+        Command::Logs(args) => logs::logs(context, &args),
+        Command::Policy(args) => policy::run(context, &args),
+        Command::Audit(args) => audit::run(context, &args),
+        Command::Doctor => doctor::doctor(context),
+    }
+}

@@ -1,0 +1,155 @@
+//! `pack`, `sign`, `verify`: a directory becomes a package, a package a signed one, and a signed one a list of
+//! checks that passed.
+//!
+//! JSON of `pack` and `sign`: [`Written`]; of `verify`: [`Verified`]. A package that `verify` refuses is an error
+//! with the refusal's code; the checks before it are its reasons.
+
+use super::plugins::CheckLine;
+use super::source;
+use crate::args::{Pack, PackageFile, Sign};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::files::{self, MAX_FILE};
+use crate::output::{Show, table, write_pairs, write_table};
+use common::error::{ForgeError, codes};
+use plugin_manager::{KeyRing, Package, PackageLimits, SignWith, Verification};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A package that was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    package: PathBuf,
+    name: String,
+    version: String,
+    publisher: String,
+    /// Of `manifest.json`, which names every file: what identities and records carry.
+    digest: String,
+    /// Of the whole file.
+    package_digest: String,
+    bytes: usize,
+    signed: bool,
+}
+
+impl Written {
+    fn of(path: &Path, bytes: &[u8]) -> Result<Self, ForgeError> {
+        let package = Package::load(bytes, &PackageLimits::default())?;
+        let manifest = package.manifest();
+        Ok(Self {
+            package: path.to_owned(),
+            name: manifest.name.to_string(),
+            version: manifest.version.to_string(),
+            publisher: manifest.publisher.to_string(),
+            digest: package.manifest_digest().to_string(),
+            package_digest: package.digest().to_string(),
+            bytes: bytes.len(),
+            signed: package.bundle().is_some(),
+        })
+    }
+}
+
+impl Show for Written {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let verb = if self.signed { "signed" } else { "packed" };
+        write_pairs(
+            out,
+            &[
+                (verb, format!("{} {} by {}", self.name, self.version, self.publisher)),
+                ("file", format!("{} ({} bytes)", self.package.display(), self.bytes)),
+                ("digest", self.digest.clone()),
+            ],
+        )
+    }
+}
+
+/// Runs `pack`.
+///
+/// # Errors
+/// When a file cannot be read or written, or what the directory has is no package.
+pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
+    let bytes = source::pack(args)?;
+    let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
+    let name = format!("{}-{}.forgepkg", package.manifest().name, package.manifest().version);
+    let path = args.output.clone().unwrap_or_else(|| name.into());
+    files::write(&path, &bytes, 0o644)?;
+    context.output().show(&Written::of(&path, &bytes)?)
+}
+
+/// Runs `sign`.
+///
+/// # Errors
+/// When the package, key or certificate cannot be read or do not fit each other.
+pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
+    let package = files::read(&args.package, MAX_FILE)?;
+    let signer = signer(context, args)?;
+    let signed = plugin_manager::sign(&package, &signer)?;
+    let path = args.output.as_deref().unwrap_or(&args.package);
+    files::write(path, &signed, 0o644)?;
+    context.output().show(&Written::of(path, &signed)?)
+}
+
+fn signer(context: &Context, args: &Sign) -> Result<SignWith, ForgeError> {
+    match (&args.publisher, &args.key, &args.cert) {
+        (Some(publisher), ..) => KeyRing::new(context.home()).signer(publisher),
+        (None, Some(key), Some(cert)) => {
+            Ok(SignWith { key: files::read_text(key, 1 << 20)?, certificate: files::read_text(cert, 1 << 20)? })
+        }
+        _ => Err(ForgeError::new(&codes::E0101, "name --publisher, or --key and --cert")),
+    }
+}
+
+/// What `verify` saw.
+#[derive(Debug, Serialize)]
+struct Verified {
+    name: String,
+    version: String,
+    publisher: String,
+    digest: String,
+    package_digest: String,
+    signer: Option<String>,
+    checks: Vec<CheckLine>,
+}
+
+impl From<Verification> for Verified {
+    fn from(v: Verification) -> Self {
+        Self {
+            name: v.name,
+            version: v.version,
+            publisher: v.publisher,
+            digest: v.digest.to_string(),
+            package_digest: v.package_digest.to_string(),
+            signer: v.signer,
+            checks: v.checks.into_iter().map(CheckLine::from).collect(),
+        }
+    }
+}
+
+impl Show for Verified {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&["CHECK", "OUTCOME"]);
+        for check in &self.checks {
+            table.add_row([&check.check, &check.outcome]);
+        }
+        write_table(out, &table)?;
+        writeln!(out)?;
+        write_pairs(
+            out,
+            &[
+                ("verified", format!("{} {} by {}", self.name, self.version, self.publisher)),
+                ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
+                ("digest", self.digest.clone()),
+            ],
+        )
+    }
+}
+
+/// Runs `verify`.
+///
+/// # Errors
+/// The first check that refuses.
+pub fn verify(context: &Context, args: &PackageFile) -> Result<(), Failure> {
+    let package = files::read(&args.package, MAX_FILE)?;
+    let seen = plugin_manager::verify(context.home(), context.config(), &package)?;
+    context.output().show(&Verified::from(seen))
+}

@@ -1,0 +1,158 @@
+//! What changes what is installed and what runs: `install`, `remove`, `start`, `stop`, `pause`, `resume`.
+//!
+//! JSON of `install`: [`Installed`]; of `remove`: `{"removed":NAME}`; of the others: a plugin as `status` shows it.
+
+use super::status::{Full, joined};
+use crate::args::{Install, Plugin, Remove};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::files;
+use crate::output::{Show, write_pairs};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use plugin_manager::InstallReport;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// One check of a package and how it came out.
+#[derive(Debug, Serialize)]
+pub struct CheckLine {
+    /// Its name.
+    pub check: String,
+    /// What was seen.
+    pub outcome: String,
+}
+
+impl From<(String, String)> for CheckLine {
+    fn from((check, outcome): (String, String)) -> Self {
+        Self { check, outcome }
+    }
+}
+
+/// What `install` did.
+#[derive(Debug, Serialize)]
+struct Installed {
+    id: String,
+    name: String,
+    version: String,
+    publisher: String,
+    digest: String,
+    checks: Vec<CheckLine>,
+    granted: Vec<String>,
+    withheld: Vec<String>,
+    enforcement: String,
+    engine: String,
+    compiled_ms: Option<u64>,
+    started: bool,
+}
+
+impl From<InstallReport> for Installed {
+    fn from(r: InstallReport) -> Self {
+        Self {
+            id: r.id.to_string(),
+            name: r.name,
+            version: r.version,
+            publisher: r.publisher,
+            digest: r.digest.to_string(),
+            checks: r.checks.into_iter().map(CheckLine::from).collect(),
+            granted: r.granted,
+            withheld: r.withheld,
+            enforcement: r.enforcement,
+            engine: r.engine,
+            compiled_ms: r.compiled_in.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            started: r.started,
+        }
+    }
+}
+
+impl Show for Installed {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let compiled = self.compiled_ms.map_or(String::new(), |ms| format!(", compiled in {ms} ms"));
+        let mut pairs = vec![
+            ("installed", format!("{} {}", self.name, self.version)),
+            ("publisher", self.publisher.clone()),
+            ("digest", self.digest.clone()),
+            ("checks", format!("{} passed", self.checks.len())),
+            ("granted", joined(&self.granted)),
+        ];
+        if !self.withheld.is_empty() {
+            pairs.push(("withheld", joined(&self.withheld)));
+        }
+        let state = if self.started { "started and stopped once: it will run" } else { "not started" };
+        pairs.extend([
+            ("engine", format!("{}{compiled}", self.engine)),
+            ("enforced", self.enforcement.clone()),
+            ("state", state.to_owned()),
+        ]);
+        write_pairs(out, &pairs)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Removed<'a> {
+    removed: &'a str,
+}
+
+impl Show for Removed<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "removed {}", self.removed)
+    }
+}
+
+/// A command that moves a plugin.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the variants are the verbs")]
+pub enum Turn {
+    Start,
+    Stop,
+    Pause,
+    Resume,
+}
+
+/// Runs `install`.
+///
+/// # Errors
+/// When the package is refused, or the plugin cannot start.
+pub fn install(context: &Context, args: &Install) -> Result<(), Failure> {
+    let package = files::read(&args.package, files::MAX_FILE)?;
+    let spinner = spinner("verifying and compiling");
+    let report = context.with_manager(|manager| manager.install(package, !args.no_start));
+    spinner.finish_and_clear();
+    context.output().show(&Installed::from(report?))
+}
+
+/// Runs `remove`.
+///
+/// # Errors
+/// E5001, E5007, or when the home cannot be opened.
+pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
+    context.with_manager(|manager| manager.remove(&args.name, args.keep_data))?;
+    context.output().show(&Removed { removed: &args.name })
+}
+
+/// Runs `start`, `stop`, `pause` or `resume`.
+///
+/// # Errors
+/// E5001, E5002, or whatever the plugin runs into.
+pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure> {
+    let name = args.name.as_str();
+    let status = context.with_manager(|manager| match turn {
+        Turn::Start => manager.start(name),
+        Turn::Stop => manager.stop(name),
+        Turn::Pause => manager.pause(name),
+        Turn::Resume => manager.resume(name),
+    })?;
+    context.output().show(&Full::from(status))
+}
+
+/// A sign of life on stderr while a long step runs, only where a person looks.
+fn spinner(doing: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+    let bar = ProgressBar::new_spinner().with_message(doing);
+    let bar = if let Ok(style) = style { bar.with_style(style) } else { bar };
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,73 @@
+//! The directory `pack` reads: plugin.toml, the module, and the supporting files, as bytes.
+
+use crate::args::Pack;
+use crate::failure;
+use crate::files::{self, MAX_FILE};
+use common::error::{ForgeError, codes};
+use plugin_manager::{Asset, PackageLimits, Source};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Deepest directory under `assets/` that is looked into.
+const MAX_DEPTH: usize = 16;
+
+/// The bytes of the package this directory makes.
+///
+/// # Errors
+/// When a file cannot be read, or what the directory has is no package.
+pub fn pack(args: &Pack) -> Result<Vec<u8>, ForgeError> {
+    let text = files::read_text(&args.dir.join("plugin.toml"), MAX_FILE)?;
+    let module = args.wasm.clone().unwrap_or_else(|| args.dir.join("plugin.wasm"));
+    let module = files::read(&module, MAX_FILE)?;
+    let assets = supporting(&args.dir)?;
+    let publisher = args.publisher.as_ref();
+    let source = Source { plugin_toml: &text, publisher, module: &module, assets: &assets };
+    Ok(plugin_manager::pack(&source, &PackageLimits::default())?)
+}
+
+fn supporting(dir: &Path) -> Result<Vec<Asset>, ForgeError> {
+    let mut found = Vec::new();
+    if dir.join("sbom.cdx.json").exists() {
+        found.push(asset(&dir.join("sbom.cdx.json"), "sbom.cdx.json".to_owned())?);
+    }
+    if dir.join("assets").exists() {
+        walk(&dir.join("assets"), "assets", 0, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn asset(path: &Path, name: String) -> Result<Asset, ForgeError> {
+    Ok(Asset { name, bytes: files::read(path, MAX_FILE)? })
+}
+
+/// Adds every file below `dir`. Anything that is neither file nor directory is refused, links too: what they
+/// point at may not be what the author meant to publish.
+fn walk(dir: &Path, name: &str, depth: usize, found: &mut Vec<Asset>) -> Result<(), ForgeError> {
+    if depth > MAX_DEPTH {
+        return Err(not_packable(dir, "it is nested too deeply"));
+    }
+    for path in entries(dir)? {
+        let part = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
+            not_packable(&path, "its name is not UTF-8")
+        })?;
+        let name = format!("{name}/{part}");
+        let kind = fs::symlink_metadata(&path).map_err(|e| failure::file("read", &path, &e))?.file_type();
+        if kind.is_dir() {
+            walk(&path, &name, depth + 1, found)?;
+        } else if kind.is_file() {
+            found.push(asset(&path, name)?);
+        } else {
+            return Err(not_packable(&path, "it is neither a file nor a directory"));
+        }
+    }
+    Ok(())
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, ForgeError> {
+    let read = fs::read_dir(dir).and_then(|all| all.map(|e| e.map(|e| e.path())).collect());
+    read.map_err(|e| failure::file("read", dir, &e))
+}
+
+fn not_packable(path: &Path, why: &str) -> ForgeError {
+    ForgeError::new(&codes::E1003, format!("{} cannot be packed: {why}", path.display()))
+}

@@ -1,0 +1,173 @@
+//! `list` and `status`: what is installed, and how it stands.
+//!
+//! JSON of `list`: `{"plugins":[{"name","version","publisher","state","desired","engine","enforcement"}]}`.
+//! JSON of `status`: `{"plugins":[…]}` with every field of [`Full`]; of `status NAME`, and of `start`, `stop`,
+//! `pause` and `resume`: one such object.
+
+use crate::args::Status;
+use crate::context::Context;
+use crate::failure::{Failure, one_line};
+use crate::output::{Show, table, write_pairs, write_table};
+use plugin_manager::PluginStatus;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+#[derive(Debug, Serialize)]
+struct Brief {
+    name: String,
+    version: String,
+    publisher: String,
+    state: String,
+    desired: String,
+    engine: String,
+    enforcement: String,
+}
+
+impl From<PluginStatus> for Brief {
+    fn from(s: PluginStatus) -> Self {
+        Self {
+            name: s.name,
+            version: s.version,
+            publisher: s.publisher,
+            state: s.state,
+            desired: s.desired,
+            engine: s.engine,
+            enforcement: s.enforcement,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Listing {
+    plugins: Vec<Brief>,
+}
+
+impl Show for Listing {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = table(&["NAME", "VERSION", "PUBLISHER", "STATE", "DESIRED", "ENGINE", "ENFORCED"]);
+        for p in &self.plugins {
+            table.add_row([&p.name, &p.version, &p.publisher, &p.state, &p.desired, &p.engine, &p.enforcement]);
+        }
+        write_table(out, &table)
+    }
+}
+
+/// Everything about one plugin.
+#[derive(Debug, Serialize)]
+pub struct Full {
+    id: String,
+    name: String,
+    version: String,
+    publisher: String,
+    digest: String,
+    signer: Option<String>,
+    state: String,
+    desired: String,
+    failure: Option<String>,
+    engine: String,
+    enforcement: String,
+    operations: Vec<String>,
+    granted: Vec<String>,
+    limits: BTreeMap<String, String>,
+    calls: u64,
+    errors: u64,
+    denials: u64,
+    memory_bytes: u64,
+}
+
+impl From<PluginStatus> for Full {
+    fn from(s: PluginStatus) -> Self {
+        Self {
+            id: s.id.to_string(),
+            name: s.name,
+            version: s.version,
+            publisher: s.publisher,
+            digest: s.digest.to_string(),
+            signer: s.signer,
+            state: s.state,
+            desired: s.desired,
+            failure: s.failure,
+            engine: s.engine,
+            enforcement: s.enforcement,
+            operations: s.operations,
+            granted: s.granted,
+            limits: s.limits.into_iter().collect(),
+            calls: s.calls,
+            errors: s.errors,
+            denials: s.denials,
+            memory_bytes: s.memory_bytes,
+        }
+    }
+}
+
+/// The items on one line, or `none`.
+pub fn joined(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+impl Show for Full {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let limits: Vec<String> = self.limits.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let mut pairs = vec![
+            ("plugin", format!("{} {}", self.name, self.version)),
+            ("publisher", self.publisher.clone()),
+            ("id", self.id.clone()),
+            ("digest", self.digest.clone()),
+            ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
+            ("state", format!("{}, desired {}", self.state, self.desired)),
+        ];
+        if let Some(failure) = &self.failure {
+            pairs.push(("failure", one_line(failure)));
+        }
+        pairs.extend([
+            ("engine", self.engine.clone()),
+            ("enforced", self.enforcement.clone()),
+            ("operations", joined(&self.operations)),
+            ("granted", joined(&self.granted)),
+            ("limits", joined(&limits)),
+            ("calls", format!("{} ({} failed, {} host calls denied)", self.calls, self.errors, self.denials)),
+            ("memory", format!("{} bytes", self.memory_bytes)),
+        ]);
+        write_pairs(out, &pairs)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct FullListing {
+    plugins: Vec<Full>,
+}
+
+impl Show for FullListing {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (i, plugin) in self.plugins.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            plugin.human(out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `list`.
+///
+/// # Errors
+/// When the home cannot be opened or read.
+pub fn list(context: &Context) -> Result<(), Failure> {
+    let plugins = context.with_manager(|manager| manager.list())?;
+    context.output().show(&Listing { plugins: plugins.into_iter().map(Brief::from).collect() })
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// E5001, or when the home cannot be opened or read.
+pub fn status(context: &Context, args: &Status) -> Result<(), Failure> {
+    if let Some(name) = &args.name {
+        let plugin = context.with_manager(|manager| manager.status(name))?;
+        return context.output().show(&Full::from(plugin));
+    }
+    let plugins = context.with_manager(|manager| manager.list())?;
+    context.output().show(&FullListing { plugins: plugins.into_iter().map(Full::from).collect() })
+}

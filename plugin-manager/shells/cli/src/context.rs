@@ -1,0 +1,94 @@
+//! What every command is given: where the home is, how to print, and how to open the manager.
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::operator;
+use crate::output::Output;
+use common::error::{ForgeError, codes};
+use plugin_manager::PluginManager;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The surroundings of one command.
+#[derive(Debug)]
+pub struct Context {
+    home: PathBuf,
+    config: Option<PathBuf>,
+    wait: Duration,
+    output: Output,
+}
+
+impl Context {
+    /// From the global options and the environment.
+    ///
+    /// # Errors
+    /// E0104 when no home is named and none can be derived.
+    pub fn new(global: Global, output: Output) -> Result<Self, Failure> {
+        let home = match global.home.filter(|h| !h.as_os_str().is_empty()) {
+            Some(home) => home,
+            None => default_home(|name| std::env::var_os(name).map(PathBuf::from))?,
+        };
+        let home = std::path::absolute(home)?;
+        Ok(Self { home, config: global.config, wait: global.wait.0, output })
+    }
+    /// The home directory, absolute.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+    /// The configuration file, when one was named.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+    /// How to print.
+    pub const fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Opens the home, runs `job`, and lets go of the home whatever came of it. The job's error comes first.
+    ///
+    /// # Errors
+    /// What opening, the job or letting go ran into.
+    pub fn with_manager<T>(
+        &self,
+        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
+    ) -> Result<T, Failure> {
+        let builder = PluginManager::builder().home(&self.home).wait(self.wait).operator(operator::name());
+        let manager = match &self.config {
+            Some(file) => builder.config(file).open()?,
+            None => builder.open()?,
+        };
+        let done = job(&manager);
+        let ended = manager.shutdown();
+        let done = done?;
+        ended?;
+        Ok(done)
+    }
+}
+
+/// `$XDG_DATA_HOME/forgeone`, or `~/.local/share/forgeone`. A relative `XDG_DATA_HOME` is ignored, as its
+/// specification asks.
+fn default_home(env: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf, ForgeError> {
+    let absolute = |name: &str| env(name).filter(|p| p.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|h| h.join(".local/share")))
+        .map(|data| data.join("forgeone"))
+        .ok_or_else(|| {
+            ForgeError::new(&codes::E0104, "no home is named, and neither XDG_DATA_HOME nor HOME is set")
+                .with_help("name one with --home or FORGEONE_HOME")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_home_follows_the_data_directory() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            default_home(move |n| pairs.iter().find(|p| p.0 == n).map(|p| p.1.into())).ok()
+        };
+        assert_eq!(with(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")]), Some("/x/forgeone".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "x"), ("HOME", "/h")]), Some("/h/.local/share/forgeone".into()));
+        assert_eq!(with(&[]), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! Where results go: stdout, as text for people or as one JSON value; never colour where none is wanted.
+
+use crate::failure::Failure;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// Something a command shows: `Serialize` is the documented JSON, `human` what people read.
+pub trait Show: Serialize {
+    /// Writes the text for people.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    fn human(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+    stdout_colours: bool,
+    stderr_colours: bool,
+}
+
+/// Colours are for terminals, unless `NO_COLOR` is set to anything but nothing, or the terminal is dumb.
+fn colours(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+}
+
+/// Whether stderr may have colours.
+pub fn stderr_colours() -> bool {
+    colours(io::stderr().is_terminal())
+}
+
+impl Output {
+    /// For this process's streams.
+    pub fn new(json: bool) -> Self {
+        Self { json, stdout_colours: colours(io::stdout().is_terminal()), stderr_colours: stderr_colours() }
+    }
+    /// Without colours.
+    #[cfg(test)]
+    pub const fn plain(json: bool) -> Self {
+        Self { json, stdout_colours: false, stderr_colours: false }
+    }
+    /// Whether results are JSON.
+    pub const fn json(self) -> bool {
+        self.json
+    }
+    /// Whether stdout may have colours.
+    pub const fn stdout_colours(self) -> bool {
+        self.stdout_colours
+    }
+    /// The text in the colour of errors, for stderr.
+    pub fn alarm(self, text: &str) -> String {
+        if self.stderr_colours { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Prints a result.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn show<T: Show>(self, result: &T) -> Result<(), Failure> {
+        if self.json {
+            return self.value(result);
+        }
+        let mut text = Vec::new();
+        result.human(&mut text)?;
+        self.bytes(&text)
+    }
+
+    /// Prints one JSON value and a line end.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
+        text.push(b'\n');
+        self.bytes(&text)
+    }
+
+    /// Writes these bytes to stdout.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        Ok(out.flush()?)
+    }
+
+    /// Tells people something that is not a result, on stderr; silent with `--json`.
+    pub fn note(self, text: &str) {
+        if !self.json {
+            // A note that cannot be read is not worth failing for.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+/// A table without lines, as wide as the terminal.
+pub fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    if !io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table
+}
+
+/// Writes a table without the spaces at the ends of its lines.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    table.to_string().lines().try_for_each(|line| writeln!(out, "{}", line.trim()))
+}
+
+/// Writes `name  value` lines with the values in one column.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_pairs(out: &mut dyn Write, pairs: &[(&str, String)]) -> io::Result<()> {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    pairs.iter().try_for_each(|(name, value)| writeln!(out, "{name:<width$}  {value}"))
+}

@@ -1,0 +1,68 @@
+//! What is typed wrong is answered in the shape of every other error; help and version are results.
+
+use crate::failure::Failure;
+use crate::output::Output;
+use clap::error::ErrorKind;
+use common::error::{ForgeError, codes};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Answers a command line that clap did not turn into a command.
+pub fn answer(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let output = Output::new(asks_for_json(arguments));
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match print_help(error, output) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(failure) => failure,
+        },
+        _ => Failure::Error(bad_usage(&error.render().to_string())),
+    };
+    failure.report(output)
+}
+
+fn print_help(error: &clap::Error, output: Output) -> Result<(), Failure> {
+    let text = error.render();
+    let text = if output.stdout_colours() { text.ansi().to_string() } else { text.to_string() };
+    output.bytes(text.as_bytes())
+}
+
+/// Whether `--json` stands before any `--`: the line did not parse, so nobody else can say.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json")
+}
+
+/// clap's text: what is wrong in the first paragraph, hints and usage in the others.
+fn bad_usage(text: &str) -> ForgeError {
+    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("For more information"));
+    let first = lines.next().unwrap_or("the command line is not valid");
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    lines.fold(ForgeError::new(&codes::E0101, message), ForgeError::reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_option_becomes_a_message_and_reasons() {
+        let error = Cli::try_parse_from(["forgeone", "list", "--jsno"]).unwrap_err();
+        let error = bad_usage(&error.render().to_string());
+        assert_eq!(error.code().id, "E0101");
+        assert_eq!(error.message(), "unexpected argument '--jsno' found");
+        assert!(error.reasons().iter().any(|r| r.contains("--json")), "{:?}", error.reasons());
+    }
+
+    #[test]
+    fn json_is_asked_for_only_before_the_dashes() {
+        let line = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert!(asks_for_json(&line(&["forgeone", "nonsense", "--json"])));
+        assert!(!asks_for_json(&line(&["forgeone", "call", "--", "--json"])));
+    }
+}

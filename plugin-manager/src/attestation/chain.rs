@@ -1,0 +1,164 @@
+//! Step 7: a path from the leaf to an anchor, valid at the given time, with every issuer fit to issue.
+
+use super::certificate::{Cert, bad};
+use super::error::AttestationError;
+use super::trust::{Anchor, TrustRoot};
+use common::crypto::Algorithm;
+use pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use std::time::Duration;
+use webpki::{EndEntityCert, Error, KeyUsage};
+
+/// id-kp-codeSigning, the content of its DER encoding.
+const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
+
+/// A path that holds.
+#[derive(Debug)]
+pub(super) struct Path<'t> {
+    /// The authority it ends at.
+    pub(super) anchor: &'t Anchor,
+    /// Certificates between leaf and anchor, from the leaf up.
+    pub(super) intermediates: Vec<Cert>,
+}
+
+impl Path<'_> {
+    /// Whether any certificate above the leaf was made for development.
+    pub(super) fn development(&self) -> bool {
+        self.anchor.certificate().development() || self.intermediates.iter().any(Cert::development)
+    }
+}
+
+/// Every anchor to which the leaf has a path that holds, in the order of the trust configuration.
+///
+/// Each anchor is tried by itself, so that the caller can choose the one whose prefix covers the identity.
+pub(super) fn paths<'t>(
+    leaf: &Cert,
+    trust: &'t TrustRoot,
+    now: u64,
+) -> Result<Vec<Path<'t>>, AttestationError> {
+    let mut found = Vec::new();
+    let mut worst = None;
+    for anchor in trust.anchors() {
+        match within_skew(leaf, anchor, trust, now) {
+            Ok(path) => found.push(path),
+            Err(AttestationError::UnknownIssuer { .. }) => {}
+            Err(error) => worst = worst.or(Some(error)),
+        }
+    }
+    if found.is_empty() {
+        return Err(worst.unwrap_or_else(|| AttestationError::UnknownIssuer { subject: leaf.subject() }));
+    }
+    Ok(found)
+}
+
+/// The path at `now`, or at the ends of the clock skew the trust configuration allows.
+fn within_skew<'t>(
+    leaf: &Cert,
+    anchor: &'t Anchor,
+    trust: &'t TrustRoot,
+    now: u64,
+) -> Result<Path<'t>, AttestationError> {
+    let skew = trust.clock_skew().as_secs();
+    let at_now = path(leaf, anchor, trust, now);
+    match at_now {
+        Err(AttestationError::Expired { .. }) if skew > 0 => {
+            path(leaf, anchor, trust, now.saturating_sub(skew)).or(at_now)
+        }
+        Err(AttestationError::NotYetValid { .. }) if skew > 0 => {
+            path(leaf, anchor, trust, now.saturating_add(skew)).or(at_now)
+        }
+        _ => at_now,
+    }
+}
+
+fn path<'t>(
+    leaf: &Cert,
+    anchor: &'t Anchor,
+    trust: &'t TrustRoot,
+    now: u64,
+) -> Result<Path<'t>, AttestationError> {
+    let der = CertificateDer::from(leaf.der());
+    let end_entity = EndEntityCert::try_from(&der).map_err(|e| refused(leaf, e))?;
+    let anchors = [anchor.trust_anchor().clone()];
+    let pool: Vec<CertificateDer<'_>> =
+        trust.intermediates().iter().map(|c| CertificateDer::from(c.der())).collect();
+    let verified = end_entity
+        .verify_for_usage(
+            &algorithms(trust),
+            &anchors,
+            &pool,
+            UnixTime::since_unix_epoch(Duration::from_secs(now)),
+            KeyUsage::required(CODE_SIGNING),
+            None,
+            None,
+        )
+        .map_err(|e| refused_at(leaf, trust, e, now))?;
+    let intermediates =
+        verified.intermediate_certificates().map(|c| Cert::parse(&c.der())).collect::<Result<Vec<_>, _>>()?;
+    // What path building does not ask: keyCertSign of every issuer, and of the anchor its validity and path length.
+    intermediates.iter().try_for_each(|c| c.check_authority().map(|_| ()))?;
+    let below = anchor.certificate().check_authority()?;
+    anchor.certificate().valid_at(now)?;
+    let too_long = below.is_some_and(|most| intermediates.len() > usize::from(most));
+    if too_long || intermediates.len() + 2 > trust.max_chain() {
+        return Err(AttestationError::ChainLength { subject: leaf.subject() });
+    }
+    Ok(Path { anchor, intermediates })
+}
+
+fn algorithms(trust: &TrustRoot) -> Vec<&'static dyn SignatureVerificationAlgorithm> {
+    let known = |a: &Algorithm| match a {
+        Algorithm::EcdsaP256Sha256 => webpki::ring::ECDSA_P256_SHA256,
+        Algorithm::Ed25519 => webpki::ring::ED25519,
+    };
+    trust.algorithms().iter().map(known).collect()
+}
+
+/// An expired issuer is named, not the leaf: path building does not say whose validity it was.
+fn refused_at(leaf: &Cert, trust: &TrustRoot, error: Error, now: u64) -> AttestationError {
+    if matches!(error, Error::CertExpired { .. } | Error::CertNotValidYet { .. }) {
+        let issuers = trust.intermediates().iter().map(|c| c.valid_at(now));
+        if let Some(Err(named)) = std::iter::once(leaf.valid_at(now)).chain(issuers).find(Result::is_err) {
+            return named;
+        }
+    }
+    refused(leaf, error)
+}
+
+fn refused(leaf: &Cert, error: Error) -> AttestationError {
+    let subject = leaf.subject();
+    let at = |time: UnixTime| super::time::rfc3339(time.as_secs());
+    match error {
+        // A signature that does not fit means that another authority of the same name issued it.
+        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => {
+            AttestationError::UnknownIssuer { subject }
+        }
+        Error::CertExpired { not_after, .. } => AttestationError::Expired { subject, at: at(not_after) },
+        Error::CertNotValidYet { not_before, .. } => {
+            AttestationError::NotYetValid { subject, at: at(not_before) }
+        }
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
+            AttestationError::Purpose { subject }
+        }
+        Error::CaUsedAsEndEntity => {
+            AttestationError::KeyUsage { subject, how: "is an authority's and cannot sign packages" }
+        }
+        Error::EndEntityUsedAsCa => {
+            AttestationError::KeyUsage { subject, how: "was issued by one who is no authority" }
+        }
+        Error::NameConstraintViolation | Error::MalformedNameConstraint => {
+            AttestationError::NameConstraint { subject }
+        }
+        Error::PathLenConstraintViolated | Error::MaximumPathDepthExceeded => {
+            AttestationError::ChainLength { subject }
+        }
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => AttestationError::PathSearch { subject },
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+        | Error::SignatureAlgorithmMismatch => AttestationError::NotAccepted {
+            what: format!("the signature algorithm in the path of {subject}"),
+        },
+        other => bad(format!("in the path of {subject}: {other}")),
+    }
+}

@@ -1,0 +1,33 @@
+//! Package to [`VerifiedPackage`]: every step of TRUST.md, section 1, in order; the first that fails refuses.
+//!
+//! Pure: the time and the [`TrustRoot`] are arguments. What was checked is returned as evidence.
+//! Steps 15 to 17 (policy, host attestation, the recheck at each instantiation) belong to other rooms.
+
+pub mod authority;
+mod bundle;
+mod certificate;
+mod chain;
+mod error;
+mod evidence;
+mod export;
+pub mod module;
+mod sign;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod time;
+pub mod trust;
+mod verify;
+
+pub use crate::loader::manifest;
+pub use authority::{Authority, AuthorityError, AuthoritySpec, Issued, LeafSpec, Validity};
+pub use bundle::{MEDIA_TYPE, PAYLOAD_TYPE, pae};
+pub use certificate::{CertificateFacts, DEVELOPMENT_UNIT, certificate_facts, pem_to_der};
+pub use error::AttestationError;
+pub use evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
+pub use export::sigstore_root;
+pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
+pub use sign::{SignError, sign};
+pub use statement::PREDICATE_TYPE;
+pub use trust::{Environment, TrustConfig, TrustError, TrustRoot};
+pub use verify::{Refusal, SignaturePolicy, VerifiedPackage, Verifier};

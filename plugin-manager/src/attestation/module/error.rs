@@ -1,0 +1,109 @@
+//! Why a module is refused.
+
+use common::error::{Code, Coded, codes};
+
+/// Why a module is refused. The author can mend every one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// It is not WebAssembly, or a component, or does not validate.
+    #[error("plugin.wasm is not a valid core module")]
+    Invalid(#[source] wasmparser::BinaryReaderError),
+    /// It is a component.
+    #[error("plugin.wasm is a component; this ABI takes core modules")]
+    Component,
+    /// It uses a feature that is turned off here.
+    #[error("plugin.wasm uses a WebAssembly feature that is turned off")]
+    Feature(#[source] wasmparser::BinaryReaderError),
+    /// It exceeds one of [`super::ModuleLimits`].
+    #[error("plugin.wasm has {found} {what}; this host takes at most {limit}")]
+    Limit {
+        /// What is counted.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// It imports what this ABI does not have.
+    #[error("plugin.wasm imports {import}, which this ABI does not have{hint}")]
+    UnknownImport {
+        /// `module.name`, escaped.
+        import: String,
+        /// The nearest name there is, as a clause.
+        hint: String,
+    },
+    /// It imports a function with a type of its own.
+    #[error("plugin.wasm imports {import} as {found}; it is {wanted}")]
+    ImportType {
+        /// `module.name`.
+        import: String,
+        /// The module's type.
+        found: String,
+        /// The ABI's type.
+        wanted: String,
+    },
+    /// It imports a memory, a table, a global or a tag.
+    #[error("plugin.wasm imports {import} as a {kind}; only functions can be imported")]
+    ImportKind {
+        /// `module.name`, escaped.
+        import: String,
+        /// What it imports it as.
+        kind: &'static str,
+    },
+    /// It imports WASI, which this build does not have.
+    #[error("plugin.wasm imports {import}: WASI is not available in this version")]
+    Wasi {
+        /// `module.name`, escaped.
+        import: String,
+    },
+    /// It has `_start` and not the functions of a plugin.
+    #[error("plugin.wasm is a command: it has `_start` and no `{lacks}`")]
+    Command {
+        /// The first function it lacks.
+        lacks: String,
+    },
+    /// It lacks an export.
+    #[error("plugin.wasm does not export {export}, {role}")]
+    MissingExport {
+        /// The name.
+        export: String,
+        /// What it is for.
+        role: String,
+    },
+    /// An export has another type.
+    #[error("plugin.wasm exports {export} as {found}; {role} is {wanted}")]
+    ExportType {
+        /// The name.
+        export: String,
+        /// What it is for.
+        role: String,
+        /// The module's type.
+        found: String,
+        /// The ABI's type.
+        wanted: &'static str,
+    },
+}
+
+impl Coded for ModuleError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Invalid(_) | Self::Component => &codes::E1010,
+            Self::UnknownImport { .. } | Self::ImportType { .. } | Self::ImportKind { .. } => &codes::E1011,
+            Self::MissingExport { .. } | Self::ExportType { .. } => &codes::E1012,
+            Self::Command { .. } => &codes::E1013,
+            Self::Feature(_) => &codes::E1015,
+            Self::Limit { .. } => &codes::E1016,
+            Self::Wasi { .. } => &codes::E1017,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Wasi { .. } => {
+                Some("build for wasm32-unknown-unknown, or wait for the version that brings WASI".to_owned())
+            }
+            Self::Component => Some("build for wasm32-unknown-unknown rather than wasm32-wasip2".to_owned()),
+            _ => None,
+        }
+    }
+}

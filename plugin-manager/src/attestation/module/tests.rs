@@ -1,0 +1,260 @@
+//! Faults of modules (FAULTS.md, part B) that are found before an engine is asked.
+
+use super::*;
+use crate::loader::testing::{TOML, WAT, wasm};
+use crate::loader::{PluginToml, manifest::Manifest};
+use common::error::Coded;
+use proptest::prelude::*;
+
+fn rules() -> ModuleRules {
+    ModuleRules {
+        imports: vec![ImportRule::integers("env", "output", 2, 1), ImportRule::integers("env", "log", 2, 0)],
+    }
+}
+
+fn manifest(extra: &str) -> Manifest {
+    let source = PluginToml::parse(&format!("{TOML}\n{extra}")).unwrap();
+    Manifest::from_author(&source, None, BTreeMap::new()).unwrap()
+}
+
+fn inspected(bytes: &[u8], toml: &str) -> Result<ModuleFacts, ModuleError> {
+    inspect(bytes, &manifest(toml), &ModuleLimits::default(), &rules())
+}
+
+/// The good module with more fields.
+fn plus(fields: &str) -> Vec<u8> {
+    let end = WAT.rfind(')').unwrap();
+    wasm(&format!("{}\n{fields})", &WAT[..end]))
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], code: &str) -> ModuleError {
+    let error = inspected(bytes, "").expect_err("it was accepted");
+    assert_eq!(error.code().id, code, "{error}: {:?}", std::error::Error::source(&error));
+    error
+}
+
+#[test]
+fn a_good_module_gives_its_facts() {
+    let facts = inspected(&wasm(WAT), "").unwrap();
+    assert_eq!(facts.imports, ["env.output"]);
+    assert_eq!(facts.operations, ["greet"]);
+    assert_eq!(facts.lifecycle.len(), 3);
+    assert_eq!((facts.memory_min, facts.memory_max), (1, Some(4)));
+    assert_eq!(facts.functions, 4);
+    assert!(!facts.initialize && !facts.state_save && !facts.state_load);
+    assert_eq!(facts.digest, common::identity::Digest::of(&wasm(WAT)));
+}
+
+#[test]
+fn optional_functions_are_found_and_typed() {
+    let all = plus(
+        r#"(func (export "pause") (result i32) i32.const 0) (func (export "_initialize"))
+        (func (export "state_save") (result i32) i32.const 0)
+        (func (export "state_load") (param i32) (result i32) i32.const 0)"#,
+    );
+    let facts = inspected(&all, "").unwrap();
+    assert!(facts.initialize && facts.state_save && facts.state_load);
+    assert_eq!(facts.lifecycle.get(&Lifecycle::Pause).unwrap(), "pause");
+    for bad in [
+        r#"(func (export "pause"))"#,
+        r#"(func (export "_initialize") (param i32))"#,
+        r#"(func (export "state_save"))"#,
+        r#"(func (export "state_load") (result i32) i32.const 0)"#,
+        r#"(global (export "unload") i32 (i32.const 0))"#,
+    ] {
+        refused(&plus(bad), "E1012");
+    }
+}
+
+#[test]
+fn entry_points_are_found_under_the_names_the_manifest_gives() {
+    let toml = "[entry_points]\ninit = \"plugin_init\"\npause = \"hold\"";
+    let renamed = WAT.replace("\"init\"", "\"plugin_init\"");
+    let error = inspected(&wasm(&renamed), toml).unwrap_err();
+    assert!(error.to_string().contains("does not export hold"), "{error}");
+    let end = renamed.rfind(')').unwrap();
+    let held = format!("{} (func (export \"hold\") (result i32) i32.const 0))", &renamed[..end]);
+    assert_eq!(
+        inspected(&wasm(&held), toml).unwrap().lifecycle.get(&Lifecycle::Init).unwrap(),
+        "plugin_init"
+    );
+}
+
+#[test]
+fn fault_023_not_a_core_module() {
+    refused(b"", "E1010");
+    refused(b"\x7fELF1234", "E1010");
+    refused(b"\0asm\x02\0\0\0", "E1010");
+    refused(b"\0asm\x0d\0\x01\0", "E1010");
+    refused(&wasm("(component)"), "E1010");
+    let good = wasm(WAT);
+    let names = good.windows(4).position(|w| w == b"name").unwrap() - 3;
+    for n in (0..good.len()).filter(|n| *n != names) {
+        assert!(inspected(&good[..n], "").is_err(), "cut at {n}");
+    }
+}
+
+#[test]
+fn fault_031_locals() {
+    let many = "(local i32) ".repeat(10_001);
+    refused(&plus(&format!("(func {many})")), "E1016");
+}
+
+#[test]
+fn fault_032_segments() {
+    let data = "(data (i32.const 0) \"\") ".repeat(10_001);
+    refused(&plus(&data), "E1016");
+    let elements = "(elem func) ".repeat(10_001);
+    refused(&plus(&elements), "E1016");
+    let funcs = format!("(func $f) (elem func {})", "$f ".repeat(200_001));
+    refused(&plus(&funcs), "E1016");
+}
+
+#[test]
+fn fault_033_what_compiles_slowly() {
+    let nops = "nop ".repeat(256 << 10);
+    refused(&plus(&format!("(func {nops})")), "E1016");
+    let deep = format!("(func {} {})", "(block ".repeat(900), ")".repeat(900));
+    refused(&plus(&deep), "E1016");
+    let table = format!("(func (br_table {} (i32.const 0)))", "0 ".repeat(60_000));
+    refused(&plus(&table), "E1016");
+    let several = "(br_table 0 ".to_owned() + &"0 ".repeat(9_000) + "(i32.const 0))";
+    refused(&plus(&format!("(func {})", several.repeat(6))), "E1016");
+}
+
+#[test]
+fn fault_034_imports() {
+    let import = |text: &str| wasm(&WAT.replacen("(module", &format!("(module {text}"), 1));
+    let error = refused(&import(r#"(import "env" "lag" (func (param i32 i32)))"#), "E1011");
+    assert!(error.to_string().contains("env.lag") && error.to_string().contains("env.log"), "{error}");
+    refused(&import(r#"(import "other" "log" (func (param i32 i32)))"#), "E1011");
+    refused(&import(r#"(import "env" "log" (func (param i32)))"#), "E1011");
+    refused(&import(r#"(import "env" "log" (func (param i32 i64)))"#), "E1011");
+    let shared = WAT
+        .replace("(memory (export", "(memory (import \"env\" \"m\") 1 4) (export")
+        .replace("\"memory\") 1 4)", "\"memory\" (memory 0))");
+    refused(&wasm(&shared), "E1011");
+    refused(&import(r#"(import "env" "log" (table 1 funcref))"#), "E1011");
+    refused(&import(r#"(import "env" "log" (global i32))"#), "E1011");
+    let error = refused(
+        &import(
+            r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
+        ),
+        "E1017",
+    );
+    assert!(error.to_string().contains("fd_write"), "{error}");
+    refused(&import(&r#"(import "env" "log" (func (param i32 i32)))"#.repeat(10_000)), "E1016");
+    let long = "x".repeat(300);
+    refused(&import(&format!("(import \"env\" \"{long}\" (func))")), "E1016");
+}
+
+#[test]
+fn fault_035_exports() {
+    for name in ["init", "start", "stop", "greet", "memory"] {
+        let without = WAT.replace(&format!("(export \"{name}\")"), "");
+        let error = refused(&wasm(&without), "E1012");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    refused(
+        &wasm(
+            &WAT.replace("(func (export \"start\") (result i32)", "(func (export \"start\") (result i64)")
+                .replace("(result i64) i32.const 0", "(result i64) i64.const 0"),
+        ),
+        "E1012",
+    );
+    refused(
+        &wasm(&WAT.replace(
+            "(memory (export \"memory\") 1 4)",
+            "(memory 1) (global (export \"memory\") i32 (i32.const 0))",
+        )),
+        "E1012",
+    );
+    let many: String = (0..5_000).map(|i| format!("(export \"e{i}\" (memory 0))")).collect();
+    refused(&plus(&many), "E1016");
+    let long = "x".repeat(1 << 16);
+    refused(&plus(&format!("(export \"{long}\" (memory 0))")), "E1016");
+    let mut bad = wasm(WAT);
+    let at = bad.windows(5).position(|w| w == b"greet").unwrap();
+    bad[at] = 0xff;
+    refused(&bad, "E1010");
+}
+
+#[test]
+fn fault_029_and_030_large_beginnings() {
+    refused(&wasm(&WAT.replace(" 1 4)", " 65536)")), "E1016");
+    refused(&plus("(table 10000000 funcref)"), "E1016");
+    refused(&plus(&"(table 1 funcref)".repeat(20)), "E1016");
+}
+
+#[test]
+fn fault_046_features_that_are_off() {
+    for fields in [
+        "(memory 1)",
+        "(func $f (return_call $f))",
+        "(tag)",
+        "(type (struct))",
+        "(func (result v128) (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))",
+        "(func (drop (i32.atomic.load (i32.const 0))))",
+        "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
+        "(func (param (ref func)))",
+    ] {
+        refused(&plus(fields), "E1015");
+    }
+    refused(&wasm(&WAT.replace("1 4)", "i64 1 4)")), "E1015");
+    refused(&wasm(&WAT.replace("1 4)", "1 4 shared)")), "E1015");
+}
+
+#[test]
+fn features_that_are_on_pass() {
+    for fields in [
+        "(global (mut i32) (i32.const 0))",
+        "(func (drop (i32.extend8_s (i32.const 1))))",
+        "(func (drop (i32.trunc_sat_f32_s (f32.const 1))))",
+        "(func (result i32 i32) (i32.const 1) (i32.const 2))",
+        "(func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))",
+        "(table 1 externref)",
+        "(func (drop (v128.const i64x2 0 0)))",
+    ] {
+        inspected(&plus(fields), "").unwrap_or_else(|e| panic!("{fields}: {e}"));
+    }
+}
+
+#[test]
+fn fault_051_custom_sections() {
+    let mut bytes = wasm(WAT);
+    for _ in 0..65 {
+        bytes.extend_from_slice(&[0, 2, 1, b'x']);
+    }
+    refused(&bytes, "E1016");
+    let mut lies = wasm(WAT);
+    lies.extend_from_slice(b"\0\x08\x04name\xff\xff\xff");
+    inspected(&lies, "").unwrap();
+}
+
+#[test]
+fn a_command_is_told_how_to_become_a_plugin() {
+    let error = refused(&wasm(r#"(module (memory (export "memory") 1) (func (export "_start")))"#), "E1013");
+    assert!(error.code().help.contains("reactor"));
+    inspected(&plus("(func (export \"_start\"))"), "").unwrap();
+}
+
+#[test]
+fn a_module_too_large_is_not_read() {
+    let limits = ModuleLimits { module: 10, ..ModuleLimits::default() };
+    let error = inspect(&wasm(WAT), &manifest(""), &limits, &rules()).unwrap_err();
+    assert_eq!(error.code().id, "E1016");
+}
+
+proptest! {
+    #[test]
+    fn inspecting_never_panics(at in any::<prop::sample::Index>(), byte: u8, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut bytes = wasm(WAT);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = inspected(&bytes, "");
+        bytes.truncate(at);
+        bytes.extend_from_slice(&tail);
+        let _ = inspected(&bytes, "");
+    }
+}

@@ -1,0 +1,219 @@
+//! The entries of `trust.toml` as values that can be added to and written back.
+
+use super::{TrustError, read, write};
+use common::crypto::Algorithm;
+use common::identity::{Digest, Name, Publisher};
+use common::permission::{Capability, Glob};
+use semver::Version;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How strict a host is, from the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Environment {
+    /// Signed packages of publishers with lasting certificates only.
+    Production,
+    /// Signed packages only.
+    Staging,
+    /// Signatures may be switched off.
+    Development,
+}
+
+impl Environment {
+    /// All three, from the strictest.
+    pub const ALL: [Self; 3] = [Self::Production, Self::Staging, Self::Development];
+    /// The word in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+        }
+    }
+}
+
+/// `trust.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustConfig {
+    /// The strictness this file demands, when it is stricter than the host's own.
+    pub mode: Option<Environment>,
+    /// Algorithms accepted in certificates and signatures.
+    pub algorithms: Vec<Algorithm>,
+    /// How far a certificate's validity is stretched at both ends. At most an hour, in whole seconds.
+    pub clock_skew: Duration,
+    /// Most certificates in a path, leaf and anchor included.
+    pub max_chain: usize,
+    /// Authorities that are trusted.
+    pub anchors: Vec<AnchorEntry>,
+    /// Certificates that may stand between a leaf and an anchor.
+    pub intermediates: Vec<CertificateSource>,
+    /// Publishers that are trusted.
+    pub publishers: Vec<PublisherEntry>,
+    /// What is refused whoever signed it.
+    pub kill: KillList,
+}
+
+impl Default for TrustConfig {
+    /// Trusts nobody.
+    fn default() -> Self {
+        Self {
+            mode: None,
+            algorithms: vec![Algorithm::EcdsaP256Sha256, Algorithm::Ed25519],
+            clock_skew: Duration::ZERO,
+            max_chain: 4,
+            anchors: Vec::new(),
+            intermediates: Vec::new(),
+            publishers: Vec::new(),
+            kill: KillList::default(),
+        }
+    }
+}
+
+impl TrustConfig {
+    /// Parses the text of `trust.toml`.
+    ///
+    /// ```
+    /// use plugin_manager::attestation::TrustConfig;
+    /// let error = TrustConfig::parse("version = 1\n[verify]\ncrl = {}").unwrap_err();
+    /// assert_eq!(common::error::Coded::code(&error).id, "E1409");
+    /// ```
+    ///
+    /// # Errors
+    /// On unknown keys with the nearest known one, on values that do not parse, on entries that contradict
+    /// each other, and with [`TrustError::Unsupported`] on checks that this build does not have.
+    pub fn parse(text: &str) -> Result<Self, TrustError> {
+        read::config(text)
+    }
+
+    /// The text of `trust.toml` for these entries; parsing it gives them back.
+    pub fn to_toml(&self) -> String {
+        write::toml(self)
+    }
+
+    /// The files it names, relative to the trust directory.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let sources = self.anchors.iter().map(|a| &a.source).chain(&self.intermediates);
+        sources.filter_map(|source| match source {
+            CertificateSource::File(file) => Some(file.as_str()),
+            CertificateSource::Pem(_) => None,
+        })
+    }
+}
+
+/// Where a certificate of `trust.toml` is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// In a PEM file: a plain path relative to the trust directory.
+    File(String),
+    /// In the configuration itself, as PEM text.
+    Pem(String),
+}
+
+/// An authority that is trusted to name publishers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorEntry {
+    /// The name it goes by in messages.
+    pub name: Name,
+    /// Its certificate.
+    pub source: CertificateSource,
+    /// The beginning of every URI identity it may issue. Compared with a `/` at its end.
+    pub uri_prefix: String,
+}
+
+/// A publisher that is trusted, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublisherEntry {
+    /// The name packages bear in `publisher`.
+    pub name: Publisher,
+    /// The URI identity in its certificates, exactly.
+    pub uri: String,
+    /// The plugins it may sign.
+    pub packages: Vec<NamePattern>,
+    /// Where it is trusted. All three when the key is absent.
+    pub environments: Vec<Environment>,
+    /// All its plugins may ask for, when that is limited.
+    pub max_permissions: Option<BTreeSet<Capability>>,
+    /// The least version of a plugin that is accepted.
+    pub min_version: BTreeMap<Name, Version>,
+}
+
+impl PublisherEntry {
+    /// A publisher that may sign any name, everywhere.
+    pub fn new(name: Publisher, uri: impl Into<String>) -> Self {
+        Self {
+            name,
+            uri: uri.into(),
+            packages: vec![NamePattern::any()],
+            environments: Environment::ALL.to_vec(),
+            max_permissions: None,
+            min_version: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is refused whoever signed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KillList {
+    /// Digests of packages, manifests, modules or any other file of a package.
+    pub digests: BTreeSet<Digest>,
+    /// Serial numbers of certificates, in lower-case hexadecimal.
+    pub serials: BTreeSet<String>,
+    /// Digests of public keys (subjectPublicKeyInfo).
+    pub keys: BTreeSet<Digest>,
+}
+
+/// A plugin's name with `*` for any part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(Pattern);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Any,
+    Glob(String, Glob),
+}
+
+/// Text that is not a pattern for names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a pattern has 1 to 63 of a-z, 0-9, - and single *")]
+pub struct BadPattern;
+
+impl NamePattern {
+    /// Any name.
+    pub fn any() -> Self {
+        Self(Pattern::Any)
+    }
+    /// Whether the name is one of those meant.
+    pub fn matches(&self, name: &Name) -> bool {
+        match &self.0 {
+            Pattern::Any => true,
+            Pattern::Glob(_, glob) => glob.matches(name.as_str()),
+        }
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = BadPattern;
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'*';
+        if text.len() > 63 || text.contains("**") || !text.bytes().all(allowed) {
+            return Err(BadPattern);
+        }
+        if text == "*" {
+            return Ok(Self::any());
+        }
+        let glob = Glob::name(text).map_err(|_| BadPattern)?;
+        Ok(Self(Pattern::Glob(text.to_owned(), glob)))
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Pattern::Any => f.write_str("*"),
+            Pattern::Glob(text, _) => f.write_str(text),
+        }
+    }
+}

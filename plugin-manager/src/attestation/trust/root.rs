@@ -1,0 +1,157 @@
+//! A trust configuration with its certificates: what a verification is judged by.
+
+use super::TrustError;
+use super::config::{CertificateSource, Environment, KillList, PublisherEntry, TrustConfig};
+use crate::attestation::certificate::{Cert, pem_to_der};
+use common::crypto::{Algorithm, Sha256};
+use common::identity::Digest;
+use pki_types::{CertificateDer, TrustAnchor};
+use std::time::Duration;
+
+/// An authority with its certificate.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    name: String,
+    uri_prefix: String,
+    certificate: Cert,
+    trust_anchor: TrustAnchor<'static>,
+}
+
+impl Anchor {
+    /// The name in trust.toml.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// The beginning of every identity it may issue, as it is written in trust.toml.
+    pub fn uri_prefix(&self) -> &str {
+        &self.uri_prefix
+    }
+    /// Whether it may issue this identity.
+    pub fn may_issue(&self, uri: &str) -> bool {
+        covers(&self.uri_prefix, uri)
+    }
+    pub(in crate::attestation) const fn certificate(&self) -> &Cert {
+        &self.certificate
+    }
+    pub(in crate::attestation) const fn trust_anchor(&self) -> &TrustAnchor<'static> {
+        &self.trust_anchor
+    }
+}
+
+/// Whether a URI lies under a prefix. `…/acme` covers `…/acme/x` and neither `…/acme-evil` nor itself.
+pub(super) fn covers(prefix: &str, uri: &str) -> bool {
+    let rest = uri.strip_prefix(prefix.strip_suffix('/').unwrap_or(prefix)).and_then(|r| r.strip_prefix('/'));
+    rest.is_some_and(|r| !r.is_empty())
+}
+
+/// What is trusted, complete and checked.
+#[derive(Debug, Clone)]
+pub struct TrustRoot {
+    config: TrustConfig,
+    anchors: Vec<Anchor>,
+    intermediates: Vec<Cert>,
+    digest: Digest,
+}
+
+impl TrustRoot {
+    /// Puts a configuration together with the files it names. `read` gives a file's bytes, if it can be read.
+    ///
+    /// # Errors
+    /// When a file is missing, or a certificate is not an authority's (CA, keyCertSign, accepted algorithm).
+    pub fn new(
+        config: TrustConfig,
+        mut read: impl FnMut(&str) -> Option<Vec<u8>>,
+    ) -> Result<Self, TrustError> {
+        let mut anchors = Vec::new();
+        for entry in &config.anchors {
+            anchors.push(anchor(entry.name.as_str(), &entry.uri_prefix, &entry.source, &mut read)?);
+        }
+        let mut intermediates = Vec::new();
+        for (i, source) in config.intermediates.iter().enumerate() {
+            intermediates.push(authority(&format!("intermediate[{i}]"), source, &mut read)?);
+        }
+        let digest = digest(&config, &anchors, &intermediates);
+        Ok(Self { config, anchors, intermediates, digest })
+    }
+
+    /// The authorities, in the order of the configuration.
+    pub fn anchors(&self) -> &[Anchor] {
+        &self.anchors
+    }
+    pub(in crate::attestation) fn intermediates(&self) -> &[Cert] {
+        &self.intermediates
+    }
+    /// The publisher with this URI identity.
+    pub fn publisher(&self, uri: &str) -> Option<&PublisherEntry> {
+        self.config.publishers.iter().find(|p| p.uri == uri)
+    }
+    /// What is refused whoever signed it.
+    pub const fn kill_list(&self) -> &KillList {
+        &self.config.kill
+    }
+    /// The algorithms accepted.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.config.algorithms
+    }
+    /// How far validity is stretched.
+    pub const fn clock_skew(&self) -> Duration {
+        self.config.clock_skew
+    }
+    /// Most certificates in a path.
+    pub const fn max_chain(&self) -> usize {
+        self.config.max_chain
+    }
+    /// The strictness it demands.
+    pub const fn mode(&self) -> Option<Environment> {
+        self.config.mode
+    }
+    /// Names this configuration with its certificates in records.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+fn anchor(
+    name: &str,
+    uri_prefix: &str,
+    source: &CertificateSource,
+    read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Anchor, TrustError> {
+    let certificate = authority(name, source, read)?;
+    let der = CertificateDer::from(certificate.der());
+    let trust_anchor = webpki::anchor_from_trusted_cert(&der).map_err(|e| TrustError::Certificate {
+        entry: name.to_owned(),
+        source: Box::new(crate::attestation::certificate::bad(e.to_string())),
+    })?;
+    let trust_anchor = trust_anchor.to_owned();
+    Ok(Anchor { name: name.to_owned(), uri_prefix: uri_prefix.to_owned(), certificate, trust_anchor })
+}
+
+fn authority(
+    entry: &str,
+    source: &CertificateSource,
+    read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Cert, TrustError> {
+    let pem = match source {
+        CertificateSource::File(file) => {
+            read(file).ok_or_else(|| TrustError::Missing { file: file.clone() })?
+        }
+        CertificateSource::Pem(text) => text.clone().into_bytes(),
+    };
+    let usable = || {
+        let cert = Cert::parse(&pem_to_der(&pem)?)?;
+        cert.public_key()?;
+        cert.check_authority()?;
+        Ok(cert)
+    };
+    usable().map_err(|source| TrustError::Certificate { entry: entry.to_owned(), source: Box::new(source) })
+}
+
+/// Over the canonical text and the fingerprint of each certificate.
+fn digest(config: &TrustConfig, anchors: &[Anchor], intermediates: &[Cert]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(Digest::of(config.to_toml().as_bytes()).as_bytes());
+    let certificates = anchors.iter().map(|a| &a.certificate).chain(intermediates);
+    certificates.for_each(|c| hash.update(c.fingerprint().as_bytes()));
+    hash.finish()
+}

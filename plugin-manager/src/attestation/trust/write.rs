@@ -1,0 +1,116 @@
+//! From entries to the text of `trust.toml`.
+
+use super::config::{CertificateSource, Environment, PublisherEntry, TrustConfig};
+use common::config::Span;
+use common::crypto::Algorithm;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+struct Out {
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    verify: VerifyOut,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    anchor: Vec<AnchorOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    intermediate: Vec<SourceOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    publisher: Vec<PublisherOut>,
+    kill: KillOut,
+}
+
+#[derive(Serialize)]
+struct VerifyOut {
+    algorithms: Vec<&'static str>,
+    clock_skew: String,
+    max_chain: u32,
+}
+
+#[derive(Serialize)]
+struct AnchorOut {
+    name: String,
+    uri_prefix: String,
+    #[serde(flatten)]
+    source: SourceOut,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum SourceOut {
+    File(String),
+    Pem(String),
+}
+
+#[derive(Serialize)]
+struct PublisherOut {
+    name: String,
+    uri: String,
+    packages: Vec<String>,
+    environments: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_permissions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    min_version: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct KillOut {
+    digests: Vec<String>,
+    serials: Vec<String>,
+    keys: Vec<String>,
+}
+
+pub(super) fn toml(config: &TrustConfig) -> String {
+    // Texts, lists and tables of them always serialise; an empty result would not parse again.
+    toml::to_string(&out(config)).unwrap_or_default()
+}
+
+fn out(config: &TrustConfig) -> Out {
+    let kill = &config.kill;
+    Out {
+        version: 1,
+        mode: config.mode.map(Environment::name),
+        verify: VerifyOut {
+            algorithms: config.algorithms.iter().map(|a| Algorithm::name(*a)).collect(),
+            clock_skew: Span(config.clock_skew).to_string(),
+            max_chain: u32::try_from(config.max_chain).unwrap_or(u32::MAX),
+        },
+        anchor: config
+            .anchors
+            .iter()
+            .map(|a| AnchorOut {
+                name: a.name.to_string(),
+                uri_prefix: a.uri_prefix.clone(),
+                source: source(&a.source),
+            })
+            .collect(),
+        intermediate: config.intermediates.iter().map(source).collect(),
+        publisher: config.publishers.iter().map(publisher).collect(),
+        kill: KillOut {
+            digests: kill.digests.iter().map(ToString::to_string).collect(),
+            serials: kill.serials.iter().cloned().collect(),
+            keys: kill.keys.iter().map(ToString::to_string).collect(),
+        },
+    }
+}
+
+fn source(source: &CertificateSource) -> SourceOut {
+    match source {
+        CertificateSource::File(file) => SourceOut::File(file.clone()),
+        CertificateSource::Pem(text) => SourceOut::Pem(text.clone()),
+    }
+}
+
+fn publisher(entry: &PublisherEntry) -> PublisherOut {
+    let verb = |c: &common::permission::Capability| format!("{}:{}", c.family(), c.verb());
+    PublisherOut {
+        name: entry.name.to_string(),
+        uri: entry.uri.clone(),
+        packages: entry.packages.iter().map(ToString::to_string).collect(),
+        environments: entry.environments.iter().map(|e| e.name()).collect(),
+        max_permissions: entry.max_permissions.as_ref().map(|set| set.iter().map(verb).collect()),
+        min_version: entry.min_version.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+    }
+}

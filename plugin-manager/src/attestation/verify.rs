@@ -1,0 +1,456 @@
+//! The one place where a [`VerifiedPackage`] is made: steps 1 to 14 in order, the first failure refuses.
+
+use super::bundle::Bundle;
+use super::certificate::Cert;
+use super::chain::{self, Path};
+use super::error::AttestationError;
+use super::evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
+use super::module::{self, ModuleFacts, ModuleLimits, ModuleRules};
+use super::statement::Statement;
+use super::trust::{Environment, PublisherEntry, TrustRoot};
+use crate::loader::Package;
+use common::error::{Code, Coded};
+use common::permission::Capability;
+use std::error::Error;
+use std::fmt;
+
+/// Whether a package without a signature can pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignaturePolicy {
+    /// It cannot.
+    Required,
+    /// It can; possible in [`Environment::Development`] alone. A signature that is there is still verified
+    /// when there is a trust configuration, and refuses when it does not hold.
+    NotRequired,
+}
+
+/// Verifies packages: fixed rules, no state, no I/O.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    trust: Option<TrustRoot>,
+    environment: Environment,
+    signatures: SignaturePolicy,
+    rules: ModuleRules,
+    limits: ModuleLimits,
+}
+
+/// A package that passed every step, with the evidence. It can be made only by [`Verifier::verify`].
+///
+/// ```compile_fail
+/// use plugin_manager::attestation::VerifiedPackage;
+/// fn forge(v: VerifiedPackage) -> VerifiedPackage {
+///     VerifiedPackage { ..v }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct VerifiedPackage {
+    package: Package,
+    facts: ModuleFacts,
+    attestation: Attestation,
+}
+
+impl VerifiedPackage {
+    /// The package.
+    pub const fn package(&self) -> &Package {
+        &self.package
+    }
+    /// What the module was found to be.
+    pub const fn facts(&self) -> &ModuleFacts {
+        &self.facts
+    }
+    /// The evidence.
+    pub const fn attestation(&self) -> &Attestation {
+        &self.attestation
+    }
+    /// Its parts, when the proof has done its work.
+    pub fn into_parts(self) -> (Package, ModuleFacts, Attestation) {
+        (self.package, self.facts, self.attestation)
+    }
+}
+
+/// A package that was refused: why, and every step up to there.
+#[derive(Debug)]
+pub struct Refusal(Box<Refused>);
+
+#[derive(Debug)]
+struct Refused {
+    checks: Vec<CheckOutcome>,
+    error: AttestationError,
+    package: Package,
+}
+
+impl Refusal {
+    /// The steps in order; the last failed.
+    pub fn checks(&self) -> &[CheckOutcome] {
+        &self.0.checks
+    }
+    /// Why.
+    pub fn error(&self) -> &AttestationError {
+        &self.0.error
+    }
+    /// The package, for messages and records. Nothing in it is proven.
+    pub fn package(&self) -> &Package {
+        &self.0.package
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.error, f)
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.error.source()
+    }
+}
+
+impl Coded for Refusal {
+    fn code(&self) -> &'static Code {
+        self.0.error.code()
+    }
+    fn help(&self) -> Option<String> {
+        self.0.error.help()
+    }
+    fn reasons(&self) -> Vec<String> {
+        self.0.error.reasons()
+    }
+}
+
+impl Verifier {
+    /// A verifier of this environment. Without a trust root no signed package can pass where signatures count.
+    ///
+    /// # Errors
+    /// When signatures are switched off outside development, or the trust configuration forbids it.
+    pub fn new(
+        trust: Option<TrustRoot>,
+        environment: Environment,
+        signatures: SignaturePolicy,
+        rules: ModuleRules,
+        limits: ModuleLimits,
+    ) -> Result<Self, AttestationError> {
+        let demanded = trust.as_ref().and_then(TrustRoot::mode).unwrap_or(environment);
+        let environment = environment.min(demanded);
+        if signatures == SignaturePolicy::NotRequired && environment != Environment::Development {
+            return Err(AttestationError::SignaturesDemanded(environment));
+        }
+        Ok(Self { trust, environment, signatures, rules, limits })
+    }
+
+    /// What is trusted, when there is a trust configuration.
+    pub const fn trust(&self) -> Option<&TrustRoot> {
+        self.trust.as_ref()
+    }
+
+    /// The environment judged for: the stricter of the host's and the trust configuration's.
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// Proves a package at a time, in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the first step that fails and those before it.
+    pub fn verify(&self, package: Package, now: u64) -> Result<VerifiedPackage, Refusal> {
+        let mut run = Run { verifier: self, package: &package, now: now / 1_000_000_000, checks: Vec::new() };
+        match run.all() {
+            Ok((signer, facts)) => {
+                let checks = run.checks;
+                let attestation = Attestation {
+                    publisher: package.manifest().publisher.clone(),
+                    signers: signer.into_iter().collect(),
+                    package: package.digest(),
+                    manifest: package.manifest_digest(),
+                    module: facts.digest,
+                    trust: self.trust.as_ref().map(TrustRoot::digest),
+                    verified_at: now,
+                    checks,
+                };
+                Ok(VerifiedPackage { package, facts, attestation })
+            }
+            Err(error) => {
+                let checks = run.checks;
+                Err(Refusal(Box::new(Refused { checks, error, package })))
+            }
+        }
+    }
+}
+
+type Checked<T> = Result<T, AttestationError>;
+
+/// One verification: the checks so far.
+struct Run<'a> {
+    verifier: &'a Verifier,
+    package: &'a Package,
+    now: u64,
+    checks: Vec<CheckOutcome>,
+}
+
+impl<'a> Run<'a> {
+    fn all(&mut self) -> Checked<(Option<Signer>, ModuleFacts)> {
+        self.loaded();
+        let signer = match self.signature_to_judge()? {
+            Some((bundle, trust)) => Some(self.signed(bundle, trust)?),
+            None => {
+                self.unsigned()?;
+                None
+            }
+        };
+        let (package, verifier) = (self.package, self.verifier);
+        let facts = module::inspect(package.module(), package.manifest(), &verifier.limits, &verifier.rules);
+        let found = |f: &ModuleFacts| format!("{} functions, {} imports", f.functions, f.imports.len());
+        let facts = self.record(Step::Module, facts.map_err(AttestationError::from), found)?;
+        Ok((signer, facts))
+    }
+
+    fn passed(&mut self, step: Step, detail: impl Into<String>) {
+        self.checks.push(CheckOutcome { step, outcome: Outcome::Passed, detail: detail.into() });
+    }
+
+    fn skipped(&mut self, step: Step, why: &str) {
+        self.checks.push(CheckOutcome { step, outcome: Outcome::Skipped, detail: why.to_owned() });
+    }
+
+    /// Records how a step ended and hands its result on.
+    fn record<T>(&mut self, step: Step, result: Checked<T>, detail: impl FnOnce(&T) -> String) -> Checked<T> {
+        match &result {
+            Ok(value) => self.passed(step, detail(value)),
+            Err(error) => {
+                let outcome = Outcome::Failed(error.code());
+                self.checks.push(CheckOutcome { step, outcome, detail: error.to_string() });
+            }
+        }
+        result
+    }
+
+    /// Steps 1 to 3 are what it takes to be a [`Package`].
+    fn loaded(&mut self) {
+        let files = self.package.contents().count();
+        self.passed(Step::Structure, self.package.digest().to_string());
+        self.passed(
+            Step::Entries,
+            format!("{files} files, {} attestations", self.package.attestations().count()),
+        );
+        self.passed(Step::Digests, format!("manifest {}", self.package.manifest_digest()));
+    }
+
+    /// Step 4. Nothing about trust is asked before it is known that there is a signature.
+    fn signature_to_judge(&mut self) -> Checked<Option<(&'a [u8], &'a TrustRoot)>> {
+        let required = self.verifier.signatures == SignaturePolicy::Required;
+        match (self.package.bundle(), &self.verifier.trust) {
+            (Some(bundle), Some(trust)) => {
+                self.passed(Step::Signed, "attestations/package.sigstore.json");
+                Ok(Some((bundle, trust)))
+            }
+            (Some(_), None) if required => {
+                self.record(Step::Signed, Err(AttestationError::NoTrust), |()| String::new()).map(|()| None)
+            }
+            (None, _) if required => {
+                let m = self.package.manifest();
+                let error = AttestationError::Unsigned { name: m.name.clone(), version: m.version.clone() };
+                self.record(Step::Signed, Err(error), |()| String::new()).map(|()| None)
+            }
+            (Some(_), None) => {
+                self.skipped(Step::Signed, "signatures are switched off and there is no trust configuration");
+                Ok(None)
+            }
+            (None, _) => {
+                self.skipped(Step::Signed, "signatures are switched off and the package has none");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What remains without a signature: the kill-list.
+    fn unsigned(&mut self) -> Checked<()> {
+        for step in [
+            Step::Bundle,
+            Step::Leaf,
+            Step::Path,
+            Step::Identity,
+            Step::Signature,
+            Step::Statement,
+            Step::Manifest,
+        ] {
+            self.skipped(step, "unsigned");
+        }
+        match &self.verifier.trust {
+            Some(trust) => {
+                let alive = self.content_alive(trust);
+                self.record(Step::Trust, alive, |()| "kill-list only: unsigned".to_owned())?;
+            }
+            None => self.skipped(Step::Trust, "there is no trust configuration"),
+        }
+        self.skipped(Step::Attestations, "unsigned");
+        Ok(())
+    }
+
+    /// Steps 5 to 13.
+    fn signed(&mut self, bundle: &[u8], trust: &'a TrustRoot) -> Checked<Signer> {
+        let bundle =
+            self.record(Step::Bundle, Bundle::parse(bundle), |_| "Sigstore bundle v0.3, DSSE".to_owned())?;
+        let leaf = leaf(&bundle, trust);
+        let leaf = self.record(Step::Leaf, leaf, Cert::subject)?;
+        let paths = chain::paths(&leaf, trust, self.now);
+        let paths = self.record(Step::Path, paths, |paths| describe(paths))?;
+        let identity = self.identity(&leaf, &paths, trust);
+        let (publisher, path) =
+            self.record(Step::Identity, identity, |(p, _)| format!("{} ({})", p.name, p.uri))?;
+        let algorithm = leaf.public_key()?.algorithm();
+        let proven = proven(&bundle, &leaf);
+        self.record(Step::Signature, proven, |()| algorithm.name().to_owned())?;
+        let statement = Statement::parse(&bundle.payload).and_then(|s| s.covers(self.package).map(|()| s));
+        let statement = self.record(Step::Statement, statement, |s| format!("{} files", s.subjects.len()))?;
+        let described = statement.describes(self.package);
+        self.record(Step::Manifest, described, |()| format!("{} {}", statement.name, statement.version))?;
+        let allowed = self.allowed(publisher, &leaf, path, trust);
+        self.record(Step::Trust, allowed, |()| format!("{} may sign {}", publisher.name, statement.name))?;
+        // trust.toml cannot ask for more in this build: a key that would is refused when it is read.
+        self.passed(Step::Attestations, "none beyond the signature is required");
+        Ok(signer(&leaf, path, publisher, algorithm, statement))
+    }
+
+    /// Step 8: the URI lies under the prefix of an anchor it has a path to, and is a publisher trusted here.
+    fn identity<'p>(
+        &self,
+        leaf: &Cert,
+        paths: &'p [Path<'a>],
+        trust: &'a TrustRoot,
+    ) -> Checked<(&'a PublisherEntry, &'p Path<'a>)> {
+        let uri = leaf.uri()?;
+        let Some(path) = paths.iter().find(|p| p.anchor.may_issue(&uri)) else {
+            let anchor = paths.first().map_or_else(String::new, |p| p.anchor.name().to_owned());
+            return Err(AttestationError::Identity { uri, anchor });
+        };
+        let environment = self.verifier.environment;
+        let Some(publisher) = trust.publisher(&uri) else {
+            return Err(AttestationError::Publisher { uri, scope: String::new() });
+        };
+        if !publisher.environments.contains(&environment) {
+            return Err(AttestationError::Publisher { uri, scope: format!(" for {}", environment.name()) });
+        }
+        if environment == Environment::Production && (leaf.development() || path.development()) {
+            return Err(AttestationError::Development { subject: leaf.subject(), environment });
+        }
+        Ok((publisher, path))
+    }
+
+    /// Step 12, and of step 14 the publisher's ceiling.
+    fn allowed(
+        &self,
+        publisher: &PublisherEntry,
+        leaf: &Cert,
+        path: &Path<'_>,
+        trust: &TrustRoot,
+    ) -> Checked<()> {
+        let m = self.package.manifest();
+        if m.publisher != publisher.name {
+            let (manifest, signer) = (m.publisher.clone(), publisher.name.clone());
+            return Err(AttestationError::OtherPublisher { manifest, signer });
+        }
+        if !publisher.packages.iter().any(|p| p.matches(&m.name)) {
+            return Err(AttestationError::Namespace {
+                publisher: publisher.name.clone(),
+                name: m.name.clone(),
+            });
+        }
+        if let Some(minimum) = publisher.min_version.get(&m.name).filter(|min| m.version < **min) {
+            return Err(AttestationError::Rollback {
+                publisher: publisher.name.clone(),
+                name: m.name.clone(),
+                version: m.version.clone(),
+                minimum: minimum.clone(),
+            });
+        }
+        self.content_alive(trust)?;
+        std::iter::once(leaf)
+            .chain(&path.intermediates)
+            .chain([path.anchor.certificate()])
+            .try_for_each(|c| alive(c, trust))?;
+        self.under_ceiling(publisher)
+    }
+
+    fn content_alive(&self, trust: &TrustRoot) -> Checked<()> {
+        let killed = &trust.kill_list().digests;
+        let own = ("the package".to_owned(), self.package.digest());
+        let files = self.package.contents().map(|(name, file)| (name.to_owned(), file.digest()));
+        match std::iter::once(own).chain(files).find(|(_, digest)| killed.contains(digest)) {
+            Some((what, digest)) => Err(AttestationError::Killed { what: format!("{what} ({digest})") }),
+            None => Ok(()),
+        }
+    }
+
+    fn under_ceiling(&self, publisher: &PublisherEntry) -> Checked<()> {
+        let Some(ceiling) = &publisher.max_permissions else { return Ok(()) };
+        let m = self.package.manifest();
+        // A plugin's own configuration is granted to every plugin.
+        let beyond = |c: &Capability| *c != Capability::ConfigRead && !ceiling.contains(c);
+        match m.permissions.iter().find(|p| beyond(&p.capability)) {
+            Some(p) => Err(AttestationError::Ceiling {
+                publisher: publisher.name.clone(),
+                name: m.name.clone(),
+                permission: p.to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Step 6.
+fn leaf(bundle: &Bundle, trust: &TrustRoot) -> Checked<Cert> {
+    let leaf = Cert::parse(&bundle.certificate)?;
+    let algorithm = leaf.public_key()?.algorithm();
+    if !trust.algorithms().contains(&algorithm) {
+        return Err(AttestationError::NotAccepted { what: format!("the algorithm {}", algorithm.name()) });
+    }
+    leaf.check_leaf()?;
+    Ok(leaf)
+}
+
+/// Step 9: over the bytes as they are; what they say is read only afterwards.
+fn proven(bundle: &Bundle, leaf: &Cert) -> Checked<()> {
+    let key = leaf.public_key()?;
+    key.verify(&bundle.signed_bytes(), &bundle.signature).map_err(|_| AttestationError::Signature)
+}
+
+fn describe(paths: &[Path<'_>]) -> String {
+    let one = |p: &Path<'_>| format!("to {} over {} intermediates", p.anchor.name(), p.intermediates.len());
+    paths.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Neither the serial nor the key of a certificate of the path is on the kill-list.
+fn alive(cert: &Cert, trust: &TrustRoot) -> Checked<()> {
+    let kill = trust.kill_list();
+    if kill.serials.contains(&cert.serial()) {
+        return Err(AttestationError::Killed { what: format!("the certificate {}", cert.serial()) });
+    }
+    let key = cert.key_digest();
+    match kill.keys.contains(&key) {
+        true => Err(AttestationError::Killed { what: format!("the key {key} of {}", cert.subject()) }),
+        false => Ok(()),
+    }
+}
+
+fn signer(
+    leaf: &Cert,
+    path: &Path<'_>,
+    publisher: &PublisherEntry,
+    algorithm: common::crypto::Algorithm,
+    statement: Statement,
+) -> Signer {
+    Signer {
+        publisher: publisher.name.clone(),
+        uri: publisher.uri.clone(),
+        subject: leaf.subject(),
+        anchor: path.anchor.name().to_owned(),
+        serial: leaf.serial(),
+        fingerprint: leaf.fingerprint(),
+        key: leaf.key_digest(),
+        algorithm,
+        not_before: leaf.not_before(),
+        not_after: leaf.not_after(),
+        development: leaf.development() || path.development(),
+        claimed_at: statement.signed_at,
+    }
+}

@@ -1,0 +1,16 @@
+//! `file_*`: a virtual root. `/data` is the plugin's private area, opened beneath a directory handle.
+//!
+//! No path is ever joined to text: each segment is opened beneath the directory before it, and no symbolic link
+//! is followed. `file_write` replaces a file whole: what was there, or what is new, is there after a crash.
+//! `file_append` is as durable as the machine's own append.
+
+mod area;
+mod fault;
+mod path;
+mod service;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use area::{FileDirs, FileError, FileLimits, Files};
+pub(super) use service::services;

@@ -1,0 +1,399 @@
+//! The storage family as a plugin meets it, its quotas, its failures, and its life beyond a kill.
+
+use super::super::testing::{Host, args, n};
+use super::*;
+use crate::store::{Home, KvRow};
+use common::clock::{Deadline, SystemClock};
+use common::identity::PluginIdentity;
+use microkernel::syscall_bridge::{Status, take};
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+/// Rows in memory: commits can be made to fail or to wait.
+#[derive(Default)]
+pub(in crate::extension) struct Rows {
+    rows: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    commits: Mutex<Vec<usize>>,
+    failing: AtomicBool,
+    held: Mutex<bool>,
+    released: Condvar,
+    loads: Mutex<Vec<String>>,
+}
+
+impl KvPersist for Rows {
+    fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
+        self.loads.lock().push(namespace.into());
+        if self.failing.load(SeqCst) {
+            return Err(PersistError::new(std::io::Error::other("no disk")));
+        }
+        let rows = self.rows.lock();
+        rows.iter().filter(|((ns, _), _)| ns == namespace).for_each(|((_, key), value)| each(key, value));
+        Ok(())
+    }
+    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
+        let mut held = self.held.lock();
+        while *held {
+            self.released.wait(&mut held);
+        }
+        drop(held);
+        if self.failing.load(SeqCst) {
+            return Err(PersistError::new(std::io::Error::other("no disk")));
+        }
+        let mut rows = self.rows.lock();
+        for write in writes {
+            let at = (write.namespace.to_string(), write.key.to_string());
+            match &write.value {
+                Some(value) => drop(rows.insert(at, value.to_vec())),
+                None => drop(rows.remove(&at)),
+            }
+        }
+        self.commits.lock().push(writes.len());
+        Ok(())
+    }
+}
+
+impl Rows {
+    fn hold(&self, held: bool) {
+        *self.held.lock() = held;
+        self.released.notify_all();
+    }
+    fn value(&self, namespace: &str, key: &str) -> Option<Vec<u8>> {
+        self.rows.lock().get(&(namespace.into(), key.into())).cloned()
+    }
+}
+
+fn host(limits: KvLimits) -> (Host, Arc<Rows>) {
+    let rows = Arc::new(Rows::default());
+    (Host::with_kv(Kv::start(rows.clone(), limits).unwrap()), rows)
+}
+
+fn set(host: &Host, key: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
+    host.call("kv_set", args().arg(key).arg(value)).map(drop)
+}
+
+fn get(host: &Host, key: &str) -> Result<Vec<u8>, Status> {
+    host.call("kv_get", args().arg(key))
+}
+
+fn keys(mut encoded: &[u8]) -> Vec<String> {
+    std::iter::from_fn(|| take(&mut encoded).unwrap())
+        .map(|key| String::from_utf8(key.to_vec()).unwrap())
+        .collect()
+}
+
+fn named(name: &str) -> PluginIdentity {
+    let mut plugin = Host::new().plugin().clone();
+    plugin.name = common::identity::Name::new(name).unwrap();
+    plugin.id = common::identity::PluginId::new(&plugin.publisher, &plugin.name);
+    plugin
+}
+
+#[test]
+fn a_value_is_visible_at_once_replaced_and_deleted() {
+    let (host, rows) = host(KvLimits::default());
+    rows.hold(true);
+    assert_eq!(get(&host, "k"), Err(Status::NotFound));
+    set(&host, "k", "one").unwrap();
+    assert_eq!(get(&host, "k"), Ok(b"one".to_vec()));
+    set(&host, "k", "").unwrap();
+    assert_eq!(get(&host, "k"), Ok(Vec::new()));
+    let large = vec![7; 100_000];
+    set(&host, "k", &large).unwrap();
+    assert_eq!(get(&host, "k"), Ok(large));
+    assert_eq!(host.call("kv_delete", args().arg("k")), Ok(Vec::new()));
+    assert_eq!(host.call("kv_delete", args().arg("k")), Err(Status::NotFound));
+    assert_eq!(get(&host, "k"), Err(Status::NotFound));
+    rows.hold(false);
+    host.kv.flush().unwrap();
+    assert!(rows.rows.lock().is_empty());
+}
+
+#[test]
+fn cas_sets_only_what_is_as_expected() {
+    let (host, _rows) = host(KvLimits::default());
+    let cas = |expected: &[&str], value: &str| {
+        let expected = expected.iter().fold(args(), |all, e| all.arg(e));
+        host.call("kv_cas", args().arg("k").arg(expected.as_bytes()).arg(value)).map(drop)
+    };
+    assert_eq!(cas(&["x"], "1"), Err(Status::Conflict));
+    assert_eq!(cas(&[], "1"), Ok(()));
+    assert_eq!(cas(&[], "2"), Err(Status::Conflict));
+    assert_eq!(cas(&["1"], "2"), Ok(()));
+    assert_eq!(cas(&["1"], "3"), Err(Status::Conflict));
+    assert_eq!(get(&host, "k"), Ok(b"2".to_vec()));
+    assert_eq!(cas(&["1", "2"], "3"), Err(Status::Invalid));
+    assert_eq!(host.call("kv_cas", args().arg("k").arg([1, 2]).arg("3")), Err(Status::Invalid));
+}
+
+#[test]
+fn lists_are_sorted_bounded_and_continued() {
+    let (host, _rows) = host(KvLimits::default());
+    for key in ["b/2", "a", "b/1", "b/10", "c"] {
+        set(&host, key, "v").unwrap();
+    }
+    let listed = |call| keys(&host.call("kv_list", call).unwrap());
+    assert_eq!(listed(args().arg("")), ["a", "b/1", "b/10", "b/2", "c"]);
+    assert_eq!(listed(args().arg("b/")), ["b/1", "b/10", "b/2"]);
+    assert_eq!(listed(args().arg("b/").arg("b/1")), ["b/10", "b/2"]);
+    assert_eq!(listed(args().arg("b/").arg("a")), ["b/1", "b/10", "b/2"]);
+    assert_eq!(listed(args().arg("").arg("").arg(n(2))), ["a", "b/1"]);
+    assert_eq!(listed(args().arg("").arg("c").arg(n(9))), [""; 0]);
+    assert_eq!(listed(args().arg("").arg("").arg(n(u64::MAX))).len(), 5);
+    for i in 0..1100 {
+        set(&host, &format!("n{i:04}"), "").unwrap();
+    }
+    assert_eq!(listed(args().arg("n")).len(), 1000);
+    assert_eq!(listed(args().arg("n").arg("n0999")).len(), 100);
+}
+
+#[test]
+fn keys_and_values_have_limits_and_malformed_arguments_are_invalid() {
+    let (host, _rows) = host(KvLimits { value_bytes: 10, ..KvLimits::default() });
+    let longest = "k".repeat(1024);
+    set(&host, &longest, "0123456789").unwrap();
+    assert_eq!(set(&host, &format!("{longest}k"), ""), Err(Status::Limit));
+    assert_eq!(set(&host, "k", "01234567890"), Err(Status::Limit));
+    assert_eq!(get(&host, "k"), Err(Status::NotFound));
+    assert_eq!(set(&host, "", "v"), Err(Status::Invalid));
+    for service in ["kv_get", "kv_set", "kv_delete", "kv_list", "kv_cas"] {
+        assert_eq!(host.call(service, args()), Err(Status::Invalid), "{service}");
+        let many = args().arg("a").arg("").arg(n(1)).arg("d");
+        assert_eq!(host.call(service, many), Err(Status::Invalid), "{service}");
+        assert_eq!(host.raw(service, &[5, 0, 0, 0, b'x']), Err(Status::Invalid), "{service}");
+    }
+    assert_eq!(host.call("kv_get", args().arg([0xff])), Err(Status::Invalid));
+    assert_eq!(host.call("kv_list", args().arg("").arg([0xff])), Err(Status::Invalid));
+    assert_eq!(host.call("kv_list", args().arg("").arg("").arg("x")), Err(Status::Invalid));
+    assert_eq!(host.target("kv_get", args().arg("k")), Ok(("k".into(), true)));
+    assert_eq!(host.target("kv_list", args().arg("p/")), Ok(("p/".into(), true)));
+}
+
+#[test]
+fn quotas_hold_at_the_limit_for_each_plugin_alone() {
+    let (mut host, _rows) = host(KvLimits { bytes: 20, keys: 3, ..KvLimits::default() });
+    set(&host, "a", "123456789").unwrap();
+    set(&host, "b", "123456789").unwrap();
+    assert_eq!(set(&host, "c", ""), Err(Status::Limit));
+    assert_eq!(set(&host, "a", "1234567890"), Err(Status::Limit));
+    set(&host, "a", "").unwrap();
+    set(&host, "c", "").unwrap();
+    assert_eq!(set(&host, "d", ""), Err(Status::Limit));
+    assert_eq!(get(&host, "b"), Ok(b"123456789".to_vec()));
+    host.become_plugin(named("other"));
+    assert_eq!(get(&host, "b"), Err(Status::NotFound));
+    set(&host, "b", "0123456789012345678").unwrap();
+    assert_eq!(set(&host, "b", "01234567890123456789"), Err(Status::Limit));
+}
+
+#[test]
+fn after_a_failed_commit_reads_go_on_and_writes_are_refused() {
+    let (mut host, rows) = host(KvLimits::default());
+    set(&host, "k", "one").unwrap();
+    host.kv.flush().unwrap();
+    assert!(host.kv.failure().is_none());
+    rows.failing.store(true, SeqCst);
+    set(&host, "k", "two").unwrap();
+    let failure = host.kv.flush().unwrap_err();
+    assert!(matches!(failure, KvError::Persist(_)));
+    rows.failing.store(false, SeqCst);
+    assert_eq!(get(&host, "k"), Ok(b"two".to_vec()));
+    assert_eq!(set(&host, "k", "three"), Err(Status::Unavailable));
+    assert_eq!(host.call("kv_delete", args().arg("k")), Err(Status::Unavailable));
+    assert!(host.kv.failure().is_some() && host.kv.flush().is_err());
+    // What was never loaded can still be: reading did not fail.
+    host.become_plugin(named("other"));
+    assert_eq!(get(&host, "k"), Err(Status::NotFound));
+    assert_eq!(rows.value("acme/log-redactor", "k"), Some(b"one".to_vec()));
+}
+
+#[test]
+fn a_writer_that_waits_for_room_is_told_when_commits_fail() {
+    let (host, rows) = host(KvLimits { queue_bytes: 300, ..KvLimits::default() });
+    rows.hold(true);
+    set(&host, "k", [0; 100]).unwrap();
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| (0..9).map(|_| set(&host, "k", [0; 100])).find(Result::is_err));
+        rows.failing.store(true, SeqCst);
+        rows.hold(false);
+        assert_eq!(writer.join().unwrap(), Some(Err(Status::Unavailable)));
+    });
+}
+
+#[test]
+fn a_namespace_that_cannot_be_loaded_is_unavailable_and_not_taken_for_empty() {
+    let (host, rows) = host(KvLimits::default());
+    rows.failing.store(true, SeqCst);
+    assert_eq!(get(&host, "k"), Err(Status::Unavailable));
+    assert_eq!(set(&host, "k", "v"), Err(Status::Unavailable));
+    rows.failing.store(false, SeqCst);
+    set(&host, "k", "v").unwrap();
+    host.kv.flush().unwrap();
+}
+
+#[test]
+fn changes_of_one_key_are_committed_once_and_in_groups() {
+    let (host, rows) = host(KvLimits::default());
+    rows.hold(true);
+    for i in 0..100 {
+        set(&host, &format!("k{}", i % 10), i.to_string()).unwrap();
+    }
+    rows.hold(false);
+    host.kv.flush().unwrap();
+    let commits = rows.commits.lock().clone();
+    assert!(commits.len() <= 3 && commits.iter().sum::<usize>() <= 30, "{commits:?}");
+    assert_eq!(rows.value("acme/log-redactor", "k9"), Some(b"99".to_vec()));
+}
+
+#[test]
+fn a_full_queue_holds_a_writer_up_to_its_deadline() {
+    let (mut host, rows) = host(KvLimits { queue_bytes: 300, ..KvLimits::default() });
+    rows.hold(true);
+    host.deadline = Deadline::at_ms(0);
+    let mut accepted = 0;
+    let refused = loop {
+        match set(&host, "k", [0; 100]) {
+            Ok(()) => accepted += 1,
+            Err(status) => break status,
+        }
+        assert!(accepted < 10, "the queue has no bound");
+    };
+    assert_eq!((refused, accepted), (Status::Timeout, 1));
+    host.deadline = Deadline::NEVER;
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| set(&host, "late", "v"));
+        rows.hold(false);
+        writer.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn idle_namespaces_are_let_go_and_come_back_unchanged() {
+    let (mut host, rows) = host(KvLimits { memory_bytes: 1000, ..KvLimits::default() });
+    let plugins: Vec<PluginIdentity> = (0..10).map(|i| named(&format!("p{i}"))).collect();
+    for plugin in &plugins {
+        host.become_plugin(plugin.clone());
+        set(&host, "k", plugin.name.as_str().repeat(100)).unwrap();
+        host.kv.flush().unwrap();
+        host.clock.advance(Duration::from_millis(5));
+    }
+    let resident: usize = host.kv.core.shards.all().map(|s| s.read().areas.len()).sum();
+    assert!((1..=3).contains(&resident), "{resident}");
+    for plugin in &plugins {
+        host.become_plugin(plugin.clone());
+        assert_eq!(get(&host, "k"), Ok(plugin.name.as_str().repeat(100).into_bytes()));
+    }
+    assert!(rows.loads.lock().len() > 10);
+    // What is not durable is never let go, however short memory is.
+    rows.hold(true);
+    for plugin in &plugins {
+        host.become_plugin(plugin.clone());
+        set(&host, "k", plugin.name.as_str().repeat(200)).unwrap();
+    }
+    for plugin in &plugins {
+        host.become_plugin(plugin.clone());
+        assert_eq!(get(&host, "k"), Ok(plugin.name.as_str().repeat(200).into_bytes()));
+    }
+    rows.hold(false);
+}
+
+#[test]
+fn forgetting_commits_first_and_reads_the_rows_again_afterwards() {
+    let (host, rows) = host(KvLimits::default());
+    set(&host, "k", "v").unwrap();
+    host.kv.forget(host.plugin().id).unwrap();
+    assert_eq!(rows.value("acme/log-redactor", "k"), Some(b"v".to_vec()));
+    rows.rows.lock().clear();
+    assert_eq!(get(&host, "k"), Err(Status::NotFound));
+}
+
+#[test]
+fn many_writers_lose_nothing() {
+    let (host, rows) = host(KvLimits { queue_bytes: 20_000, ..KvLimits::default() });
+    std::thread::scope(|threads| {
+        for thread in 0..4 {
+            let host = &host;
+            threads.spawn(move || {
+                for i in 0..500 {
+                    set(host, &format!("{thread}/{i}"), i.to_string()).unwrap();
+                }
+            });
+        }
+    });
+    host.kv.flush().unwrap();
+    assert_eq!(rows.rows.lock().len(), 2000);
+    assert!(host.kv.core.backlog.is_empty());
+}
+
+/// The hall's adapter, as small as it can be.
+struct HomeRows(Home);
+
+impl KvPersist for HomeRows {
+    fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
+        self.0.kv_load(namespace, each).map_err(PersistError::new)
+    }
+    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
+        let rows =
+            writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
+        self.0.kv_commit(rows).map_err(PersistError::new)
+    }
+}
+
+fn on_home(path: &Path) -> Host {
+    let home = Home::open(path, Duration::from_secs(10), SystemClock::start().unwrap()).unwrap();
+    Host::with_kv(Kv::start(Arc::new(HomeRows(home)), KvLimits::default()).unwrap())
+}
+
+#[test]
+fn values_survive_an_orderly_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = on_home(dir.path());
+    set(&host, "k", "v").unwrap();
+    drop(host);
+    assert_eq!(get(&on_home(dir.path()), "k"), Ok(b"v".to_vec()));
+}
+
+const CHILD_HOME: &str = "FORGEONE_TEST_KV_HOME";
+
+/// Run by the next test in a process of its own, which it kills.
+#[test]
+#[ignore = "a helper of the test below"]
+fn child_that_is_killed() {
+    let Ok(path) = std::env::var(CHILD_HOME) else { return };
+    let host = on_home(Path::new(&path));
+    for i in 0..1000 {
+        set(&host, &format!("k{i}"), i.to_string()).unwrap();
+    }
+    // Never flushed by this thread: the group commit alone makes them durable.
+    loop {
+        if host.kv.core.backlog.is_empty() {
+            std::fs::write(Path::new(&path).join("tmp/done"), "").unwrap();
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn fault_089_values_survive_kill_9_without_a_flush() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "extension::kv::tests::child_that_is_killed", "--ignored"])
+        .env(CHILD_HOME, dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let done = dir.path().join("tmp/done");
+    while !done.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let host = on_home(dir.path());
+    for i in 0..1000 {
+        assert_eq!(get(&host, &format!("k{i}")), Ok(i.to_string().into_bytes()));
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes wrong in a plugin's life.
+
+use crate::plugin::{PluginState, WrongMove};
+use crate::runtime::{RuntimeError, Trap};
+use common::audit::AuditError;
+use common::error::{Code, Coded, codes};
+use std::fmt;
+
+/// Which function of the plugin was running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// A lifecycle function or `_initialize`, `state_save`, `state_load`.
+    Function(&'static str),
+    /// An operation.
+    Operation(String),
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(name) => f.write_str(name),
+            Self::Operation(name) => write!(f, "operation {name}"),
+        }
+    }
+}
+
+/// Why a step of a plugin's life, or a call, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LifecycleError {
+    /// The state table does not have the move. The caller can look at the state.
+    #[error("plugin {plugin} cannot do that now")]
+    Move {
+        /// The plugin.
+        plugin: String,
+        /// The move.
+        #[source]
+        wrong: WrongMove,
+    },
+    /// A call of a plugin that is not running.
+    #[error("plugin {plugin} is {state}, not Running")]
+    NotRunning {
+        /// The plugin.
+        plugin: String,
+        /// Its state.
+        state: PluginState,
+    },
+    /// The manifest declares no such operation.
+    #[error("plugin {plugin} has no operation {operation}")]
+    NoOperation {
+        /// The plugin.
+        plugin: String,
+        /// What was asked for.
+        operation: String,
+    },
+    /// The plugin returned a nonzero status. Its author can say why.
+    #[error("plugin {plugin}: {when} returned status {status}{}", said(failure))]
+    Status {
+        /// The plugin.
+        plugin: String,
+        /// Which function.
+        when: When,
+        /// The status.
+        status: i32,
+        /// What it gave to `fail`.
+        failure: Option<String>,
+    },
+    /// The plugin trapped or ran into a limit; its instance was dropped.
+    #[error("plugin {plugin}: {when} did not finish")]
+    Trapped {
+        /// The plugin.
+        plugin: String,
+        /// Which function.
+        when: When,
+        /// Why.
+        #[source]
+        trap: Trap,
+    },
+    /// No instance became free before the call's deadline.
+    #[error("plugin {plugin} was busy until the call's deadline")]
+    Busy {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The input is larger than a call may carry.
+    #[error("the input has {bytes} bytes, more than the {limit} a call may carry")]
+    Input {
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// Instances were dropped too often in a minute; the plugin is `Failed`.
+    #[error("plugin {plugin} lost {restarts} instances within a minute")]
+    RestartBudget {
+        /// The plugin.
+        plugin: String,
+        /// How many.
+        restarts: usize,
+    },
+    /// No instance could be made.
+    #[error("plugin {plugin} cannot be instantiated")]
+    Instantiate {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        source: RuntimeError,
+    },
+    /// The step could not be recorded and was not taken.
+    #[error("plugin {plugin}: the step cannot be recorded")]
+    Unrecorded {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        source: AuditError,
+    },
+    /// The plugin's saved state could not be kept or read.
+    #[error("plugin {plugin}: its saved state cannot be kept or read")]
+    Vault {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn said(failure: &Option<String>) -> String {
+    failure.as_deref().map_or(String::new(), |text| format!(": {text}"))
+}
+
+impl Coded for LifecycleError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Move { .. } => &codes::E5002,
+            Self::NotRunning { .. } => &codes::E5003,
+            Self::NoOperation { .. } => &codes::E5005,
+            Self::Status { .. } => &codes::E4002,
+            Self::Trapped { trap, .. } => trap.code(),
+            Self::Busy { .. } => &codes::E4010,
+            Self::Input { .. } => &codes::E4015,
+            Self::RestartBudget { .. } => &codes::E4017,
+            Self::Instantiate { source, .. } => source.code(),
+            Self::Unrecorded { source, .. } => source.code(),
+            Self::Vault { .. } => &codes::E0002,
+        }
+    }
+}

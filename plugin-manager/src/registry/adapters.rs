@@ -1,0 +1,82 @@
+//! Where rooms that must not know each other meet: the store behind services, saved state, logs; measurements
+//! behind metrics.
+
+use crate::extension::{EventSink, KvPersist, KvWrite, Measurement, MetricSink, PersistError, SinkFull};
+use crate::lifecycle::StateVault;
+use crate::metrics::GuestMetrics;
+use crate::store::{Home, KvRow, LogFiles, namespace};
+use crate::syscall::LogSink;
+use common::identity::{Name, PluginIdentity};
+use std::sync::Arc;
+
+/// Saved state of one plugin, in the store.
+#[derive(Debug)]
+pub(super) struct Vault {
+    home: Arc<Home>,
+    owner: String,
+    version: String,
+}
+
+impl Vault {
+    /// The vault of this plugin.
+    pub fn new(home: Arc<Home>, identity: &PluginIdentity) -> Self {
+        let owner = namespace(&identity.publisher, &identity.name);
+        Self { home, owner, version: identity.version.clone() }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl StateVault for Vault {
+    fn load(&self) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.home.saved_state(&self.owner)?.map(|saved| saved.bytes))
+    }
+    fn save(&self, state: &[u8]) -> Result<(), Failure> {
+        Ok(self.home.save_state(&self.owner, &self.version, state)?)
+    }
+}
+
+/// Stored values, in the store.
+#[derive(Debug)]
+pub(super) struct KvRows(pub Arc<Home>);
+
+impl KvPersist for KvRows {
+    fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
+        self.0.kv_load(namespace, each).map_err(PersistError::new)
+    }
+    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
+        let rows = writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
+        self.0.kv_commit(rows).map_err(PersistError::new)
+    }
+}
+
+/// Log lines of plugins, in their files.
+#[derive(Debug)]
+pub(super) struct LogLines(pub Arc<LogFiles>);
+
+impl LogSink for LogLines {
+    fn write(&self, plugin: &Name, block: &[u8]) -> std::io::Result<()> {
+        self.0.append(plugin, block).map_err(std::io::Error::other)
+    }
+}
+
+/// Measurements of plugins, beside the host's own.
+#[derive(Debug)]
+pub(super) struct Measurements(pub Arc<GuestMetrics>);
+
+impl MetricSink for Measurements {
+    fn record(&self, plugin: &PluginIdentity, measurement: &Measurement<'_>) {
+        self.0.record(plugin.name.as_str(), measurement.name, measurement.kind, measurement.value, &measurement.labels);
+    }
+}
+
+/// Events of plugins, to whoever subscribes to the host's own log.
+#[derive(Debug)]
+pub(super) struct Events;
+
+impl EventSink for Events {
+    fn emit(&self, plugin: &PluginIdentity, kind: &str, json: &str) -> Result<(), SinkFull> {
+        tracing::info!(target: "forgeone::event", plugin = %plugin.name, kind, json);
+        Ok(())
+    }
+}

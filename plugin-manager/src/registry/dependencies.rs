@@ -1,0 +1,55 @@
+//! What installed plugins need of each other and of the host.
+
+use super::install::fact;
+use super::steps::known;
+use crate::resolver::{self, Candidate, HostVersions, LoadPlan};
+use crate::store::InstalledPlugin;
+use common::error::{ForgeError, codes};
+use common::identity::Name;
+use semver::{Version, VersionReq};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plugin needs, by name, as its manifest asked for it.
+pub(super) fn dependencies(row: &InstalledPlugin) -> Result<BTreeMap<String, String>, ForgeError> {
+    known(row, fact::DEPENDENCIES)
+}
+
+/// Installed plugins as the resolver sees them.
+pub(super) fn candidates(rows: &[InstalledPlugin]) -> Result<Vec<Candidate>, ForgeError> {
+    rows.iter().map(candidate).collect()
+}
+
+fn candidate(row: &InstalledPlugin) -> Result<Candidate, ForgeError> {
+    let damaged = |what: String| {
+        let name = &row.plugin.name;
+        ForgeError::new(&codes::E0001, format!("the record of plugin {name} is damaged")).reason(what)
+    };
+    let need = |(name, req): (String, String)| {
+        let name = Name::new(&name).map_err(|e| damaged(e.to_string()))?;
+        Ok((name, VersionReq::parse(&req).map_err(|e| damaged(e.to_string()))?))
+    };
+    Ok(Candidate {
+        name: row.plugin.name.clone(),
+        publisher: row.plugin.publisher.clone(),
+        version: Version::parse(&row.plugin.version).map_err(|e| damaged(e.to_string()))?,
+        dependencies: dependencies(row)?.into_iter().map(need).collect::<Result<_, ForgeError>>()?,
+    })
+}
+
+/// The order in which a plugin and what it needs are started. A problem elsewhere does not concern it.
+pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeError> {
+    let mut taken = BTreeSet::from([wanted]);
+    let mut open = vec![wanted];
+    while let Some(name) = open.pop() {
+        let needs = all.iter().filter(|c| c.name == *name).flat_map(|c| c.dependencies.keys());
+        open.extend(needs.filter(|need| taken.insert(need)));
+    }
+    let members: Vec<Candidate> = all.iter().filter(|c| taken.contains(&c.name)).cloned().collect();
+    Ok(resolver::resolve(&members, &host_versions()?)?)
+}
+
+/// The versions of what the host provides itself.
+fn host_versions() -> Result<HostVersions, ForgeError> {
+    let version = |text: &str| Version::parse(text).map_err(|e| ForgeError::new(&codes::E0001, e.to_string()));
+    Ok(HostVersions { common: version(common::VERSION)?, microkernel: version(microkernel::VERSION)? })
+}

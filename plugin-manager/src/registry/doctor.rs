@@ -1,0 +1,76 @@
+//! What this build and machine can and cannot do, seen by trying.
+
+use super::manager::PluginManager;
+use super::report::Probe;
+use crate::runtime;
+use common::error::ForgeError;
+use std::os::unix::fs::PermissionsExt;
+
+/// The smallest module that is one: compiled on every engine, to see that native code can be made here.
+const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+impl PluginManager {
+    /// Looks at the engines, the home, the log, the trust configuration and the isolation.
+    pub fn doctor(&self) -> Vec<Probe> {
+        let mut probes: Vec<Probe> = runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
+        probes.extend([self.home_probe(), self.audit_probe(), self.trust_probe(), self.isolation_probe()]);
+        probes.extend(self.host().config.weakened().into_iter().map(|key| Probe {
+            name: key.to_owned(),
+            verdict: "warning",
+            detail: "this security default is switched off".to_owned(),
+        }));
+        probes
+    }
+
+    fn engine_probe(&self, kind: runtime::EngineKind) -> Probe {
+        let compiled = self.host().engine(kind).and_then(|engine| {
+            engine.compile(EMPTY_MODULE, false).map_err(ForgeError::from)?;
+            Ok(engine.fingerprint(false))
+        });
+        let name = format!("engine {kind}");
+        match compiled {
+            Ok(fingerprint) => Probe { name, verdict: "ok", detail: format!("compiles; {fingerprint}") },
+            Err(e) => Probe { name, verdict: "problem", detail: format!("{e}: {}", e.reasons().join(": ")) },
+        }
+    }
+
+    fn home_probe(&self) -> Probe {
+        let path = self.host().home.path();
+        let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
+        let (verdict, detail) = match mode {
+            Ok(mode) if mode & 0o022 == 0 => ("ok", format!("{} has mode {mode:04o}", path.display())),
+            Ok(mode) => ("problem", format!("{} has mode {mode:04o}: others can write to it", path.display())),
+            Err(e) => ("problem", format!("{} cannot be looked at: {e}", path.display())),
+        };
+        Probe { name: "home".to_owned(), verdict, detail }
+    }
+
+    fn audit_probe(&self) -> Probe {
+        let name = "audit log".to_owned();
+        match self.host().audit.flush() {
+            Ok(()) => Probe { name, verdict: "ok", detail: "records and syncs".to_owned() },
+            Err(e) => Probe { name, verdict: "problem", detail: e.to_string() },
+        }
+    }
+
+    fn trust_probe(&self) -> Probe {
+        let host = self.host();
+        let anchors = host.verifier.trust().map(|trust| trust.anchors().len());
+        let (verdict, detail) = match (&host.trust_problem, anchors) {
+            (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
+            (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
+            (None, None) => ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned()),
+        };
+        Probe { name: "trust".to_owned(), verdict, detail }
+    }
+
+    fn isolation_probe(&self) -> Probe {
+        let demanded = self.host().config.security.namespace_isolation;
+        let (verdict, detail) = if demanded {
+            ("problem", "security.namespace_isolation is true and this build has no worker processes: plugins are refused (E4050)")
+        } else {
+            ("warning", "plugins run inside the host's process: engine limits hold, there is no wall around them")
+        };
+        Probe { name: "isolation".to_owned(), verdict, detail: detail.to_owned() }
+    }
+}

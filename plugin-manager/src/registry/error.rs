@@ -1,0 +1,124 @@
+//! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
+
+use common::error::{Code, Coded, codes};
+use std::path::PathBuf;
+
+/// A refusal or a failure of the hall.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// No home was named.
+    #[error("no home was named")]
+    NoHome,
+    /// A file of the home cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A thread of the host cannot be started.
+    #[error("a thread of the host cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// No plugin of this name is installed.
+    #[error("no plugin {0} is installed")]
+    NoPlugin(String),
+    /// The name is taken by the same publisher's plugin.
+    #[error("plugin {name} {version} is installed already")]
+    Installed {
+        /// The plugin.
+        name: String,
+        /// The installed version.
+        version: String,
+    },
+    /// The name is taken by another publisher's plugin.
+    #[error("plugin {name} of publisher {installed} is installed; this one is of {offered}")]
+    OtherPublisher {
+        /// The plugin.
+        name: String,
+        /// Who published the installed one.
+        installed: String,
+        /// Who published this one.
+        offered: String,
+    },
+    /// The host is full.
+    #[error("{0} plugins are installed, as many as max_plugins allows")]
+    Full(u32),
+    /// Other plugins depend on it.
+    #[error("plugin {name} is needed by {}", by.join(", "))]
+    Needed {
+        /// The plugin.
+        name: String,
+        /// Who needs it.
+        by: Vec<String>,
+    },
+    /// The plugin is not desired running.
+    #[error("plugin {name} is {state}, not Running")]
+    NotRunning {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        state: &'static str,
+        /// Why, when it failed.
+        failure: Option<String>,
+    },
+    /// The state table does not have the move.
+    #[error("plugin {name} cannot move from {from} to {to}")]
+    WrongMove {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        from: &'static str,
+        /// The state asked for.
+        to: &'static str,
+    },
+    /// The policy denies the management action.
+    #[error("{operator} may not {action} {name}")]
+    Denied {
+        /// Who asked.
+        operator: String,
+        /// What for.
+        action: &'static str,
+        /// Of which plugin.
+        name: String,
+        /// The code of the denial.
+        code: &'static Code,
+        /// The rule, or what is missing.
+        reason: String,
+    },
+    /// More policy files than are read.
+    #[error("there are more than {} policy files", crate::config::MAX_POLICIES)]
+    TooManyPolicies,
+    /// A setting's section, key or value is not valid.
+    #[error("{0}")]
+    Setting(&'static str),
+}
+
+impl Coded for HostError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::NoHome => &codes::E0104,
+            Self::Read { .. } | Self::Thread(_) => &codes::E0002,
+            Self::NoPlugin(_) => &codes::E5001,
+            Self::Installed { .. } => &codes::E5004,
+            Self::OtherPublisher { .. } => &codes::E1411,
+            Self::Full(_) => &codes::E4018,
+            Self::Needed { .. } => &codes::E5007,
+            Self::NotRunning { .. } => &codes::E5003,
+            Self::WrongMove { .. } => &codes::E5002,
+            Self::Denied { code, .. } => code,
+            Self::TooManyPolicies => &codes::E0102,
+            Self::Setting(_) => &codes::E0101,
+        }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
+            Self::Denied { reason, .. } => vec![reason.clone()],
+            _ => Vec::new(),
+        }
+    }
+}

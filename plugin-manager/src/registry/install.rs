@@ -1,0 +1,213 @@
+//! Installing and removing: proof first, record second, effect last.
+
+use super::error::HostError;
+use super::dependencies::{candidates, dependencies, plan};
+use super::load::{Ready, check, identity};
+use super::manager::PluginManager;
+use super::report::InstallReport;
+use crate::resolver::Candidate;
+use crate::sandbox::Grant;
+use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
+use common::config::{ByteSize, Span};
+use common::error::ForgeError;
+use common::identity::{Digest, Name};
+use microkernel::trust::ManagementAction;
+use std::collections::BTreeMap;
+
+/// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
+pub(super) mod fact {
+    pub const OPERATIONS: &str = "operations";
+    pub const GRANTED: &str = "granted";
+    pub const WITHHELD: &str = "withheld";
+    pub const LIMITS: &str = "limits";
+    pub const ENFORCEMENT: &str = "enforcement";
+    pub const SIGNER: &str = "signer";
+    pub const DEPENDENCIES: &str = "dependencies";
+}
+
+impl PluginManager {
+    /// Verifies, grants, compiles and installs a package. With `start` it is left desired running and brought up;
+    /// otherwise it is left stopped.
+    ///
+    /// # Errors
+    /// Whatever refuses the package: nothing is changed then. When it cannot start (class plugin or limit) it
+    /// stays installed and is `Failed`.
+    pub fn install(&self, package: &[u8], start: bool) -> Result<InstallReport, ForgeError> {
+        let host = self.host();
+        // The name of a package that proves nothing is not worth recording: its digest is.
+        let digest = Digest::of(package).to_string();
+        let mut report = host.recorded(ManagementAction::Install, &digest, || self.admit(package, start))?;
+        if start {
+            let name = report.name.clone();
+            host.recorded(ManagementAction::Start, &name, || self.bring_up(&name).map(drop))?;
+            report.started = true;
+        }
+        Ok(report)
+    }
+
+    fn admit(&self, package: &[u8], start: bool) -> Result<InstallReport, ForgeError> {
+        let host = self.host();
+        let verified = host.prove(package)?;
+        let name = verified.package().manifest().name.clone();
+        host.authorise(ManagementAction::Install, name.as_str())?;
+        let lock = self.lock(name.as_str());
+        let _held = lock.lock();
+        let grant = host.grant(verified)?;
+        self.room_for(&grant)?;
+        let ready = host.ready(&grant)?;
+        let row = row(&grant, package, start)?;
+        let digest = row.manifest.to_string();
+        let details = [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
+        host.intend(ManagementAction::Install.name(), name.as_str(), &details)?;
+        host.home.install(row, package)?;
+        Ok(report(&grant, &ready))
+    }
+
+    /// Name, count and dependencies: whether there is room for this plugin beside those installed.
+    fn room_for(&self, grant: &Grant) -> Result<(), ForgeError> {
+        let host = self.host();
+        let manifest = grant.package().package().manifest();
+        let rows = host.home.plugins()?;
+        if let Some(old) = rows.iter().find(|row| row.plugin.name == manifest.name) {
+            return Err(conflict(old, &manifest.publisher).into());
+        }
+        if u32::try_from(rows.len()).unwrap_or(u32::MAX) >= host.config.max_plugins {
+            return Err(HostError::Full(host.config.max_plugins).into());
+        }
+        let mut candidates = candidates(&rows)?;
+        candidates.push(Candidate::from(grant.package()));
+        plan(&candidates, &manifest.name)?;
+        Ok(())
+    }
+
+    /// Stops and removes a plugin, its settings and its compiled code; what it stored too unless `keep_data`.
+    ///
+    /// # Errors
+    /// E5001; E5007 naming the plugins that need it.
+    pub fn remove(&self, name: &str, keep_data: bool) -> Result<(), ForgeError> {
+        let host = self.host();
+        host.recorded(ManagementAction::Remove, name, || {
+            let row = self.row(name)?;
+            host.authorise(ManagementAction::Remove, name)?;
+            let lock = self.lock(name);
+            let _held = lock.lock();
+            self.not_needed(&row.plugin.name)?;
+            let data = if keep_data { "kept" } else { "erased" };
+            host.intend(ManagementAction::Remove.name(), name, &[("version", &row.plugin.version), ("data", data)])?;
+            self.take_down(name, End::Unload)?;
+            host.forget(&row)?;
+            host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
+            host.publish_settings()
+        })
+    }
+
+    fn not_needed(&self, name: &Name) -> Result<(), ForgeError> {
+        let rows = self.host().home.plugins()?;
+        let mut by = Vec::new();
+        for row in &rows {
+            if dependencies(row)?.contains_key(name.as_str()) {
+                by.push(row.plugin.name.to_string());
+            }
+        }
+        if by.is_empty() { Ok(()) } else { Err(HostError::Needed { name: name.to_string(), by }.into()) }
+    }
+}
+
+/// How an instance is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It may come back.
+    Stop,
+    /// It is being removed.
+    Unload,
+}
+
+fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
+    let name = old.plugin.name.to_string();
+    if old.plugin.publisher == *offered {
+        HostError::Installed { name, version: old.plugin.version.clone() }
+    } else {
+        HostError::OtherPublisher { name, installed: old.plugin.publisher.to_string(), offered: offered.to_string() }
+    }
+}
+
+fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
+    let verified = grant.package();
+    let manifest = verified.package().manifest();
+    Ok(NewPlugin {
+        name: manifest.name.clone(),
+        publisher: manifest.publisher.clone(),
+        version: manifest.version.to_string(),
+        package: Digest::of(package),
+        manifest: verified.package().manifest_digest(),
+        desired: if start { Desired::Running } else { Desired::Stopped },
+        engine: grant.engine().name().to_owned(),
+        facts: facts(grant)?,
+    })
+}
+
+fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
+    let manifest = grant.package().package().manifest();
+    let operations: Vec<&str> = manifest.operations.iter().map(|o| o.name.as_str()).collect();
+    let dependencies: BTreeMap<&str, String> =
+        manifest.dependencies.iter().map(|(name, req)| (name.as_str(), req.to_string())).collect();
+    let lines = [
+        (fact::OPERATIONS, serde_json::to_string(&operations)),
+        (fact::GRANTED, serde_json::to_string(&granted(grant))),
+        (fact::WITHHELD, serde_json::to_string(&withheld(grant))),
+        (fact::LIMITS, serde_json::to_string(&limits(grant))),
+        (fact::ENFORCEMENT, serde_json::to_string(&grant.enforcement().to_string())),
+        (fact::SIGNER, serde_json::to_string(&signer(grant))),
+        (fact::DEPENDENCIES, serde_json::to_string(&dependencies)),
+    ];
+    lines
+        .into_iter()
+        .map(|(key, json)| match json {
+            Ok(json) => Ok((key.to_owned(), json)),
+            Err(e) => Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string())),
+        })
+        .collect()
+}
+
+fn granted(grant: &Grant) -> Vec<String> {
+    grant.permissions().iter().map(ToString::to_string).collect()
+}
+
+fn withheld(grant: &Grant) -> Vec<String> {
+    let clamps = grant.clamps().iter().map(ToString::to_string);
+    grant.withheld().iter().map(ToString::to_string).chain(clamps).collect()
+}
+
+fn signer(grant: &Grant) -> Option<String> {
+    grant.package().attestation().signers.first().map(|s| s.uri.clone())
+}
+
+fn limits(grant: &Grant) -> Vec<(String, String)> {
+    let l = grant.limits();
+    let mut lines = vec![
+        ("memory".to_owned(), ByteSize(l.memory_bytes).to_string()),
+        ("timeout".to_owned(), Span(l.timeout).to_string()),
+        ("table elements".to_owned(), l.table_elements.to_string()),
+        ("input and output".to_owned(), ByteSize(l.payload_bytes as u64).to_string()),
+    ];
+    lines.extend(l.fuel.map(|fuel| ("fuel".to_owned(), fuel.to_string())));
+    lines
+}
+
+fn report(grant: &Grant, ready: &Ready) -> InstallReport {
+    let id = identity(grant.package());
+    InstallReport {
+        id: id.id,
+        name: id.name.to_string(),
+        version: id.version,
+        publisher: id.publisher.to_string(),
+        digest: id.digest,
+        checks: grant.package().attestation().checks.iter().map(check).collect(),
+        granted: granted(grant),
+        withheld: withheld(grant),
+        enforcement: grant.enforcement().to_string(),
+        engine: grant.engine().name().to_owned(),
+        compiled_in: ready.compiled_in,
+        started: false,
+    }
+}

@@ -1,0 +1,177 @@
+//! The load path put together: bytes, proof, grant, code, and a plugin that can be brought up.
+
+use super::adapters::Vault;
+use super::denials::Denials;
+use super::host::Host;
+use crate::attestation::{CheckOutcome, ModuleFacts, Refusal, VerifiedPackage};
+use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
+use crate::loader::Package;
+use crate::metrics::PluginMetrics;
+use crate::plugin::PluginState;
+use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
+use crate::sandbox::{Grant, Lifecycle};
+use crate::syscall::HostPort;
+use common::audit::{Outcome, Record};
+use common::error::{Coded, ForgeError, codes};
+use common::identity::{IdentityContext, PluginId, PluginIdentity};
+use microkernel::trust::TrustContext;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A module ready for its engine, and how long compiling took when it was compiled now.
+#[derive(Debug)]
+pub(super) struct Ready {
+    engine: Arc<dyn Engine>,
+    module: CompiledModule,
+    /// Time of compilation; `None` when the code came from the cache.
+    pub compiled_in: Option<Duration>,
+}
+
+impl Host {
+    /// Bytes to a verified package: every check of this host's trust, now.
+    pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
+        let package = Package::load(bytes, &self.package_limits)?;
+        self.verifier.verify(package, self.clock.wall_ns()).map_err(|refusal| {
+            let error = refused(refusal);
+            match &self.trust_problem {
+                Some(problem) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
+                _ => error,
+            }
+        })
+    }
+
+    /// What a verified package may touch and use.
+    pub fn grant(&self, package: VerifiedPackage) -> Result<Grant, ForgeError> {
+        Ok(self.sandbox.grant(package)?)
+    }
+
+    /// Code for the grant's engine: from the cache when its seal holds, compiled and sealed otherwise.
+    pub fn ready(&self, grant: &Grant) -> Result<Ready, ForgeError> {
+        let engine = self.engine(grant.engine())?;
+        let fuel = grant.limits().fuel.is_some();
+        let package = grant.package();
+        let key = CodeKey { module: package.facts().digest, fingerprint: engine.fingerprint(fuel) };
+        if let Some(module) = self.cached(&*engine, &key, fuel)? {
+            return Ok(Ready { engine, module, compiled_in: None });
+        }
+        let began = self.clock.mono_ns();
+        let module = engine.compile(package.package().module(), fuel)?;
+        let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));
+        let sealed = key.seal(&self.seal, &engine.serialize(&module)?);
+        self.home.keep_code(&key.digest(), &sealed)?;
+        Ok(Ready { engine, module, compiled_in: Some(took) })
+    }
+
+    /// Code whose seal does not hold is set aside, recorded, and compiled anew.
+    fn cached(&self, engine: &dyn Engine, key: &CodeKey, fuel: bool) -> Result<Option<CompiledModule>, ForgeError> {
+        let Some(sealed) = self.home.compiled_code(&key.digest())? else { return Ok(None) };
+        let loaded = key.open(&self.seal, sealed).and_then(|code| engine.load(&code, fuel));
+        match loaded {
+            Ok(module) => Ok(Some(module)),
+            Err(error @ (RuntimeError::Seal | RuntimeError::Load(..))) => {
+                let name = key.digest().to_string();
+                self.audit.append(&Record {
+                    event: "detection",
+                    outcome: Outcome::Failed,
+                    code: Some(error.code().id),
+                    actor: &self.actor,
+                    action: "load_code",
+                    resource: ("code", &name),
+                    decision: None,
+                    details: &[],
+                })?;
+                self.home.set_code_aside(&key.digest())?;
+                Ok(None)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// A plugin that can be brought up.
+    pub fn assemble(
+        &self,
+        grant: &Grant,
+        ready: Ready,
+        state: PluginState,
+        denials: &Arc<Denials>,
+    ) -> ManagedPlugin {
+        let package = grant.package();
+        let manifest = package.package().manifest();
+        let identity = identity(package);
+        let vault = Vault::new(self.home.clone(), &identity);
+        let blueprint = Blueprint {
+            plan: plan(package.facts()),
+            operations: package.facts().operations.clone(),
+            limits: grant.limits().clone(),
+            mode: manifest.instances.mode,
+            max_instances: usize::try_from(manifest.instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
+            ports: self.ports(&identity, grant, denials.clone()),
+            identity,
+            engine: ready.engine,
+            module: ready.module,
+            audit: self.audit.clone(),
+            clock: self.clock.clone(),
+            metrics: Arc::new(PluginMetrics::default()),
+            vault: Arc::new(vault),
+        };
+        ManagedPlugin::new(blueprint, state)
+    }
+
+    /// Each instance gets its own caller: its own number in records, its own memory of decisions.
+    fn ports(&self, identity: &PluginIdentity, grant: &Grant, denials: Arc<Denials>) -> PortMaker {
+        let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
+        let permissions = grant.permissions().to_vec();
+        Box::new(move |instance| {
+            let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
+            let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
+            let caller = bridge.caller(trust);
+            denials.watch(caller.stats().clone());
+            Box::new(HostPort::new(bridge.clone(), caller, &bus))
+        })
+    }
+}
+
+/// A refusal with the checks before it as reasons.
+pub(crate) fn refused(refusal: Refusal) -> ForgeError {
+    let lines: Vec<String> = refusal.checks().iter().map(check_line).collect();
+    lines.into_iter().fold(ForgeError::from(refusal), ForgeError::reason)
+}
+
+fn check_line(c: &CheckOutcome) -> String {
+    let (name, seen) = check(c);
+    format!("check {name}: {seen}")
+}
+
+/// A check as name and outcome: `7 path…`, `passed: …`.
+pub(crate) fn check(c: &CheckOutcome) -> (String, String) {
+    let outcome = c.outcome.name();
+    let seen = if c.detail.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", c.detail) };
+    (format!("{} {}", c.step.number(), c.step.title()), seen)
+}
+
+/// Instances of one plugin at most, whatever its manifest says.
+const MAX_INSTANCES: usize = 256;
+
+/// The identity of a package's plugin as a whole.
+pub(super) fn identity(package: &VerifiedPackage) -> PluginIdentity {
+    let manifest = package.package().manifest();
+    PluginIdentity {
+        id: PluginId::new(&manifest.publisher, &manifest.name),
+        name: manifest.name.clone(),
+        publisher: manifest.publisher.clone(),
+        version: manifest.version.to_string(),
+        digest: package.package().manifest_digest(),
+        instance: 0,
+    }
+}
+
+/// The exports the verification found.
+fn plan(facts: &ModuleFacts) -> ExportPlan {
+    ExportPlan {
+        lifecycle: Lifecycle::ALL.map(|function| facts.lifecycle.get(&function).cloned()),
+        operations: facts.operations.clone(),
+        initialize: facts.initialize,
+        state_save: facts.state_save,
+        state_load: facts.state_load,
+    }
+}

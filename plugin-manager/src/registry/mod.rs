@@ -1,0 +1,22 @@
+//! The hall: the plugin map and the load path put together. Everything above is used here; nothing but the crate
+//! root uses this.
+
+mod adapters;
+mod denials;
+mod dependencies;
+mod doctor;
+mod error;
+mod host;
+mod install;
+pub(crate) mod load;
+mod manager;
+mod open;
+mod report;
+mod router;
+pub(crate) mod sources;
+mod steps;
+
+pub use error::HostError;
+pub use manager::PluginManager;
+pub use open::ManagerBuilder;
+pub use report::{InstallReport, PluginStatus, Probe};

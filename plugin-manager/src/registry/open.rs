@@ -1,0 +1,174 @@
+//! Opens a home: configuration, lock, log, policies, trust, services, in this order.
+
+use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::error::HostError;
+use super::host::Host;
+use super::manager::PluginManager;
+use super::sources;
+use crate::config::{Config, Journal};
+use crate::extension::{self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings};
+use crate::loader::PackageLimits;
+use crate::metrics::GuestMetrics;
+use crate::runtime;
+use crate::sandbox::SandboxPolicy;
+use crate::store::{Home, LogLimits};
+use crate::syscall::LogBus;
+use common::audit::{Actor, AuditLog, AuditOptions, JournalKind};
+use common::clock::{Clock, SystemClock};
+use common::error::ForgeError;
+use common::identity::IdentityContext;
+use common::permission::Capability;
+use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
+use microkernel::trust::{TrustContext, TrustEvaluator};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to wait for a home that another process uses, unless told otherwise.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Opens a [`PluginManager`].
+#[derive(Debug, Default)]
+pub struct ManagerBuilder {
+    home: Option<PathBuf>,
+    config: Option<PathBuf>,
+    wait: Option<Duration>,
+    operator: Option<String>,
+}
+
+impl ManagerBuilder {
+    /// The home directory; made when it is not there. Required.
+    #[must_use]
+    pub fn home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
+    }
+    /// The configuration file; `<home>/plugin-manager.yaml` when not given, and the defaults without that.
+    #[must_use]
+    pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config = Some(file.into());
+        self
+    }
+    /// How long to wait for the home's lock; 10 s when not given.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+    /// The operator named in decisions and records; `embedder` when not given.
+    #[must_use]
+    pub fn operator(mut self, name: impl Into<String>) -> Self {
+        self.operator = Some(name.into());
+        self
+    }
+
+    /// Opens the home, its log and its services. No plugin is started.
+    ///
+    /// # Errors
+    /// E0102 and E0103 for the configuration, E0104 and E5006 for the home, E2004 for a policy, E30xx for the log.
+    pub fn open(self) -> Result<PluginManager, ForgeError> {
+        let path = self.home.ok_or(HostError::NoHome)?;
+        let config = sources::config(&path, self.config.as_deref())?;
+        let clock: Arc<dyn Clock> = SystemClock::start().map_err(HostError::Thread)?;
+        let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
+        let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
+        let host = open(home, config, clock, &operator)?;
+        host.announce()?;
+        host.publish_settings()?;
+        Ok(PluginManager::over(Arc::new(host)))
+    }
+}
+
+fn open(
+    home: Arc<Home>,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    operator: &IdentityContext,
+) -> Result<Host, ForgeError> {
+    let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
+    let guest_metrics = Arc::new(GuestMetrics::default());
+    let services = dependencies(&home, &config, &guest_metrics)?;
+    let bridge = bridge(&home, &config, &audit, &clock, &services)?;
+    let logs = Arc::new(home.logs(LogLimits::default()));
+    let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
+    let trust = sources::trust(&home.trust_dir());
+    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
+    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities())?;
+    Ok(Host {
+        seal: home.mac_key()?,
+        actor: Actor::new(operator),
+        operator: TrustContext::new(operator),
+        package_limits: PackageLimits::default(),
+        engines: Mutex::default(),
+        trust_problem: trust.err(),
+        guest_metrics,
+        home,
+        config,
+        clock,
+        audit,
+        bridge: Arc::new(bridge),
+        services,
+        bus: Arc::new(bus),
+        logs,
+        verifier,
+        sandbox,
+    })
+}
+
+fn audit_options(config: &Config) -> AuditOptions {
+    let journal = match config.audit.journal {
+        Journal::Mapped => JournalKind::Mapped,
+        Journal::Memory => JournalKind::Memory,
+    };
+    AuditOptions {
+        detail_rate: config.audit.detail_rate,
+        strict: config.audit.strict,
+        production: config.environment == crate::config::Environment::Production,
+        node: config.audit.node.clone(),
+        journal,
+        ..AuditOptions::default()
+    }
+}
+
+fn dependencies(home: &Arc<Home>, config: &Config, metrics: &Arc<GuestMetrics>) -> Result<Dependencies, ForgeError> {
+    let quota = config.sandbox.storage_limit.0;
+    let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
+    let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
+    let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
+    let files = Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    Ok(Dependencies {
+        kv: Arc::new(kv),
+        files: Arc::new(files),
+        settings: Arc::new(Settings::new(BTreeMap::new())),
+        metrics: Arc::new(Metrics::new(Arc::new(Measurements(metrics.clone())), Default::default())),
+        events: Arc::new(Events),
+        router: Arc::new(RouterSlot::new()),
+    })
+}
+
+fn bridge(
+    home: &Home,
+    config: &Config,
+    audit: &AuditLog,
+    clock: &Arc<dyn Clock>,
+    services: &Dependencies,
+) -> Result<SyscallBridge, ForgeError> {
+    let actions = builtin_actions();
+    let policies = sources::policies(&home.policy_dir())?;
+    let evaluator = TrustEvaluator::with_options(&actions, &policies, &sources::policy_options(config))?;
+    let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> = extension::services(services).into_iter().collect();
+    let entry = |action: Action| {
+        let handler = handlers.remove(action.name);
+        (action, handler)
+    };
+    let entries = actions.into_iter().map(entry).collect();
+    Ok(SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries))
+}
+
+/// The capabilities some action of this build uses; what is asked for beyond them is withheld.
+fn capabilities() -> Vec<Capability> {
+    let used = builtin_actions().into_iter().flat_map(|action| action.needs.iter().copied());
+    used.chain([Capability::ConfigRead]).collect()
+}

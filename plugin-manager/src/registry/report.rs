@@ -1,0 +1,87 @@
+//! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
+
+use common::identity::{Digest, PluginId};
+use std::time::Duration;
+
+/// What `install` did.
+#[derive(Debug, Clone)]
+pub struct InstallReport {
+    /// The plugin's id.
+    pub id: PluginId,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its publisher.
+    pub publisher: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The checks that ran, in order, each with its outcome.
+    pub checks: Vec<(String, String)>,
+    /// What was granted, one line each.
+    pub granted: Vec<String>,
+    /// What was asked for and clamped or not granted, one line each.
+    pub withheld: Vec<String>,
+    /// What of the sandbox is enforced: `full`, `partial: …` or `none`.
+    pub enforcement: String,
+    /// The engine it runs on.
+    pub engine: String,
+    /// Time of compilation, when it was compiled now.
+    pub compiled_in: Option<Duration>,
+    /// Whether it was brought up.
+    pub started: bool,
+}
+
+/// What `list` and `status` show of one plugin.
+#[derive(Debug, Clone)]
+pub struct PluginStatus {
+    /// The plugin's id.
+    pub id: PluginId,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its publisher.
+    pub publisher: String,
+    /// The state it is in: a name of the contract's state table.
+    pub state: String,
+    /// The state it should be in: `running`, `stopped` or `paused`.
+    pub desired: String,
+    /// The last failure, when it is `Failed`.
+    pub failure: Option<String>,
+    /// The engine it runs on.
+    pub engine: String,
+    /// What of the sandbox is enforced.
+    pub enforcement: String,
+    /// Its operations.
+    pub operations: Vec<String>,
+    /// What was granted, one line each.
+    pub granted: Vec<String>,
+    /// What was asked for and clamped or not granted, one line each.
+    pub withheld: Vec<String>,
+    /// Limits as name and value.
+    pub limits: Vec<(String, String)>,
+    /// Calls of operations since the manager was opened.
+    pub calls: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Host calls denied.
+    pub denials: u64,
+    /// Bytes of linear memory of the instance that answered last.
+    pub memory_bytes: u64,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Who signed the package; `None` when it is not signed.
+    pub signer: Option<String>,
+}
+
+/// One line of `doctor`.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// What was looked at.
+    pub name: String,
+    /// `ok`, `warning` or `problem`.
+    pub verdict: &'static str,
+    /// What was seen, and what to do about it.
+    pub detail: String,
+}

@@ -1,0 +1,221 @@
+//! Start, stop, pause, resume, settings, status: what operators do with an installed plugin.
+
+use super::error::HostError;
+use super::install::{End, fact};
+use super::manager::PluginManager;
+use super::report::PluginStatus;
+use crate::plugin::PluginState;
+use crate::store::{Desired, InstalledPlugin, Section};
+use common::error::{ForgeError, codes};
+use common::identity::PluginId;
+use microkernel::trust::ManagementAction;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+impl PluginManager {
+    /// Desired running, and up. A plugin that is `Failed` gets another try.
+    ///
+    /// # Errors
+    /// E5001; E5002 for a paused plugin; what its start runs into, and it is `Failed` then.
+    pub fn start(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Start, name, |row| {
+            if row.plugin.desired == Desired::Paused {
+                return Err(wrong(name, PluginState::Paused, PluginState::Initializing));
+            }
+            let host = self.host();
+            host.intend(ManagementAction::Start.name(), name, &[("version", &row.plugin.version)])?;
+            host.home.set_failure(&row.plugin.name, None)?;
+            Ok(host.home.set_desired(&row.plugin.name, Desired::Running)?)
+        })?;
+        self.host().recorded(ManagementAction::Start, name, || self.bring_up(name))?;
+        self.status(name)
+    }
+
+    /// Desired stopped, and down. Happens whether or not it can be recorded at once.
+    ///
+    /// # Errors
+    /// E5001; E5002 when it is stopped already; what `stop` runs into, and it is down all the same.
+    pub fn stop(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Stop, name, |row| {
+            if row.plugin.desired == Desired::Stopped {
+                return Err(wrong(name, PluginState::Stopped, PluginState::Stopping));
+            }
+            let host = self.host();
+            host.protect(ManagementAction::Stop.name(), name, &[("version", &row.plugin.version)]);
+            host.home.set_desired(&row.plugin.name, Desired::Stopped)?;
+            self.take_down(name, End::Stop)
+        })?;
+        self.status(name)
+    }
+
+    /// Desired paused: calls are refused until `resume`. Happens whether or not it can be recorded at once.
+    ///
+    /// # Errors
+    /// E5001; E5002 when it is not desired running; what `pause` returned, and it is paused all the same.
+    pub fn pause(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Pause, name, |row| {
+            if row.plugin.desired != Desired::Running {
+                return Err(wrong(name, resting(row.plugin.desired), PluginState::Paused));
+            }
+            let host = self.host();
+            host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
+            host.home.set_desired(&row.plugin.name, Desired::Paused)?;
+            match self.hall().loaded(name) {
+                Some(loaded) => Ok(loaded.plugin.pause()?),
+                None => Ok(()),
+            }
+        })?;
+        self.status(name)
+    }
+
+    /// Desired running again.
+    ///
+    /// # Errors
+    /// E5001; E5002 when it is not paused; what `resume` returned, and it stays paused then.
+    pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Resume, name, |row| {
+            if row.plugin.desired != Desired::Paused {
+                return Err(wrong(name, resting(row.plugin.desired), PluginState::Running));
+            }
+            let host = self.host();
+            host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
+            if let Some(loaded) = self.hall().loaded(name) {
+                loaded.plugin.resume()?;
+            }
+            Ok(host.home.set_desired(&row.plugin.name, Desired::Running)?)
+        })?;
+        self.status(name)
+    }
+
+    /// One management step: the row, the decision, the plugin's lock, and a record when it is refused.
+    fn managed(
+        &self,
+        action: ManagementAction,
+        name: &str,
+        job: impl FnOnce(&InstalledPlugin) -> Result<(), ForgeError>,
+    ) -> Result<(), ForgeError> {
+        self.host().recorded(action, name, || {
+            self.row(name)?;
+            self.host().authorise(action, name)?;
+            let lock = self.lock(name);
+            let _held = lock.lock();
+            job(&self.row(name)?)
+        })
+    }
+
+    /// Every installed plugin, by name.
+    ///
+    /// # Errors
+    /// When the home cannot be read, or the policy denies it.
+    pub fn list(&self) -> Result<Vec<PluginStatus>, ForgeError> {
+        self.host().authorise(ManagementAction::Read, "")?;
+        self.host().home.plugins()?.iter().map(|row| self.status_of(row)).collect()
+    }
+
+    /// One plugin.
+    ///
+    /// # Errors
+    /// E5001.
+    pub fn status(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        let row = self.row(name)?;
+        self.host().authorise(ManagementAction::Read, name)?;
+        self.status_of(&row)
+    }
+
+    fn status_of(&self, row: &InstalledPlugin) -> Result<PluginStatus, ForgeError> {
+        let plugin = &row.plugin;
+        let loaded = self.hall().loaded(plugin.name.as_str());
+        let sample = loaded.as_ref().map(|l| l.plugin.metrics().sample()).unwrap_or_default();
+        let state = match (&loaded, &row.failure) {
+            (Some(loaded), _) => loaded.plugin.state(),
+            (None, Some(_)) => PluginState::Failed,
+            (None, None) => resting(plugin.desired),
+        };
+        let denials = loaded.as_ref().map_or(0, |l| l.denials.total());
+        let failure = loaded.and_then(|l| l.plugin.failure()).or_else(|| row.failure.clone());
+        Ok(PluginStatus {
+            id: PluginId::new(&plugin.publisher, &plugin.name),
+            name: plugin.name.to_string(),
+            version: plugin.version.clone(),
+            publisher: plugin.publisher.to_string(),
+            state: state.name().to_owned(),
+            desired: plugin.desired.name().to_owned(),
+            failure,
+            engine: plugin.engine.clone(),
+            enforcement: known(row, fact::ENFORCEMENT)?,
+            operations: known(row, fact::OPERATIONS)?,
+            granted: known(row, fact::GRANTED)?,
+            withheld: known(row, fact::WITHHELD)?,
+            limits: known(row, fact::LIMITS)?,
+            calls: sample.calls,
+            errors: sample.errors,
+            denials,
+            memory_bytes: sample.memory_bytes,
+            digest: plugin.manifest,
+            signer: known(row, fact::SIGNER)?,
+        })
+    }
+
+    /// A plugin's settings as `(section, key, value)`: those of the configuration file, and those set since in their place.
+    ///
+    /// # Errors
+    /// E5001.
+    pub fn settings(&self, name: &str) -> Result<Vec<(String, String, String)>, ForgeError> {
+        let row = self.row(name)?;
+        self.host().authorise(ManagementAction::Read, name)?;
+        let settings = self.host().settings(&row.plugin.name)?;
+        let lines = |section: &str, of: BTreeMap<String, String>| {
+            let section = section.to_owned();
+            of.into_iter().map(move |(key, value)| (section.clone(), key, value))
+        };
+        Ok(lines("config", settings.config).chain(lines("env", settings.env)).collect())
+    }
+
+    /// Sets one setting, or with `None` unsets it. It holds from the next host call on.
+    ///
+    /// # Errors
+    /// E5001; E0101 for a section that is neither `config` nor `env`, or a value that is too large.
+    pub fn set_setting(&self, name: &str, section: &str, key: &str, value: Option<&str>) -> Result<(), ForgeError> {
+        self.managed(ManagementAction::Configure, name, |row| {
+            let bad = HostError::Setting("a setting's section is config or env");
+            let section = Section::from_name(section).ok_or(bad)?;
+            let host = self.host();
+            let change = if value.is_some() { "set" } else { "unset" };
+            host.intend(ManagementAction::Configure.name(), name, &[("key", key), ("change", change)])?;
+            host.home.set_setting(&row.plugin.name, section, key, value)?;
+            host.publish_settings()
+        })
+    }
+
+    /// The last lines a plugin logged, oldest first.
+    ///
+    /// # Errors
+    /// E5001.
+    pub fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, ForgeError> {
+        let row = self.row(name)?;
+        self.host().authorise(ManagementAction::Read, name)?;
+        self.host().bus.flush();
+        Ok(self.host().logs.tail(&row.plugin.name, lines)?)
+    }
+}
+
+/// The state of a plugin that is not up.
+pub(super) const fn resting(desired: Desired) -> PluginState {
+    match desired {
+        Desired::Paused => PluginState::Paused,
+        Desired::Running | Desired::Stopped => PluginState::Stopped,
+    }
+}
+
+fn wrong(name: &str, from: PluginState, to: PluginState) -> ForgeError {
+    HostError::WrongMove { name: name.to_owned(), from: from.name(), to: to.name() }.into()
+}
+
+/// A fact kept in the row.
+pub(super) fn known<T: DeserializeOwned>(row: &InstalledPlugin, key: &str) -> Result<T, ForgeError> {
+    let json = row.plugin.facts.get(key).map_or("null", String::as_str);
+    serde_json::from_str(json).map_err(|e| {
+        let name = &row.plugin.name;
+        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}")).reason(e.to_string())
+    })
+}

@@ -1,0 +1,206 @@
+//! The host's side of a grant: what it allows, what it can provide, what it really enforces. The only file that
+//! makes a [`Grant`].
+
+use super::limits::{Clamp, Limits, PAGE};
+use crate::attestation::VerifiedPackage;
+use crate::attestation::manifest::{EnginePreference, LimitsAsked};
+use crate::config::{Config, EngineKind};
+use common::config::{ByteSize, Span};
+use common::error::{Code, Coded, codes};
+use common::permission::{Capability, Permission};
+use std::fmt;
+
+/// What of the configured isolation and limits is really enforced for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enforcement {
+    /// All of it.
+    Full,
+    /// All but these.
+    Partial(Vec<&'static str>),
+    /// None of it.
+    None,
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Partial(missing) => write!(f, "partial: without {}", missing.join(", ")),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+/// A permission that was asked for and is not granted, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// What was asked for.
+    pub permission: Permission,
+    /// Why it is not granted.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.permission, self.reason)
+    }
+}
+
+/// Why no grant is made. Nothing of the plugin runs then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// `namespace_isolation` is on, and this build has no worker processes. The operator can change either.
+    #[error("security.namespace_isolation is true, and this build cannot run plugins in worker processes")]
+    NoWall,
+    /// The manifest wants an engine that is not compiled in.
+    #[error("the manifest asks for the engine {0}, which this build does not have")]
+    NoEngine(EngineKind),
+}
+
+impl Coded for SandboxError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::NoWall => &codes::E4050,
+            Self::NoEngine(_) => &codes::E1017,
+        }
+    }
+}
+
+/// What the host allows and can provide.
+#[derive(Debug, Clone)]
+pub struct SandboxPolicy {
+    ceiling: Limits,
+    wall: Wall,
+    engine: EngineKind,
+    engines: Vec<EngineKind>,
+    services: Vec<Capability>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wall {
+    Demanded,
+    Waived,
+}
+
+impl SandboxPolicy {
+    /// The policy of this configuration, on a build with these engines (at least one) and services for these
+    /// capabilities.
+    ///
+    /// # Errors
+    /// [`SandboxError::NoEngine`] when the configured engine is not among `engines`.
+    pub fn new(config: &Config, engines: &[EngineKind], services: Vec<Capability>) -> Result<Self, SandboxError> {
+        let engine = config.engine.or(engines.first().copied()).unwrap_or(EngineKind::Wasmtime);
+        if !engines.contains(&engine) {
+            return Err(SandboxError::NoEngine(engine));
+        }
+        let ceiling = Limits {
+            memory_bytes: config.sandbox.memory_limit.0 / PAGE * PAGE,
+            timeout: config.default_timeout.0,
+            ..Limits::default()
+        };
+        let wall = if config.security.namespace_isolation { Wall::Demanded } else { Wall::Waived };
+        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services })
+    }
+
+    /// Requested ∩ allowed.
+    ///
+    /// # Errors
+    /// [`SandboxError`]: when the plugin could only run with less isolation than is configured, or not at all.
+    pub fn grant(&self, package: VerifiedPackage) -> Result<Grant, SandboxError> {
+        if self.wall == Wall::Demanded {
+            return Err(SandboxError::NoWall);
+        }
+        let manifest = package.package().manifest();
+        let engine = self.engine_for(manifest.engine)?;
+        let (limits, clamps) = self.limits_for(&manifest.limits);
+        let served = |p: &Permission| self.services.contains(&p.capability);
+        let (permissions, unserved): (Vec<_>, Vec<_>) = manifest.permissions.iter().cloned().partition(served);
+        let reason = "this build has no service for it";
+        let withheld = unserved.into_iter().map(|permission| Withheld { permission, reason }).collect();
+        let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];
+        let enforcement = Enforcement::Partial(missing);
+        Ok(Grant { package, permissions, withheld, limits, clamps, enforcement, engine })
+    }
+
+    fn engine_for(&self, wanted: EnginePreference) -> Result<EngineKind, SandboxError> {
+        let wanted = match wanted {
+            EnginePreference::Any => return Ok(self.engine),
+            EnginePreference::Wasmtime => EngineKind::Wasmtime,
+            EnginePreference::Wasmer => EngineKind::Wasmer,
+        };
+        if self.engines.contains(&wanted) { Ok(wanted) } else { Err(SandboxError::NoEngine(wanted)) }
+    }
+
+    fn limits_for(&self, asked: &LimitsAsked) -> (Limits, Vec<Clamp>) {
+        let mut limits = Limits { fuel: asked.fuel, ..self.ceiling.clone() };
+        let mut clamps = Vec::new();
+        match asked.memory {
+            Some(bytes) if bytes > limits.memory_bytes => clamps.push(Clamp {
+                what: "memory",
+                asked: ByteSize(bytes).to_string(),
+                given: ByteSize(limits.memory_bytes).to_string(),
+            }),
+            Some(bytes) => limits.memory_bytes = bytes / PAGE * PAGE,
+            None => {}
+        }
+        match asked.timeout {
+            Some(time) if time > limits.timeout => clamps.push(Clamp {
+                what: "timeout",
+                asked: Span(time).to_string(),
+                given: Span(limits.timeout).to_string(),
+            }),
+            Some(time) => limits.timeout = time,
+            None => {}
+        }
+        (limits, clamps)
+    }
+}
+
+/// What a plugin may touch and use: the only value handed from the load path to the call path.
+///
+/// ```compile_fail
+/// // Only `SandboxPolicy::grant` makes one.
+/// let grant = plugin_manager::sandbox::Grant { };
+/// ```
+#[derive(Debug)]
+pub struct Grant {
+    package: VerifiedPackage,
+    permissions: Vec<Permission>,
+    withheld: Vec<Withheld>,
+    limits: Limits,
+    clamps: Vec<Clamp>,
+    enforcement: Enforcement,
+    engine: EngineKind,
+}
+
+impl Grant {
+    /// The proven package it is for.
+    pub fn package(&self) -> &VerifiedPackage {
+        &self.package
+    }
+    /// What is granted; policy may still deny each use.
+    pub fn permissions(&self) -> &[Permission] {
+        &self.permissions
+    }
+    /// What was asked for and is not granted.
+    pub fn withheld(&self) -> &[Withheld] {
+        &self.withheld
+    }
+    /// Its limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+    /// Where they are less than was asked for.
+    pub fn clamps(&self) -> &[Clamp] {
+        &self.clamps
+    }
+    /// What is really enforced.
+    pub fn enforcement(&self) -> &Enforcement {
+        &self.enforcement
+    }
+    /// The engine it runs on.
+    pub fn engine(&self) -> EngineKind {
+        self.engine
+    }
+}

@@ -1,0 +1,125 @@
+//! Why the home could not be opened, read or changed; each variant says who can mend it.
+
+use common::crypto::CryptoError;
+use common::error::{Code, Coded, codes};
+use common::identity::{Digest, Name};
+use std::path::PathBuf;
+
+/// What goes wrong in the home.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Ownership, mode or kind of a path in the home is wrong. The operator can mend it.
+    #[error("{} {problem}", path.display())]
+    Unusable {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Another process holds the home.
+    #[error("the home {} is in use{}", path.display(), holder.map_or(String::new(), |pid| format!(" by process {pid}")))]
+    Locked {
+        /// The home.
+        path: PathBuf,
+        /// The process that wrote its number into the lock file.
+        holder: Option<u32>,
+    },
+    /// The home was written by an older or newer version.
+    #[error("{what} has schema {found}, this build reads {supported}")]
+    Schema {
+        /// The database or the row.
+        what: String,
+        /// The schema found.
+        found: u64,
+        /// The schema of this build.
+        supported: u64,
+    },
+    /// Input or output failed.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("the state database failed to {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A row cannot be understood.
+    #[error("the record of {what} is damaged")]
+    Damaged {
+        /// Which row.
+        what: String,
+        /// Why it does not parse.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A key file cannot be used.
+    #[error("the key {} cannot be used", path.display())]
+    Secret {
+        /// The key file.
+        path: PathBuf,
+        /// What the cryptographic library said.
+        #[source]
+        source: CryptoError,
+    },
+    /// A stored package is missing or has other bytes than its digest.
+    #[error("the stored package {0} is missing or was changed")]
+    Package(Digest),
+    /// The bytes given do not have the digest their record names. A fault of the caller.
+    #[error("the package's bytes do not have the digest {0}")]
+    Mismatch(Digest),
+    /// A plugin of this name is installed.
+    #[error("a plugin named {0} is already installed")]
+    Exists(Name),
+    /// No plugin of this name is installed.
+    #[error("no plugin named {0} is installed")]
+    NoPlugin(Name),
+    /// A value is larger than the home keeps.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// The bound in bytes.
+        limit: usize,
+    },
+}
+
+impl StoreError {
+    /// An input or output error of this action on this path.
+    pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Unusable { .. } => &codes::E0104,
+            Self::Locked { .. } => &codes::E5006,
+            Self::Schema { .. } => &codes::E0106,
+            Self::Io { .. } => &codes::E0002,
+            Self::Database { source, .. } => match **source {
+                redb::Error::Corrupted(_) | redb::Error::TableTypeMismatch { .. } => &codes::E0003,
+                _ => &codes::E0002,
+            },
+            Self::Damaged { .. } | Self::Secret { .. } => &codes::E0003,
+            Self::Package(_) => &codes::E1503,
+            Self::Mismatch(_) => &codes::E0001,
+            Self::Exists(_) => &codes::E5004,
+            Self::NoPlugin(_) => &codes::E5001,
+            Self::TooLarge { .. } => &codes::E0101,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The home on disk: rows in `state.redb`, packages by digest, compiled code, secrets, logs. Bytes and rows, no
+//! policy: the only user of redb.
+//!
+//! One process holds a home at a time ([`Home::open`] takes its lock). Files are written beside their place,
+//! synced, and renamed into it; rows are committed in two phases. An installation writes its package first and
+//! its row last, so a crash leaves the old state and garbage that the next opening clears.
+
+mod cache;
+mod db;
+mod disk;
+mod erase;
+mod error;
+mod home;
+mod kv;
+mod layout;
+mod lock;
+mod logs;
+mod packages;
+mod plugins;
+mod records;
+mod saved;
+mod secrets;
+mod settings;
+
+pub use error::StoreError;
+pub use home::Home;
+pub use kv::KvRow;
+pub use logs::{LogFiles, LogLimits};
+pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
+pub use settings::{Section, Setting};
+
+#[cfg(test)]
+mod crash_tests;

@@ -1,0 +1,45 @@
+//! Package files by the digest of their bytes; hashed again on every read.
+
+use super::disk::gone;
+use super::{Home, StoreError, layout};
+use common::identity::Digest;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+impl Home {
+    /// The bytes of a stored package, hashed again.
+    ///
+    /// # Errors
+    /// [`StoreError::Package`] when it is not there or has other bytes; E0002 when it cannot be read.
+    pub fn read_package(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let path = self.package_path(digest);
+        let bytes = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Package(*digest)),
+            other => other.map_err(StoreError::io("read", path))?,
+        };
+        if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(StoreError::Package(*digest)) }
+    }
+
+    /// Stores a package under the digest of its bytes. A file of that name is replaced: it may be damaged.
+    pub(super) fn put_package(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        if Digest::of(bytes) != *digest {
+            return Err(StoreError::Mismatch(*digest));
+        }
+        self.write_file(&self.package_path(digest), bytes)
+    }
+
+    /// Removes every package file that no row names.
+    pub(super) fn drop_unreferenced_packages(&self) -> Result<(), StoreError> {
+        let rows = self.plugins()?;
+        let kept: BTreeSet<PathBuf> = rows.iter().map(|p| self.package_path(&p.plugin.package)).collect();
+        let files = layout::entries(&self.packages_dir())?;
+        files
+            .into_iter()
+            .filter(|path| !kept.contains(path))
+            .try_for_each(|path| gone(self.disk.remove(&path)).map_err(StoreError::io("remove", path)))
+    }
+
+    pub(super) fn package_path(&self, digest: &Digest) -> PathBuf {
+        self.packages_dir().join(digest.hex())
+    }
+}

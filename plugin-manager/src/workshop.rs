@@ -1,0 +1,190 @@
+//! What can be done with a package or a home's policies without running anything: sign, verify, look at the
+//! signer, check policies. Reads the home, takes no lock, changes nothing.
+
+use crate::attestation::{self, CertificateFacts, certificate_facts, pem_to_der};
+use crate::loader::{self, Package, PackageLimits};
+use crate::registry::load::{check, refused};
+use crate::registry::sources;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::clock::{Clock, SystemClock};
+use common::crypto::SigningKey;
+use common::error::{ForgeError, codes};
+use common::identity::Digest;
+use microkernel::syscall_bridge::builtin_actions;
+use microkernel::trust::TrustEvaluator;
+use std::path::{Path, PathBuf};
+
+/// A private key and its certificate, both as PEM text.
+#[derive(Clone)]
+pub struct SignWith {
+    /// The key: PKCS#8.
+    pub key: String,
+    /// Its certificate.
+    pub certificate: String,
+}
+
+impl std::fmt::Debug for SignWith {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignWith").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// Now, in nanoseconds since 1970.
+pub(crate) fn now() -> Result<u64, ForgeError> {
+    let clock = SystemClock::start().map_err(|e| {
+        ForgeError::new(&codes::E0002, "a thread for the clock cannot be started").reason(e.to_string())
+    })?;
+    Ok(clock.wall_ns())
+}
+
+/// The PKCS#8 DER in a PEM text that holds exactly one private key.
+pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
+    let bad = |why: &str| {
+        ForgeError::new(&codes::E0101, "the key is not a PKCS#8 private key in PEM")
+            .reason(why)
+            .with_help("convert it with `openssl pkcs8 -topk8 -nocrypt`")
+    };
+    match pem::parse_many(pem_text).as_deref() {
+        Ok([one]) if one.tag() == "PRIVATE KEY" => Ok(one.contents().to_vec()),
+        Ok([one]) => Err(bad(&format!("its block is \"{}\"", one.tag()))),
+        Ok(_) => Err(bad("it does not have exactly one block")),
+        Err(e) => Err(bad(&e.to_string())),
+    }
+}
+
+/// The package with a signature of this key, in place of the one it may have had.
+///
+/// # Errors
+/// When the package is not well-formed, the certificate is no code-signing leaf, or the key is not its own.
+pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
+    let limits = PackageLimits::default();
+    let loaded = Package::load(package, &limits)?;
+    let key = SigningKey::from_pkcs8(&key_der(&with.key)?)
+        .map_err(|e| ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string()))?;
+    let leaf = pem_to_der(with.certificate.as_bytes())?;
+    let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
+    Ok(loader::with_attestation(package, &bundle, &limits)?)
+}
+
+/// A package that was verified: what it is and what was seen.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its publisher: proven when there is a signer.
+    pub publisher: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The digest of the whole file.
+    pub package_digest: Digest,
+    /// The URI identity of who signed it, when someone did.
+    pub signer: Option<String>,
+    /// Every check in order, with its outcome.
+    pub checks: Vec<(String, String)>,
+}
+
+/// Verifies a package as `install` does, by the configuration and trust of a home.
+///
+/// # Errors
+/// The first check that refuses, with those before it as reasons; or why the configuration or the trust
+/// cannot be read.
+pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Verification, ForgeError> {
+    let config = sources::config(home, config)?;
+    let trust = sources::trust(&home.join("trust"))?;
+    let verifier = sources::verifier(&config, trust)?;
+    let package = Package::load(package, &PackageLimits::default())?;
+    let verified = verifier.verify(package, now()?).map_err(refused)?;
+    let (manifest, proof) = (verified.package().manifest(), verified.attestation());
+    Ok(Verification {
+        name: manifest.name.to_string(),
+        version: manifest.version.to_string(),
+        publisher: proof.publisher.to_string(),
+        digest: proof.manifest,
+        package_digest: proof.package,
+        signer: proof.signers.first().map(|s| s.uri.clone()),
+        checks: proof.checks.iter().map(check).collect(),
+    })
+}
+
+/// Who a package's signature claims to be from. Nothing of it is proven.
+#[derive(Debug, Clone)]
+pub struct ClaimedSigner {
+    /// The URI identity in the certificate, or its subject when it has none.
+    pub identity: String,
+    /// The algorithm of the certificate's key.
+    pub algorithm: String,
+    /// The SHA-256 of the certificate.
+    pub certificate: Digest,
+}
+
+impl From<CertificateFacts> for ClaimedSigner {
+    fn from(facts: CertificateFacts) -> Self {
+        Self {
+            identity: facts.uri.unwrap_or(facts.subject),
+            algorithm: facts.algorithm.map_or("unknown", |a| a.name()).to_owned(),
+            certificate: facts.fingerprint,
+        }
+    }
+}
+
+/// Reads the certificate of a package's signature, when it has one.
+///
+/// # Errors
+/// E1202 when there is a signature and its certificate cannot be read.
+pub fn claimed_signer(package: &Package) -> Result<Option<ClaimedSigner>, ForgeError> {
+    let Some(bundle) = package.bundle() else { return Ok(None) };
+    let bad = |why: String| ForgeError::new(&codes::E1202, "the signature bundle cannot be read").reason(why);
+    let json: serde_json::Value = serde_json::from_slice(bundle).map_err(|e| bad(e.to_string()))?;
+    let raw = json.pointer("/verificationMaterial/certificate/rawBytes").and_then(serde_json::Value::as_str);
+    let raw = raw.ok_or_else(|| bad("it has no certificate".to_owned()))?;
+    let der = STANDARD.decode(raw).map_err(|e| bad(e.to_string()))?;
+    Ok(Some(certificate_facts(&der)?.into()))
+}
+
+/// What the policies of a home are.
+#[derive(Debug, Clone)]
+pub struct PolicyReport {
+    /// Its files, sorted by name.
+    pub sources: Vec<PolicyFile>,
+    /// The ids of the built-in policies in force.
+    pub builtin: Vec<String>,
+    /// How many actions the schema knows.
+    pub actions: usize,
+}
+
+/// One policy file.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// Its name, as decisions report it.
+    pub name: String,
+    /// Where it is.
+    pub file: PathBuf,
+    /// Its size.
+    pub bytes: usize,
+}
+
+/// Checks the policy files of a home against the schema, as opening the home does.
+///
+/// # Errors
+/// E2004 for the first policy that is not valid; or why the configuration or a file cannot be read.
+pub fn check_policies(home: &Path, config: Option<&Path>) -> Result<PolicyReport, ForgeError> {
+    let config = sources::config(home, config)?;
+    let dir = home.join("trust/policy");
+    let files = sources::policies(&dir)?;
+    let actions = builtin_actions();
+    let options = sources::policy_options(&config);
+    TrustEvaluator::with_options(&actions, &files, &options)?;
+    let line = |s: &microkernel::trust::PolicySource| PolicyFile {
+        name: s.name.clone(),
+        file: dir.join(&s.name),
+        bytes: s.text.len(),
+    };
+    Ok(PolicyReport {
+        sources: files.iter().map(line).collect(),
+        builtin: options.builtin().into_iter().map(str::to_owned).collect(),
+        actions: actions.len(),
+    })
+}

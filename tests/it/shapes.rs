@@ -1,0 +1,218 @@
+//! What scripts rely on: one exit code and one error shape per class, and the JSON of every command.
+
+use forgeone_tests::{Engine, Environment, Ran, Wat, World, lifecycle};
+use serde_json::Value;
+
+/// A development home with `good` in it.
+fn with_good() -> World {
+    let world = World::development();
+    world.install("good", &Wat::good().package()).ok();
+    world
+}
+
+/// A plugin `bad` that fails in every way there is.
+fn bad() -> Vec<u8> {
+    let body = r#"(data (i32.const 0) "the sky fell")
+        (func (export "status") (param i32) (result i32) (call $fail (i32.const 0) (i32.const 12)) (i32.const 42))
+        (func (export "trap") (param i32) (result i32) unreachable)
+        (func (export "spin") (param i32) (result i32) (loop $a (br $a)) (i32.const 0))"#;
+    Wat::new("bad", &["status", "trap", "spin"], &format!("{}{body}", lifecycle())).package()
+}
+
+/// Digests, identifiers, times and places differ from run to run; everything else is promised.
+fn snapshot(name: &str, ran: &Ran, world: &World) {
+    let json = serde_json::to_string_pretty(&ran.json()).expect("JSON");
+    let json = json.replace(world.path("").to_str().expect("UTF-8 path"), "[DIR]/");
+    insta::with_settings!({
+        prepend_module_to_snapshot => false,
+        filters => vec![
+            (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[UUID]"),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
+            (r#""(compiled_ms|memory_bytes|package_bytes|bytes|mono_ns|size)": \d+"#, r#""$1": [NUMBER]"#),
+            (r#""(hash|prev|root|leaf|boot|key)": "[^"]+""#, r#""$1": "[VALUE]""#),
+            (r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", "[CERTIFICATE]"),
+        ],
+    }, { insta::assert_snapshot!(name, json); });
+}
+
+#[test]
+fn each_class_of_error_has_its_exit_code() {
+    let world = with_good();
+    world.install("bad", &bad()).ok();
+    world.write("source/plugin.toml", "[plugin]\nname = \"x\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n");
+    world.write("source/plugin.wasm", Wat::new("x", &[], lifecycle()).module());
+    std::fs::create_dir(world.path("taken")).unwrap();
+    world.run(&["pack", "source", "-o", "taken"]).fails(1, "E0002");
+    world.run(&["call", "good"]).fails(2, "E0101");
+    world.run(&["install", world.write("x.forgepkg", b"nonsense").to_str().unwrap()]).fails(3, "E1002");
+    world.run(&["call", "bad", "status"]).fails(5, "E4002").says("42").says("the sky fell");
+    world.run(&["call", "bad", "trap"]).fails(5, "E4001");
+    world.run(&["call", "bad", "spin"]).fails(6, "E4010");
+    world.run(&["call", "nobody", "hello"]).fails(7, "E5001");
+    world.run(&["call", "good", "nothing"]).fails(7, "E5005");
+    world.run(&["sign", "missing.forgepkg", "--publisher", "acme"]).fails(7, "E5008");
+}
+
+#[test]
+fn a_policy_that_forbids_denies_with_four() {
+    let world = with_good();
+    let policy = "@id(\"no-calls\") forbid(principal, action == Action::\"call\", resource);";
+    world.write("home/trust/policy/no-calls.cedar", policy);
+    world.run(&["policy", "check"]).ok();
+    world.run(&["call", "good", "hello"]).fails(4, "E2001");
+    world.run(&["list"]).ok();
+}
+
+#[test]
+fn a_policy_that_does_not_fit_the_schema_is_named() {
+    let world = World::development();
+    world.write("home/trust/policy/typo.cedar", "forbid(principal, action == Action::\"cal\", resource);");
+    world.run(&["policy", "check"]).fails(2, "E2004").says("typo.cedar");
+    world.run(&["list"]).fails(2, "E2004");
+}
+
+#[test]
+fn a_damaged_log_fails_with_eight() {
+    let world = with_good();
+    let segments = world.files_below("audit");
+    let (path, bytes) = segments.iter().find(|(p, _)| p.extension().is_some_and(|e| e == "jsonl")).expect("a segment");
+    let mut changed = bytes.clone();
+    changed[20] ^= 1;
+    std::fs::write(path, changed).unwrap();
+    let failed = world.run(&["audit", "verify", "--json"]).exits(8).json();
+    assert_eq!(failed["error"]["class"], "audit", "{failed}");
+}
+
+#[test]
+fn configuration_errors_name_the_place_and_the_nearest_key() {
+    let world = World::development();
+    world.write("typo.yaml", "plugin_manager:\n  max_plugin: 3\n");
+    world
+        .run(&["list", "--config", "typo.yaml"])
+        .fails(2, "E0102")
+        .says("line 2")
+        .says("did you mean `max_plugins`");
+    world.run(&["list", "--config", "nowhere.yaml"]).exits(1);
+}
+
+#[test]
+fn an_error_is_one_object_on_stdout_with_json() {
+    let world = with_good();
+    for (line, code) in [
+        (["call", "nobody", "hello", "--json"].as_slice(), 7),
+        (&["--json", "lst"], 2),
+        (&["call", "good", "--json"], 2),
+        (&["install", "missing.forgepkg", "--json"], 7),
+    ] {
+        let failed = world.run(line).exits(code);
+        assert_eq!(failed.stderr, "", "{failed}");
+        let error = failed.json()["error"].as_object().expect("an error").clone();
+        let keys: Vec<&str> = error.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["class", "code", "help", "message", "reasons"]);
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let world = World::development();
+    assert!(world.run(&["--help"]).ok().text().contains("Usage: forgeone"));
+    assert!(world.run(&["audit", "--help"]).ok().text().contains("prove"));
+    assert_eq!(world.run(&["--version"]).ok().text(), "forgeone 1.0.0\n");
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let world = with_good();
+    for line in [["--help"].as_slice(), &["list"], &["call", "good", "hello"], &["audit", "tail"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let child = world.command().args(line).stdout(writer).stderr(std::process::Stdio::piped()).spawn();
+        let ended = child.expect("runs").wait_with_output().expect("ends");
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), b"".as_slice()), "{line:?}");
+    }
+}
+
+#[test]
+fn call_writes_the_result_and_nothing_else() {
+    let world = with_good();
+    let called = world.run(&["call", "good", "hello"]).ok();
+    assert_eq!((called.stdout.as_slice(), called.stderr.as_str()), (b"hello".as_slice(), ""));
+    let text = world.run(&["call", "good", "hello", "--json"]).ok().json();
+    assert_eq!(text["output"], "hello");
+    let bytes = world.run_with(&["call", "good", "echo", "--input", "-", "--json"], &[0xff, 0]).ok().json();
+    assert_eq!((&bytes["output_base64"], &bytes["output"]), (&"/wA=".into(), &Value::Null));
+}
+
+#[test]
+fn logs_show_what_a_plugin_wrote_and_nothing_it_could_forge() {
+    let world = World::development();
+    let body = r#"(data (i32.const 0) "one\1b[31m\ntwo")
+        (func (export "say") (param i32) (result i32) (call $log (i32.const 0) (i32.const 12)) (i32.const 0))"#;
+    world.install("talker", &Wat::new("talker", &["say"], &format!("{}{body}", lifecycle())).package()).ok();
+    world.run(&["call", "talker", "say"]).ok();
+    let logs = world.run(&["logs", "talker", "--json"]).ok().json();
+    let lines = logs["lines"].as_array().expect("lines");
+    let line = lines.iter().filter_map(Value::as_str).find(|l| l.contains("one")).expect("the line");
+    assert!(line.contains("two") && !line.contains('\u{1b}') && !line.contains('\n'), "{line:?}");
+}
+
+#[test]
+fn nothing_is_coloured_where_nobody_looks() {
+    let world = with_good();
+    for line in [["list"].as_slice(), &["status", "good"], &["--help"], &["audit", "classes"]] {
+        let ran = world.run(line).ok();
+        assert!(!ran.stdout.contains(&0x1b), "{ran}");
+    }
+}
+
+#[test]
+fn json_of_packages_and_keys() {
+    let world = World::new(Environment::Staging, Engine::Wasmtime);
+    snapshot("keys-init", &world.run(&["keys", "init", "--name", "house", "--json"]).ok(), &world);
+    snapshot("keys-issue", &world.run(&["keys", "issue", "acme", "--packages", "go*", "--json"]).ok(), &world);
+    snapshot("keys-list", &world.run(&["keys", "list", "--json"]).ok(), &world);
+    snapshot("keys-export", &world.run(&["keys", "export", "acme", "--json"]).ok(), &world);
+    world.write("source/plugin.toml", "[plugin]\nname = \"good\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n");
+    world.write("source/plugin.wasm", Wat::new("good", &[], lifecycle()).module());
+    snapshot("pack", &world.run(&["pack", "source", "-o", "p.forgepkg", "--json"]).ok(), &world);
+    snapshot("sign", &world.run(&["sign", "p.forgepkg", "--publisher", "acme", "--json"]).ok(), &world);
+    snapshot("inspect", &world.run(&["inspect", "p.forgepkg", "--json"]).ok(), &world);
+    snapshot("verify", &world.run(&["verify", "p.forgepkg", "--json"]).ok(), &world);
+    snapshot("install-signed", &world.run(&["install", "p.forgepkg", "--json"]).ok(), &world);
+}
+
+#[test]
+fn json_of_plugins() {
+    let world = with_good();
+    world.install("bad", &bad()).ok();
+    snapshot("list", &world.run(&["list", "--json"]).ok(), &world);
+    snapshot("status", &world.run(&["status", "good", "--json"]).ok(), &world);
+    snapshot("pause", &world.run(&["pause", "good", "--json"]).ok(), &world);
+    snapshot("call", &world.run(&["call", "bad", "status", "--json"]).exits(5), &world);
+    snapshot("config-set", &world.run(&["config", "good", "set", "k", "v", "--json"]).ok(), &world);
+    snapshot("config-list", &world.run(&["config", "good", "list", "--json"]).ok(), &world);
+    snapshot("logs", &world.run(&["logs", "good", "--json"]).ok(), &world);
+    snapshot("remove", &world.run(&["remove", "good", "--json"]).ok(), &world);
+}
+
+#[test]
+fn json_of_policy_and_audit() {
+    let world = with_good();
+    snapshot("policy-check", &world.run(&["policy", "check", "--json"]).ok(), &world);
+    snapshot("audit-classes", &world.run(&["audit", "classes", "--json"]).ok(), &world);
+    // Counts differ with the order of records of different threads, so shapes alone are compared.
+    let verified = world.run(&["audit", "verify", "--json"]).ok().json();
+    assert!(verified["records"].as_u64().is_some_and(|n| n > 0), "{verified}");
+    let tail = world.run(&["audit", "tail", "-n", "1", "--json"]).ok().json();
+    let record = tail["records"][0].as_object().expect("a record");
+    for field in ["v", "seq", "t", "mono_ns", "node", "boot", "type", "outcome", "actor", "action", "resource", "prev"] {
+        assert!(record.contains_key(field), "no {field}: {tail}");
+    }
+    let seq = record["seq"].to_string();
+    let proof = world.run(&["audit", "prove", &seq, "--json"]).ok().json();
+    for field in ["seq", "leaf", "path", "size", "root", "checkpoint"] {
+        assert!(!proof[field].is_null(), "no {field}: {proof}");
+    }
+    world.run(&["audit", "prove", "99999999"]).fails(8, "E3006");
+}
