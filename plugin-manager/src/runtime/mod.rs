@@ -6,6 +6,7 @@ mod conformance;
 mod engine;
 mod error;
 mod execution;
+mod nesting;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
 #[cfg(feature = "wasmtime-runtime")]
