@@ -1,9 +1,10 @@
 //! One wasmer instance: its store, its resolved exports, and the words of it that the host reads and writes.
 
+use super::checks;
 use super::deadline::{Deadlines, Flag, MAX_SLOTS, Watch};
 use super::engine::Compiled;
 use super::host::{self, Aborted, Env};
-use super::middleware::{FUEL, INTERRUPT, START};
+use super::middleware::{FUEL, INTERRUPT, REASON, START};
 use super::tunables::{Limited, max_pages};
 use crate::abi::HostContext;
 use crate::runtime::{Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap, Usage};
@@ -13,7 +14,8 @@ use common::error::codes;
 use forgeone_abi::names::export;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use wasmer::sys::vm::TrapCode;
 use wasmer::sys::{NativeEngineExt, Target};
 use wasmer::{
     AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, Store, TypedFunction,
@@ -22,18 +24,31 @@ use wasmer::{
 /// Tables one instance may have; their elements are bounded together.
 const TABLES: usize = 64;
 
-/// What is left of an instance's fuel; negative when it is exhausted.
-#[derive(Debug, Clone, Copy)]
-struct Fuel(NonNull<AtomicI64>);
+/// The words of an instance that the host reads and writes between calls.
+#[derive(Debug)]
+struct Words {
+    reason: NonNull<AtomicI32>,
+    /// What is left of the fuel, when it is metered; negative when it is exhausted.
+    fuel: Option<NonNull<AtomicI64>>,
+}
 
-impl Fuel {
-    fn word(&self) -> &AtomicI64 {
+impl Words {
+    /// Finds the words of the one instance in this store.
+    fn of(store: &mut Store, module: &Module) -> Option<Self> {
+        let reason = global(store, module, REASON)?.cast();
+        let fuel = global(store, module, FUEL).map(NonNull::cast);
+        Some(Self { reason, fuel })
+    }
+    fn reason(&self) -> i32 {
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store;
-        // `Fuel` is a private field of the instance, which owns the store, and is not used while the guest runs.
-        #[allow(unsafe_code, reason = "the fuel is a global of the instance")]
-        unsafe {
-            self.0.as_ref()
-        }
+        // `Words` is a private field of the instance, which owns the store, and is not used while the guest runs.
+        #[allow(unsafe_code, reason = "the word is a global of the instance")]
+        unsafe { self.reason.as_ref() }.load(Ordering::Relaxed)
+    }
+    fn fuel(&self) -> Option<&AtomicI64> {
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the word is a global of the instance")]
+        self.fuel.as_ref().map(|fuel| unsafe { fuel.as_ref() })
     }
 }
 
@@ -50,7 +65,7 @@ struct Entries {
 /// the store's memory before it is freed, and the code last.
 pub(super) struct WasmerInstance {
     watch: Watch,
-    fuel: Option<Fuel>,
+    words: Words,
     /// The budget of one call, and what the last call used.
     budget: i64,
     used: Option<u64>,
@@ -62,7 +77,7 @@ pub(super) struct WasmerInstance {
 }
 
 // SAFETY: wasmer's `Store` is not `Send` because it holds pointers into itself and boxes of `dyn Any`. The pointers
-// (`VMContext` and what it names, `Fuel`) are to memory the store owns, and move with it. What is boxed is host functions,
+// (`VMContext` and what it names, `Words`) are to memory the store owns, and move with it. What is boxed is host functions,
 // which `new_typed_with_env` requires to be `Send + Sync`, and `Env`, which is `Send`; no callback and no trap handler is
 // ever set on this store. What wasmer keeps in thread-locals (store context, stack, trap handler) it keeps only while a
 // call runs, and a call borrows the instance mutably. The code and its engine are shared through `Arc`s of `Sync` types.
@@ -91,7 +106,7 @@ impl WasmerInstance {
         let entries = entries(&store, &instance, plan)?;
         let start = instance.exports.get_typed_function::<(), ()>(&store, START).ok();
         let interrupt = global(&mut store, &compiled.module, INTERRUPT).ok_or_else(|| missing(INTERRUPT))?;
-        let fuel = global(&mut store, &compiled.module, FUEL).map(|word| Fuel(word.cast()));
+        let words = Words::of(&mut store, &compiled.module).ok_or_else(|| missing(REASON))?;
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store.
         // The instance keeps the store and drops the watch before it; its code only reads the word.
         #[allow(unsafe_code, reason = "the deadline thread writes into the instance")]
@@ -99,7 +114,7 @@ impl WasmerInstance {
         let watch = deadlines.register(flag).ok_or_else(too_many)?;
         let budget = limits.fuel.and_then(|fuel| i64::try_from(fuel).ok()).unwrap_or(i64::MAX);
         let mut made =
-            Self { watch, fuel, budget, used: None, entries, memory, env, store, _module: compiled };
+            Self { watch, words, budget, used: None, entries, memory, env, store, _module: compiled };
         if let Some(start) = start {
             made.run(deadline, |store| start.call(store)).map_err(RuntimeError::Instantiate)?;
         }
@@ -112,16 +127,30 @@ impl WasmerInstance {
         deadline: Deadline,
         call: impl FnOnce(&mut Store) -> Result<T, wasmer::RuntimeError>,
     ) -> Result<T, Trap> {
-        if let Some(fuel) = &self.fuel {
-            fuel.word().store(self.budget, Ordering::Relaxed);
+        if let Some(fuel) = self.words.fuel() {
+            fuel.store(self.budget, Ordering::Relaxed);
         }
-        let (result, fired) = self.watch.during(deadline, || call(&mut self.store));
-        let left = self.fuel.as_ref().map(|fuel| fuel.word().load(Ordering::Relaxed));
+        let result = self.watch.during(deadline, || call(&mut self.store));
+        let left = self.words.fuel().map(|fuel| fuel.load(Ordering::Relaxed));
         self.used = left.and_then(|left| u64::try_from(self.budget.saturating_sub(left)).ok());
-        result.map_err(|error| {
-            let failure = self.env.as_mut(&mut self.store).context.take_failure();
-            trap(error, fired, left.is_some_and(|left| left < 0), failure)
-        })
+        result.map_err(|error| self.trapped(error, left.is_some_and(|left| left < 0)))
+    }
+
+    /// What a trap was: the added code has left a reason, the rest is wasmer's to say.
+    #[cold]
+    fn trapped(&mut self, error: wasmer::RuntimeError, exhausted: bool) -> Trap {
+        if error.is::<Aborted>() {
+            let context = &mut self.env.as_mut(&mut self.store).context;
+            return Trap::Abort(context.take_failure().unwrap_or_default());
+        }
+        match self.words.reason() {
+            checks::CHECK if exhausted => Trap::Fuel,
+            checks::CHECK => Trap::Deadline,
+            checks::UNREACHABLE => guest(TrapCode::UnreachableCodeReached),
+            checks::MEMORY => guest(TrapCode::HeapAccessOutOfBounds),
+            checks::TABLE => guest(TrapCode::TableAccessOutOfBounds),
+            _ => trap(error),
+        }
     }
 }
 
@@ -184,24 +213,21 @@ fn entries(store: &Store, instance: &wasmer::Instance, plan: &ExportPlan) -> Res
 
 fn instantiation(error: InstantiationError) -> RuntimeError {
     RuntimeError::Instantiate(match error {
-        InstantiationError::Start(error) => trap(error, false, false, None),
+        InstantiationError::Start(error) => trap(error),
         InstantiationError::Link(LinkError::Resource(text)) => Trap::Resource(text),
         other => Trap::Engine(other.to_string()),
     })
 }
 
-/// The trap behind wasmer's error. A check that fails is an `unreachable`, so the words it looked at tell which.
-fn trap(error: wasmer::RuntimeError, fired: bool, exhausted: bool, failure: Option<String>) -> Trap {
-    use wasmer::sys::vm::TrapCode;
-    if error.is::<Aborted>() {
-        return Trap::Abort(failure.unwrap_or_default());
-    }
+fn guest(code: TrapCode) -> Trap {
+    Trap::Guest(code.message().to_owned())
+}
+
+fn trap(error: wasmer::RuntimeError) -> Trap {
     let message = error.message();
     match error.to_trap() {
-        Some(TrapCode::UnreachableCodeReached) if exhausted => Trap::Fuel,
-        Some(TrapCode::UnreachableCodeReached) if fired => Trap::Deadline,
         Some(TrapCode::StackOverflow) => Trap::Stack,
-        Some(_) => Trap::Guest(message),
+        Some(code) => guest(code),
         None => Trap::Engine(message),
     }
 }
