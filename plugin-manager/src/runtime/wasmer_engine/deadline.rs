@@ -72,10 +72,10 @@ impl Slot {
         }
         IDLE
     }
-    /// Ends the armed time; whether the flag had been set. The flag is clear afterwards.
-    fn disarm(&self, armed: u64) -> bool {
+    /// Ends the armed time. The flag is clear afterwards.
+    fn disarm(&self, armed: u64) {
         if self.state.compare_exchange(armed, IDLE, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            return false;
+            return;
         }
         // The thread won. Once it has set the flag it does not touch the slot until the next arming.
         while self.state.load(Ordering::SeqCst) == FIRING {
@@ -83,7 +83,6 @@ impl Slot {
         }
         self.flag.set(0);
         self.state.store(IDLE, Ordering::SeqCst);
-        true
     }
 }
 
@@ -162,18 +161,16 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Runs `call` with the flag armed; also whether the deadline passed before it ended. The flag is clear before
-    /// and after, however `call` ends.
-    pub(super) fn during<T>(&self, deadline: Deadline, call: impl FnOnce() -> T) -> (T, bool) {
+    /// Runs `call` with the flag armed. The flag is clear before and after, however `call` ends.
+    pub(super) fn during<T>(&self, deadline: Deadline, call: impl FnOnce() -> T) -> T {
         // An unarmed slot is IDLE, so a deadline that would read as a state is no deadline.
         let armed = if deadline.as_ms() >= FIRED { IDLE } else { deadline.as_ms() };
         let armed = Armed { slot: &self.slot, deadline: armed };
-        self.slot.state.store(armed.deadline, Ordering::SeqCst);
+        armed.slot.state.store(armed.deadline, Ordering::SeqCst);
         if armed.deadline < self.deadlines.earliest.load(Ordering::SeqCst) {
             self.deadlines.earliest.fetch_min(armed.deadline, Ordering::SeqCst);
         }
-        let result = call();
-        (result, armed.end())
+        call()
     }
 }
 
@@ -187,18 +184,10 @@ impl Drop for Watch {
     }
 }
 
-/// Disarms when a host function panics through the call.
+/// Disarms when the call returns, and when a host function panics through it.
 struct Armed<'a> {
     slot: &'a Slot,
     deadline: u64,
-}
-
-impl Armed<'_> {
-    fn end(self) -> bool {
-        let fired = self.slot.disarm(self.deadline);
-        std::mem::forget(self);
-        fired
-    }
 }
 
 impl Drop for Armed<'_> {
@@ -224,12 +213,17 @@ mod tests {
         (clock.clone(), Arc::new(Deadlines::new(clock)))
     }
 
+    fn ticked(deadlines: &Deadlines, word: &AtomicU32) -> u32 {
+        deadlines.tick();
+        word.load(Ordering::SeqCst)
+    }
+
     #[test]
     fn a_flag_is_set_when_its_deadline_has_passed_and_cleared_after_the_call() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
         let watch = deadlines.register(flag).unwrap();
-        let ((), fired) = watch.during(Deadline::at_ms(10), || {
+        watch.during(Deadline::at_ms(10), || {
             deadlines.tick();
             assert_eq!(word.load(Ordering::SeqCst), 0);
             clock.advance(Duration::from_millis(9));
@@ -239,10 +233,9 @@ mod tests {
             deadlines.tick();
             assert_eq!(word.load(Ordering::SeqCst), 1);
         });
-        assert!(fired);
         assert_eq!(word.load(Ordering::SeqCst), 0);
-        let ((), fired) = watch.during(Deadline::at_ms(11), || deadlines.tick());
-        assert!(!fired, "the next call has a deadline of its own");
+        let next = watch.during(Deadline::at_ms(11), || ticked(&deadlines, word));
+        assert_eq!(next, 0, "the next call has a deadline of its own");
     }
 
     #[test]
@@ -250,13 +243,12 @@ mod tests {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
         let watch = deadlines.register(flag).unwrap();
-        assert!(!watch.during(Deadline::at_ms(1), || ()).1);
+        watch.during(Deadline::at_ms(1), || ());
         clock.advance(Duration::from_secs(1));
         deadlines.tick();
         assert_eq!(word.load(Ordering::SeqCst), 0);
-        assert!(!watch.during(Deadline::NEVER, || deadlines.tick()).1);
-        for ms in [FIRED, FIRING, IDLE] {
-            assert!(!watch.during(Deadline::at_ms(ms), || deadlines.tick()).1);
+        for ms in [FIRED, FIRING, IDLE, Deadline::NEVER.as_ms()] {
+            assert_eq!(watch.during(Deadline::at_ms(ms), || ticked(&deadlines, word)), 0);
         }
     }
 
@@ -345,13 +337,17 @@ mod tests {
                     let mut fired = 0;
                     for round in 0..200_000u64 {
                         let soon = deadlines.clock.coarse_ms().saturating_add(round % 4);
-                        let (early, late) = watch.during(Deadline::at_ms(soon), || {
-                            let set = word.load(Ordering::SeqCst) == 1;
-                            set && deadlines.clock.coarse_ms() < soon
+                        let set = watch.during(Deadline::at_ms(soon), || {
+                            while round % 1024 == 0 && word.load(Ordering::SeqCst) == 0 {
+                                std::thread::yield_now();
+                            }
+                            let set = word.load(Ordering::SeqCst);
+                            let early = set == 1 && deadlines.clock.coarse_ms() < soon;
+                            assert!(!early, "set before its deadline");
+                            set
                         });
-                        assert!(!early, "set before its deadline");
                         assert_eq!(word.load(Ordering::SeqCst), 0, "set after its call");
-                        fired += u32::from(late);
+                        fired += set;
                     }
                     fired
                 })
@@ -360,7 +356,7 @@ mod tests {
         let fired: u32 = callers.into_iter().map(|caller| caller.join().unwrap()).sum();
         stop.store(1, Ordering::Relaxed);
         thread.join().unwrap();
-        assert!(fired > 0, "the race was never run");
+        assert!(fired >= 3 * 200_000 / 1024, "the deadlines that were waited for");
     }
 
     #[test]
@@ -376,13 +372,12 @@ mod tests {
                     for round in 0..100 {
                         let timeout = Duration::from_millis(1 + (thread + round) % 3);
                         let begun = std::time::Instant::now();
-                        let ((), fired) = watch.during(Deadline::after(&*clock, timeout), || {
+                        watch.during(Deadline::after(&*clock, timeout), || {
                             while word.load(Ordering::SeqCst) == 0 {
                                 assert!(begun.elapsed() < Duration::from_secs(10), "forgotten");
                                 std::hint::spin_loop();
                             }
                         });
-                        assert!(fired);
                     }
                 })
             })

@@ -1,9 +1,10 @@
 //! One wasmer instance: its store, its resolved exports, and the words of it that the host reads and writes.
 
+use super::checks;
 use super::deadline::{Deadlines, Flag, MAX_SLOTS, Watch};
 use super::engine::Compiled;
 use super::host::{self, Aborted, Env};
-use super::middleware::{FUEL, INTERRUPT, START};
+use super::middleware::{FUEL, INTERRUPT, REASON, ROOM, START};
 use super::tunables::{Limited, max_pages};
 use crate::abi::HostContext;
 use crate::runtime::{Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap, Usage};
@@ -13,24 +14,30 @@ use common::error::codes;
 use forgeone_abi::names::export;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering};
+use wasmer::sys::vm::TrapCode;
 use wasmer::sys::{NativeEngineExt, Target};
 use wasmer::{
-    AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, Store, TypedFunction,
+    AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, ModuleInfo, Store,
+    TypedFunction,
 };
 
 /// Tables one instance may have; their elements are bounded together.
 const TABLES: usize = 64;
 
-/// What is left of an instance's fuel; negative when it is exhausted.
-#[derive(Debug, Clone, Copy)]
-struct Fuel(NonNull<AtomicI64>);
+/// A word of an instance that the host reads and writes while no call runs.
+struct Word<T>(NonNull<T>);
 
-impl Fuel {
-    fn word(&self) -> &AtomicI64 {
-        // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store;
-        // `Fuel` is a private field of the instance, which owns the store, and is not used while the guest runs.
-        #[allow(unsafe_code, reason = "the fuel is a global of the instance")]
+impl<T> Word<T> {
+    /// Finds the word in the one instance of this store.
+    fn of(store: &mut Store, module: &Module, name: &str) -> Option<Self> {
+        global(store, module, name).map(|place| Self(place.cast()))
+    }
+    fn get(&self) -> &T {
+        // SAFETY: the word is a 16-byte aligned global of the instance, an integer as `T` is atomic of the same size. It
+        // lives in the store, and so does everything that has a `Word`: the private fields of `WasmerInstance`, and
+        // variables of `new` beside the store. It is not used while the guest runs.
+        #[allow(unsafe_code, reason = "the word is a global of the instance")]
         unsafe {
             self.0.as_ref()
         }
@@ -50,7 +57,8 @@ struct Entries {
 /// the store's memory before it is freed, and the code last.
 pub(super) struct WasmerInstance {
     watch: Watch,
-    fuel: Option<Fuel>,
+    reason: Word<AtomicI32>,
+    fuel: Option<Word<AtomicI64>>,
     /// The budget of one call, and what the last call used.
     budget: i64,
     used: Option<u64>,
@@ -62,7 +70,7 @@ pub(super) struct WasmerInstance {
 }
 
 // SAFETY: wasmer's `Store` is not `Send` because it holds pointers into itself and boxes of `dyn Any`. The pointers
-// (`VMContext` and what it names, `Fuel`) are to memory the store owns, and move with it. What is boxed is host functions,
+// (`VMContext` and what it names, `Word`) are to memory the store owns, and move with it. What is boxed is host functions,
 // which `new_typed_with_env` requires to be `Send + Sync`, and `Env`, which is `Send`; no callback and no trap handler is
 // ever set on this store. What wasmer keeps in thread-locals (store context, stack, trap handler) it keeps only while a
 // call runs, and a call borrows the instance mutably. The code and its engine are shared through `Arc`s of `Sync` types.
@@ -91,7 +99,9 @@ impl WasmerInstance {
         let entries = entries(&store, &instance, plan)?;
         let start = instance.exports.get_typed_function::<(), ()>(&store, START).ok();
         let interrupt = global(&mut store, &compiled.module, INTERRUPT).ok_or_else(|| missing(INTERRUPT))?;
-        let fuel = global(&mut store, &compiled.module, FUEL).map(|word| Fuel(word.cast()));
+        let reason = Word::of(&mut store, &compiled.module, REASON).ok_or_else(|| missing(REASON))?;
+        let fuel = Word::of(&mut store, &compiled.module, FUEL);
+        give_room(&mut store, &compiled.module, limits)?;
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store.
         // The instance keeps the store and drops the watch before it; its code only reads the word.
         #[allow(unsafe_code, reason = "the deadline thread writes into the instance")]
@@ -99,7 +109,7 @@ impl WasmerInstance {
         let watch = deadlines.register(flag).ok_or_else(too_many)?;
         let budget = limits.fuel.and_then(|fuel| i64::try_from(fuel).ok()).unwrap_or(i64::MAX);
         let mut made =
-            Self { watch, fuel, budget, used: None, entries, memory, env, store, _module: compiled };
+            Self { watch, reason, fuel, budget, used: None, entries, memory, env, store, _module: compiled };
         if let Some(start) = start {
             made.run(deadline, |store| start.call(store)).map_err(RuntimeError::Instantiate)?;
         }
@@ -113,15 +123,29 @@ impl WasmerInstance {
         call: impl FnOnce(&mut Store) -> Result<T, wasmer::RuntimeError>,
     ) -> Result<T, Trap> {
         if let Some(fuel) = &self.fuel {
-            fuel.word().store(self.budget, Ordering::Relaxed);
+            fuel.get().store(self.budget, Ordering::Relaxed);
         }
-        let (result, fired) = self.watch.during(deadline, || call(&mut self.store));
-        let left = self.fuel.as_ref().map(|fuel| fuel.word().load(Ordering::Relaxed));
+        let result = self.watch.during(deadline, || call(&mut self.store));
+        let left = self.fuel.as_ref().map(|fuel| fuel.get().load(Ordering::Relaxed));
         self.used = left.and_then(|left| u64::try_from(self.budget.saturating_sub(left)).ok());
-        result.map_err(|error| {
-            let failure = self.env.as_mut(&mut self.store).context.take_failure();
-            trap(error, fired, left.is_some_and(|left| left < 0), failure)
-        })
+        result.map_err(|error| self.trapped(error, left.is_some_and(|left| left < 0)))
+    }
+
+    /// What a trap was: the added code has left a reason, the rest is wasmer's to say.
+    #[cold]
+    fn trapped(&mut self, error: wasmer::RuntimeError, exhausted: bool) -> Trap {
+        if error.is::<Aborted>() {
+            let context = &mut self.env.as_mut(&mut self.store).context;
+            return Trap::Abort(context.take_failure().unwrap_or_default());
+        }
+        match self.reason.get().load(Ordering::Relaxed) {
+            checks::CHECK if exhausted => Trap::Fuel,
+            checks::CHECK => Trap::Deadline,
+            checks::UNREACHABLE => guest(TrapCode::UnreachableCodeReached),
+            checks::MEMORY => guest(TrapCode::HeapAccessOutOfBounds),
+            checks::TABLE => guest(TrapCode::TableAccessOutOfBounds),
+            _ => trap(error),
+        }
     }
 }
 
@@ -144,14 +168,26 @@ fn limited_store(compiled: &Compiled, target: &Target, limits: &Limits) -> Resul
     if info.tables.len() > TABLES {
         return Err(RuntimeError::Limit { what: "too many tables".to_owned(), code: &codes::E4014 });
     }
-    let elements = info.tables.values().fold(0u32, |sum, table| sum.saturating_add(table.minimum));
+    let elements = elements(info);
     if elements > limits.table_elements {
         let what = format!("{elements} table elements");
         return Err(RuntimeError::Limit { what, code: &codes::E4014 });
     }
     let mut engine = compiled.engine.clone();
-    engine.set_tunables(Limited::new(target, limits, elements));
+    engine.set_tunables(Limited::new(target, limits));
     Ok(Store::new(engine))
+}
+
+/// Elements of all tables together at the start.
+fn elements(info: &ModuleInfo) -> u32 {
+    info.tables.values().fold(0, |sum, table| sum.saturating_add(table.minimum))
+}
+
+/// Tells the code added to `table.grow` what is left of the limit.
+fn give_room(store: &mut Store, module: &Module, limits: &Limits) -> Result<(), RuntimeError> {
+    let room: Word<AtomicU32> = Word::of(store, module, ROOM).ok_or_else(|| missing(ROOM))?;
+    room.get().store(limits.table_elements.saturating_sub(elements(module.info())), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Where the global of this private name is; `None` when the module has none.
@@ -184,24 +220,21 @@ fn entries(store: &Store, instance: &wasmer::Instance, plan: &ExportPlan) -> Res
 
 fn instantiation(error: InstantiationError) -> RuntimeError {
     RuntimeError::Instantiate(match error {
-        InstantiationError::Start(error) => trap(error, false, false, None),
+        InstantiationError::Start(error) => trap(error),
         InstantiationError::Link(LinkError::Resource(text)) => Trap::Resource(text),
         other => Trap::Engine(other.to_string()),
     })
 }
 
-/// The trap behind wasmer's error. A check that fails is an `unreachable`, so the words it looked at tell which.
-fn trap(error: wasmer::RuntimeError, fired: bool, exhausted: bool, failure: Option<String>) -> Trap {
-    use wasmer::sys::vm::TrapCode;
-    if error.is::<Aborted>() {
-        return Trap::Abort(failure.unwrap_or_default());
-    }
+fn guest(code: TrapCode) -> Trap {
+    Trap::Guest(code.message().to_owned())
+}
+
+fn trap(error: wasmer::RuntimeError) -> Trap {
     let message = error.message();
     match error.to_trap() {
-        Some(TrapCode::UnreachableCodeReached) if exhausted => Trap::Fuel,
-        Some(TrapCode::UnreachableCodeReached) if fired => Trap::Deadline,
         Some(TrapCode::StackOverflow) => Trap::Stack,
-        Some(_) => Trap::Guest(message),
+        Some(code) => guest(code),
         None => Trap::Engine(message),
     }
 }

@@ -4,6 +4,7 @@
 //! sets the flag of an instance whose deadline has passed (`deadline.rs`). A call ends at the first check after
 //! that: within two milliseconds of its deadline, or when the bulk operation or host call that is running ends.
 
+mod checks;
 mod deadline;
 mod engine;
 mod host;

@@ -96,6 +96,101 @@ fn endless_recursion_ends_as_exhausted_stack_each_time() {
     }
 }
 
+/// A guest as deep as the stack goes, whose last function traps: wasmer raises these traps on the guest's stack, where
+/// running out in the middle would leave a lock of the whole process locked.
+fn traps_at_every_depth(operator: &str) {
+    let wat = format!(
+        r#"(module (import "env" "abort" (func $abort (param i32 i32 i32 i32)))
+          (memory (export "memory") 1) (table 1 funcref) (data "abc") (elem func 0 0)
+          (func $down (param i32) (result i32)
+            (if (result i32) (local.get 0)
+              (then (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+              (else {operator} (i32.const 0))))
+          (func (export "run") (param i32) (result i32) (call $down (local.get 0))))"#
+    );
+    let bench = Bench::new();
+    let module = bench.compile(&wat, false).unwrap();
+    let fits = |depth: usize| {
+        let mut guest = bench.make(&module, &["run"], &Limits::default()).unwrap();
+        guest.call_with(0, vec![0; depth]) != Err(Trap::Stack)
+    };
+    let (mut most, mut too_many) = (1, 1 << 20);
+    while too_many - most > 1 {
+        let middle = usize::midpoint(most, too_many);
+        *(if fits(middle) { &mut most } else { &mut too_many }) = middle;
+    }
+    for depth in (most.saturating_sub(400)..too_many + 10).step_by(9) {
+        assert_eq!(fits(depth), depth <= most, "{operator} at depth {depth} of {most}");
+    }
+}
+
+#[test]
+fn a_trap_with_the_stack_nearly_used_up_holds_no_lock() {
+    let (done, finished) = std::sync::mpsc::channel();
+    // On a thread of its own: what this looks for would never return.
+    std::thread::spawn(move || {
+        for operator in [
+            "(unreachable)",
+            "(memory.fill (i32.const 65000) (i32.const 0) (i32.const 6000))",
+            "(table.init 0 0 (i32.const 0) (i32.const 0) (i32.const 6))",
+            "(call $abort (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
+        ] {
+            traps_at_every_depth(operator);
+        }
+        done.send(()).unwrap();
+    });
+    finished.recv_timeout(Duration::from_secs(120)).unwrap();
+}
+
+const OUTSIDE: &str = r#"(module (memory (export "memory") 1) (table $t 4 funcref) (table $e 4 externref)
+  (data $d "abcdef") (elem $f func $g $g $g) (func $g)
+  (func (export "fill") (param i32) (result i32) (memory.fill (i32.const 65530) (i32.const 7) (local.get 0)) (i32.load8_u (i32.const 65535)))
+  (func (export "copy") (param i32) (result i32) (memory.copy (i32.const 65530) (i32.const 1) (local.get 0)) (i32.const 0))
+  (func (export "copy from") (param i32) (result i32) (memory.copy (i32.const 1) (i32.const 65530) (local.get 0)) (i32.const 0))
+  (func (export "init") (param i32) (result i32) (memory.init $d (i32.const 100) (i32.const 0) (local.get 0)) (i32.load8_u (i32.const 105)))
+  (func (export "init dropped") (param i32) (result i32) (data.drop $d) (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 0))
+  (func (export "table fill") (param i32) (result i32) (table.fill $e (i32.const 1) (ref.null extern) (local.get 0)) (i32.const 0))
+  (func (export "table copy") (param i32) (result i32) (table.copy $t $t (i32.const 0) (i32.const 1) (local.get 0)) (i32.const 0))
+  (func (export "table init") (param i32) (result i32) (table.init $t $f (i32.const 0) (i32.const 0) (local.get 0)) (ref.is_null (table.get $t (i32.const 2))))
+  (func (export "table init dropped") (param i32) (result i32) (elem.drop $f) (table.init $t $f (i32.const 0) (i32.const 0) (local.get 0)) (i32.const 0))
+  (func (export "table get") (param i32) (result i32) (ref.is_null (table.get $t (local.get 0))))
+  (func (export "table set") (param i32) (result i32) (table.set $t (local.get 0) (ref.func $g)) (ref.is_null (table.get $t (local.get 0)))))"#;
+
+#[test]
+fn operators_reach_to_the_last_element_and_trap_beyond() {
+    // For each: the largest argument that is in bounds, and what it gives.
+    let operations = [
+        ("fill", 6, 7),
+        ("copy", 6, 0),
+        ("copy from", 6, 0),
+        ("init", 6, i32::from(b'f')),
+        ("init dropped", 0, 0),
+        ("table fill", 3, 0),
+        ("table copy", 3, 0),
+        ("table init", 3, 0),
+        ("table init dropped", 0, 0),
+        ("table get", 3, 1),
+        ("table set", 3, 0),
+    ];
+    let bench = Bench::new();
+    let module = bench.compile(OUTSIDE, true).unwrap();
+    for (index, (name, last, result)) in (0..).zip(operations) {
+        let argument = |argument: usize| {
+            let mut guest =
+                bench.make(&module, &operations.map(|(name, ..)| name), &Limits::default()).unwrap();
+            guest.call_with(index, vec![0; argument])
+        };
+        assert_eq!(argument(last), Ok(result), "{name}");
+        let text = if name.starts_with('t') {
+            "undefined element: out of bounds table access"
+        } else {
+            "out of bounds memory access"
+        };
+        assert_eq!(argument(last + 1), Err(Trap::Guest(text.into())), "{name}");
+        assert_eq!(argument(10_000), Err(Trap::Guest(text.into())), "{name}");
+    }
+}
+
 #[test]
 fn memory_grows_to_its_limit_and_not_beyond() {
     let wat = |max: &str| {

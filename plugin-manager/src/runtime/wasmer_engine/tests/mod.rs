@@ -70,10 +70,16 @@ struct Guest {
 
 impl Guest {
     fn call(&mut self, operation: u16) -> Result<i32, Trap> {
-        self.call_within(operation, self.timeout)
+        self.call_with(operation, Vec::new())
     }
     fn call_within(&mut self, operation: u16, timeout: Duration) -> Result<i32, Trap> {
-        begin(self.instance.context(), Deadline::after(&*self.clock, timeout));
+        self.timeout = timeout;
+        self.call_with(operation, Vec::new())
+    }
+    /// The operation's argument is the length of its input.
+    fn call_with(&mut self, operation: u16, mut input: Vec<u8>) -> Result<i32, Trap> {
+        let deadline = Deadline::after(&*self.clock, self.timeout);
+        self.instance.context().begin(Phase::Operation, &mut input, deadline, &Arc::from([]));
         let result = self.instance.call(Entry::Operation(operation));
         self.instance.context().end(&mut Vec::new(), &mut Vec::new());
         result
