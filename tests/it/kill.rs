@@ -30,7 +30,8 @@ fn killed_after(world: &World, calls: u32, pause: Duration) -> Vec<Acknowledged>
         .spawn()
         .expect("embed_caller runs");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut acknowledged: Vec<String> = lines.by_ref().take(calls as usize).map(|l| l.expect("a line")).collect();
+    let mut acknowledged: Vec<String> =
+        lines.by_ref().take(calls as usize).map(|l| l.expect("a line")).collect();
     let killed_at = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     child.kill().expect("SIGKILL");
     child.wait().expect("it is dead");

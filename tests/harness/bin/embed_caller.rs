@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(home), Some(count), Some(pause)) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let (Some(home), Some(count), Some(pause)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
         anyhow::bail!("usage: embed_caller HOME COUNT PAUSE");
     };
     let pause = Duration::from_micros(pause.parse()?);
