@@ -95,6 +95,9 @@ pub enum Trap {
     /// The instance has no such entry. The guest was not entered.
     #[error("the instance has no {0}")]
     Missing(Entry),
+    /// Plugins called one another too deeply. The guest was not entered.
+    #[error("calls are nested too deeply")]
+    Nested,
     /// An earlier call ended the instance. No guest code is there to be entered.
     #[error("the instance was dropped after an earlier trap")]
     Dropped,
@@ -115,7 +118,7 @@ pub enum Trap {
 impl Trap {
     /// Whether guest code ended in the middle, so that nothing can be said of the instance's state.
     pub const fn ends_instance(&self) -> bool {
-        !matches!(self, Self::Input { .. } | Self::Late | Self::Missing(_))
+        !matches!(self, Self::Input { .. } | Self::Late | Self::Missing(_) | Self::Nested)
     }
 }
 
@@ -123,7 +126,7 @@ impl Coded for Trap {
     fn code(&self) -> &'static Code {
         match self {
             Self::Deadline | Self::Late => &codes::E4010,
-            Self::Stack => &codes::E4012,
+            Self::Stack | Self::Nested => &codes::E4012,
             Self::Fuel => &codes::E4013,
             Self::Resource(_) => &codes::E4011,
             Self::Abort(_) | Self::Guest(_) => &codes::E4001,

@@ -1,5 +1,6 @@
 //! One instance with its host context: a call from begin to end, and no call after a trap.
 
+use super::nesting::enter;
 use super::{CompiledModule, Engine, Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap, Usage};
 use crate::abi::{HostContext, Phase};
 use crate::sandbox::Limits;
@@ -59,7 +60,7 @@ impl Execution {
         if context.expired() {
             return Err(RuntimeError::Instantiate(Trap::Late));
         }
-        let mut instance = engine.instantiate(module, plan, limits, context)?;
+        let mut instance = enter(|| engine.instantiate(module, plan, limits, context))?;
         instance.context().end(&mut Vec::new(), &mut Vec::new());
         let usage = instance.usage();
         Ok(Self { instance: Some(instance), payload_bytes: limits.payload_bytes, usage })
@@ -154,7 +155,7 @@ impl Execution {
         let mut instance = self.instance.take().ok_or(Trap::Dropped)?;
         instance.context().begin(phase, input, terms.deadline, terms.chain);
         let late = instance.context().expired();
-        let result = if late { Err(Trap::Late) } else { instance.call(entry) };
+        let result = if late { Err(Trap::Late) } else { enter(|| instance.call(entry)) };
         let context = instance.context();
         let failure = context.take_failure();
         context.end(input, output);

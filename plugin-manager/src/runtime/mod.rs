@@ -6,13 +6,14 @@ mod conformance;
 mod engine;
 mod error;
 mod execution;
+mod nesting;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
 #[cfg(feature = "wasmtime-runtime")]
 mod wasmtime_engine;
 
-pub use code::{CodeKey, TrustedCode};
 pub use crate::sandbox::{EngineKind, Lifecycle};
+pub use code::{CodeKey, TrustedCode};
 pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
 pub use error::{EngineFailure, RuntimeError, Trap};
 pub use execution::{CallOutcome, Execution, Terms};

@@ -1,8 +1,15 @@
 //! A port without a host behind it: answers from a script and remembers what it was asked.
 
 use super::{LogLevel, Status, SyscallPort};
+use common::audit::{AuditLog, AuditOptions};
 use common::clock::{Clock, Deadline};
-use common::identity::PluginId;
+use common::crypto::{Algorithm, SigningKey};
+use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
+use common::permission::Permission;
+use microkernel::syscall_bridge::{
+    Call, CallError, Caller, SyscallBridge, SyscallHandler, Target, builtin_actions, list,
+};
+use microkernel::trust::{Enforcement, Permit, PolicyOptions, TrustContext, TrustEvaluator};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -119,4 +126,63 @@ impl SyscallPort for FakePort {
     fn expired(&self) -> bool {
         self.deadline.passed(&*self.clock)
     }
+}
+
+/// A real bridge that permits whatever was granted, whose handlers answer with their name and first argument.
+pub struct Plant {
+    /// The bridge.
+    pub bridge: Arc<SyscallBridge>,
+    _dir: tempfile::TempDir,
+}
+
+struct Echo(&'static str);
+
+impl SyscallHandler for Echo {
+    fn target<'a>(&self, _: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError> {
+        let [first] = list::<1>(args, 0)?;
+        let name = String::from_utf8_lossy(first.unwrap_or_default());
+        Ok(Target { name, private: true })
+    }
+    fn handle(&self, _: Permit, call: Call<'_>) -> Result<(), CallError> {
+        call.response.extend_from_slice(format!("{}:{}", self.0, call.target).as_bytes());
+        Ok(())
+    }
+}
+
+impl Plant {
+    /// A plant whose deadlines are read by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, _) = SigningKey::generate(Algorithm::Ed25519).unwrap();
+        let options = AuditOptions { node: "test".into(), ..AuditOptions::default() };
+        let audit = AuditLog::open(dir.path(), key, options, clock.clone()).unwrap();
+        let actions = builtin_actions();
+        let lax = PolicyOptions { enforcement: Enforcement::GrantedIsPermitted, ..PolicyOptions::default() };
+        let evaluator = Arc::new(TrustEvaluator::with_options(&actions, &[], &lax).unwrap());
+        let entries = actions.into_iter().map(|action| {
+            let served = action.name != "log";
+            let handler = served.then(|| Arc::new(Echo(action.name)) as Arc<dyn SyscallHandler>);
+            (action, handler)
+        });
+        let bridge = SyscallBridge::new(evaluator, audit, clock, entries.collect());
+        Self { bridge: Arc::new(bridge), _dir: dir }
+    }
+    /// A caller of this identity, granted its own variables.
+    pub fn caller(&self, identity: IdentityContext) -> Caller {
+        let granted = vec![Permission::parse("env", "read").unwrap()];
+        self.bridge.caller(TrustContext::with_grants(Arc::new(identity), granted))
+    }
+}
+
+/// The identity of an instance of a plugin.
+pub fn plugin(instance: u64) -> IdentityContext {
+    let (name, publisher) = (Name::new("acme-plugin").unwrap(), Name::new("acme").unwrap());
+    IdentityContext::plugin(PluginIdentity {
+        id: PluginId::new(&publisher, &name),
+        name,
+        publisher,
+        version: "1.0.0".into(),
+        digest: Digest::of(b"package"),
+        instance,
+    })
 }

@@ -19,6 +19,7 @@ conformance! {
     usage_counts_memory
     instances_of_one_module_share_nothing
     threads_run_their_own_instances
+    guests_that_call_guests_have_stack_enough
 }
 
 /// Reads the whole input to address 0, growing memory as needed, and writes it out.
@@ -228,4 +229,35 @@ fn threads_run_their_own_instances(bench: &Bench) {
             });
         }
     });
+}
+
+/// Recurses `depth` times, each with a frame of its own, then calls the next guest, whose status it returns.
+const NEST: &str = r#"
+    (data (i32.const 0) "next")
+    (func $deep (param $n i32) (result i32)
+      (if (result i32) (local.get $n)
+        (then (i32.add (call $deep (i32.sub (local.get $n) (i32.const 1))) (i32.const 0)))
+        (else
+          (if (i32.ne (i32.const 4) (call $syscall (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0)
+                                                   (i32.const 16) (i32.const 4)))
+            (then (return (i32.const 900))))
+          (i32.add (i32.load (i32.const 16)) (i32.const 1)))))
+    (func (export "op") (param $n i32) (result i32) (call $deep (local.get $n)))"#;
+
+/// Frames that fill most of a guest's stack, in no engine all of it.
+const FRAMES: usize = 7_000;
+
+fn nested(bench: &Bench, left: u32) -> i32 {
+    let (engine, clock) = (bench.engine.clone(), bench.clock.clone());
+    let next = move |_: &[u8]| {
+        let inner = Bench { engine: engine.clone(), clock: clock.clone() };
+        let status = if left == 0 { 0 } else { nested(&inner, left - 1) };
+        Ok(status.to_le_bytes().to_vec())
+    };
+    let mut guest = bench.guest(NEST).port(|p| p.answering("next", next)).run();
+    guest.call(0, &[0; FRAMES]).unwrap().0.status
+}
+
+fn guests_that_call_guests_have_stack_enough(bench: &Bench) {
+    assert_eq!(nested(bench, 7), 8);
 }

@@ -1,1 +1,201 @@
-//! x
+//! The port in front of a real bridge: names, variables, log lines, bounds.
+
+use super::super::LogSink;
+use super::super::testing::{Plant, plugin};
+use super::*;
+use common::clock::ManualClock;
+use microkernel::syscall_bridge::SyscallArgs;
+use parking_lot::Mutex;
+use std::time::Duration;
+
+#[derive(Default)]
+struct Memory(Mutex<String>);
+
+impl LogSink for Memory {
+    fn write(&self, plugin: &Name, block: &[u8]) -> std::io::Result<()> {
+        for line in std::str::from_utf8(block).unwrap().lines() {
+            let (_, line) = line.split_once(' ').unwrap();
+            *self.0.lock() += &format!("{plugin}: {line}\n");
+        }
+        Ok(())
+    }
+}
+
+struct Setup {
+    plant: Plant,
+    bus: LogBus,
+    sink: Arc<Memory>,
+    clock: Arc<ManualClock>,
+}
+
+fn setup() -> Setup {
+    let (sink, clock) = (Arc::new(Memory::default()), ManualClock::at(0));
+    let bus = LogBus::start(sink.clone()).unwrap();
+    Setup { plant: Plant::new(clock.clone()), bus, sink, clock }
+}
+
+impl Setup {
+    fn port(&self) -> HostPort {
+        let mut port = HostPort::new(self.plant.bridge.clone(), self.plant.caller(plugin(7)), &self.bus);
+        port.begin(Deadline::NEVER, &Arc::from([]));
+        port
+    }
+    fn text(&self) -> String {
+        self.bus.flush();
+        std::mem::take(&mut *self.sink.0.lock())
+    }
+}
+
+#[test]
+fn calls_reach_their_handler_by_name() {
+    let setup = setup();
+    let mut port = setup.port();
+    let mut response = b"old".to_vec();
+    for _ in 0..3 {
+        assert_eq!(port.syscall(b"ping", b"", &mut response), Ok(()));
+        assert_eq!(response, b"ping:");
+        let args = SyscallArgs::new().arg("k");
+        assert_eq!(port.syscall(b"config_get", args.as_bytes(), &mut response), Ok(()));
+        assert_eq!(response, b"config_get:k");
+    }
+    // Nothing was granted that would let it draw random bytes.
+    assert_eq!(port.syscall(b"random", b"", &mut response), Err(Status::Denied));
+    assert!(response.is_empty());
+    let stats = port.caller.stats().clone();
+    assert_eq!((stats.allowed(), stats.denied(), stats.failed()), (6, 1, 0));
+}
+
+#[test]
+fn unknown_names_are_recorded_and_never_kept() {
+    let setup = setup();
+    let mut port = setup.port();
+    let long = vec![b'x'; 1 << 20];
+    let mut response = b"old".to_vec();
+    let names = [&b"nope"[..], b"", b"\xff\xfe", b"ping ", b"PING", b"ping\0", &long];
+    for name in names {
+        assert_eq!(port.syscall(name, b"", &mut response), Err(Status::Unknown), "{name:?}");
+        assert!(response.is_empty());
+    }
+    assert_eq!(port.caller.stats().failed(), names.len() as u64);
+    assert_eq!(port.syscall(b"log", b"", &mut response), Err(Status::Unknown), "log is an import");
+}
+
+#[test]
+fn more_names_than_are_kept_still_resolve() {
+    let mut names = Names::default();
+    let setup = setup();
+    let action = |name: &str| setup.plant.bridge.action(name).unwrap();
+    let (ping, get) = (action("ping"), action("kv_get"));
+    for i in 0..100 {
+        names.keep(format!("name{i}").as_bytes(), if i % 2 == 0 { ping } else { get });
+    }
+    for i in 0..100 {
+        let expected = (i >= 68).then_some(if i % 2 == 0 { ping } else { get });
+        assert_eq!(names.get(format!("name{i}").as_bytes()), expected, "{i}");
+    }
+    names.keep(&[b'x'; 33], ping);
+    assert_eq!(names.get(&[b'x'; 33]), None);
+    names.keep(&[b'x'; 32], ping);
+    assert_eq!(names.get(&[b'x'; 32]), Some(ping));
+    assert_eq!(names.get(&[b'x'; 31]), None);
+}
+
+#[test]
+fn a_variable_is_an_argument_of_its_action() {
+    let setup = setup();
+    let mut port = setup.port();
+    let mut response = Vec::new();
+    assert_eq!(port.env_get(b"HOME", &mut response), Ok(()));
+    assert_eq!(response, b"env_get:HOME");
+    assert_eq!(port.env_get(&[b'x'; 4097], &mut response), Err(Status::Invalid));
+    assert!(response.is_empty());
+    assert_eq!(port.caller.stats().failed(), 1);
+}
+
+#[test]
+fn fault_045_log_lines_arrive_safe_when_the_call_ends() {
+    let setup = setup();
+    let mut port = setup.port();
+    port.log(LogLevel::Info, b"hello");
+    port.log(LogLevel::Error, b"one\nrm -rf \x1b[2J");
+    assert_eq!(setup.text(), "");
+    port.end();
+    assert_eq!(setup.text(), "acme-plugin: info  #7 hello\nacme-plugin: error #7 one\\nrm -rf \\u{1b}[2J\n");
+    assert_eq!(port.caller.stats().allowed(), 2);
+    port.end();
+    assert_eq!(setup.text(), "");
+}
+
+#[test]
+fn fault_045_a_flood_is_cut_and_counted_exactly() {
+    let setup = setup();
+    let mut port = setup.port();
+    let line = vec![b'y'; 10 << 20];
+    const LINES: u64 = 3000;
+    for _ in 0..LINES {
+        port.log(LogLevel::Info, &line);
+    }
+    port.end();
+    let written = setup.text();
+    assert!(written.len() < 5 << 20, "{}", written.len());
+    let kept = written.lines().count() as u64;
+    assert!(kept > 900 && written.lines().all(|l| l.len() < 4200));
+    // With time the plugin may log again, and what was dropped is told.
+    setup.clock.advance(Duration::from_secs(1));
+    port.log(LogLevel::Info, b"again");
+    port.end();
+    let told =
+        format!("acme-plugin: warn  #7 {} lines dropped: more than this plugin may log\n", LINES - kept);
+    assert_eq!(setup.text(), told + "acme-plugin: info  #7 again\n");
+}
+
+#[test]
+fn an_instance_that_ends_in_a_call_has_said_what_it_said() {
+    let setup = setup();
+    let mut port = setup.port();
+    port.log(LogLevel::Warn, b"about to trap");
+    drop(port);
+    assert_eq!(setup.text(), "acme-plugin: warn  #7 about to trap\n");
+    let mut port = setup.port();
+    port.dropped = 5;
+    drop(port);
+    assert_eq!(setup.text(), "acme-plugin: warn  #7 5 lines dropped: more than this plugin may log\n");
+}
+
+#[test]
+fn a_full_bus_loses_lines_by_count() {
+    let setup = setup();
+    let mut port = setup.port();
+    let Setup { plant: _plant, bus, sink: _, clock: _ } = setup;
+    drop(bus);
+    port.log(LogLevel::Info, b"a");
+    port.log(LogLevel::Info, b"b");
+    port.end();
+    assert_eq!(port.dropped, 2);
+}
+
+#[test]
+fn each_call_has_its_own_deadline_and_chain() {
+    let setup = setup();
+    let mut port = setup.port();
+    let chain: Arc<[PluginId]> = [plugin(1).as_plugin().unwrap().id].into();
+    port.begin(Deadline::at_ms(10), &chain);
+    assert!(!port.expired());
+    assert!(Arc::ptr_eq(port.caller.chain(), &chain));
+    setup.clock.advance(Duration::from_millis(10));
+    assert!(port.expired());
+    port.begin(Deadline::at_ms(20), &chain);
+    assert!(!port.expired());
+    assert_eq!(port.caller.chain().len(), 1);
+    port.begin(Deadline::NEVER, &Arc::from([]));
+    assert!(port.caller.chain().is_empty());
+}
+
+#[test]
+fn wrong_use_of_imports_is_recorded() {
+    let setup = setup();
+    let mut port = setup.port();
+    port.invalid("input_read", "a pointer or length outside memory");
+    port.limited("output", "the output is larger than its limit");
+    assert_eq!(port.caller.stats().failed(), 2);
+}
