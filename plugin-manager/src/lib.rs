@@ -28,5 +28,6 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
 pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign, verify,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
+    verify,
 };

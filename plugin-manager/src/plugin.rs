@@ -146,7 +146,16 @@ mod tests {
     fn a_life_runs_through_the_table() {
         use PluginState as S;
         let cell = StateCell::new(S::Created);
-        for to in [S::Initializing, S::Ready, S::Running, S::Paused, S::Running, S::Stopping, S::Stopped, S::Unloaded] {
+        for to in [
+            S::Initializing,
+            S::Ready,
+            S::Running,
+            S::Paused,
+            S::Running,
+            S::Stopping,
+            S::Stopped,
+            S::Unloaded,
+        ] {
             cell.advance(to).unwrap();
         }
         assert_eq!(cell.get(), S::Unloaded);
@@ -166,7 +175,9 @@ mod tests {
                     Err(wrong) => {
                         assert_eq!(wrong, WrongMove { from, to });
                         assert_eq!(cell.get(), from);
-                        assert!(wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name()));
+                        assert!(
+                            wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name())
+                        );
                     }
                 }
             }

@@ -7,7 +7,9 @@ use super::pool::{Checkout, Pool};
 use super::record::{Recorder, Weight};
 use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
-use crate::runtime::{CallOutcome, CompiledModule, Engine, Entry, Execution, ExportPlan, Lifecycle, Terms, Trap};
+use crate::runtime::{
+    CallOutcome, CompiledModule, Engine, Entry, Execution, ExportPlan, Lifecycle, Terms, Trap,
+};
 use crate::sandbox::{InstanceMode, Limits};
 use crate::syscall::SyscallPort;
 use common::audit::{Actor, AuditLog, Tally};
@@ -94,7 +96,10 @@ pub struct ManagedPlugin {
 
 impl fmt::Debug for ManagedPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManagedPlugin").field("name", &self.name).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("ManagedPlugin")
+            .field("name", &self.name)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,8 +149,12 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError::NoOperation`].
     pub fn operation(&self, name: &str) -> Result<u16, LifecycleError> {
-        let index = self.blueprint.operations.iter().position(|o| o == name).and_then(|i| u16::try_from(i).ok());
-        index.ok_or_else(|| LifecycleError::NoOperation { plugin: self.name.clone(), operation: name.to_owned() })
+        let index =
+            self.blueprint.operations.iter().position(|o| o == name).and_then(|i| u16::try_from(i).ok());
+        index.ok_or_else(|| LifecycleError::NoOperation {
+            plugin: self.name.clone(),
+            operation: name.to_owned(),
+        })
     }
 
     /// `_initialize` and `init`: to `Ready`.
@@ -293,7 +302,12 @@ impl ManagedPlugin {
     }
 
     /// After a call: the instance goes back, or is dropped; a failure is recorded and counted.
-    fn settle(&self, live: Live, operation: u16, outcome: Result<CallOutcome, Trap>) -> Result<(), LifecycleError> {
+    fn settle(
+        &self,
+        live: Live,
+        operation: u16,
+        outcome: Result<CallOutcome, Trap>,
+    ) -> Result<(), LifecycleError> {
         let plugin = || self.name.clone();
         let when = || {
             let name = self.blueprint.operations.get(usize::from(operation)).cloned().unwrap_or_default();
@@ -428,7 +442,9 @@ impl ManagedPlugin {
         let plugin = self.name.clone();
         match done {
             Ok(CallOutcome { status: 0, .. }) => Ok(()),
-            Ok(CallOutcome { status, failure }) => Err(LifecycleError::Status { plugin, when, status, failure }),
+            Ok(CallOutcome { status, failure }) => {
+                Err(LifecycleError::Status { plugin, when, status, failure })
+            }
             Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
         }
     }

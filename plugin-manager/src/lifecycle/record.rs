@@ -31,7 +31,13 @@ impl Recorder {
     }
 
     /// A move from one state to another: class A.
-    pub fn transition(&self, from: PluginState, to: PluginState, why: &str, weight: Weight) -> Result<(), AuditError> {
+    pub fn transition(
+        &self,
+        from: PluginState,
+        to: PluginState,
+        why: &str,
+        weight: Weight,
+    ) -> Result<(), AuditError> {
         let details = [("from", from.name()), ("to", to.name()), ("why", why)];
         let outcome = if to == PluginState::Failed { Outcome::Failed } else { Outcome::Ok };
         let record = Record { details: &details, ..self.record("lifecycle", outcome, None, verb(to)) };
@@ -57,7 +63,13 @@ impl Recorder {
         }
     }
 
-    fn record<'a>(&'a self, event: &'a str, outcome: Outcome, code: Option<&'a str>, action: &'a str) -> Record<'a> {
+    fn record<'a>(
+        &'a self,
+        event: &'a str,
+        outcome: Outcome,
+        code: Option<&'a str>,
+        action: &'a str,
+    ) -> Record<'a> {
         let resource = ("plugin", self.name.as_str());
         Record { event, outcome, code, actor: &self.actor, action, resource, decision: None, details: &[] }
     }

@@ -131,7 +131,8 @@ impl Host {
 
     /// Records a change of keys and trust before it is made: durable, or refused.
     pub fn intend_key(&self, action: &str, name: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
-        let record = Record { resource: ("key", name), ..self.management(action, name, Outcome::Ok, None, details) };
+        let record =
+            Record { resource: ("key", name), ..self.management(action, name, Outcome::Ok, None, details) };
         self.audit.commit(&record)?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Installing and removing: proof first, record second, effect last.
 
-use super::error::HostError;
 use super::dependencies::{candidates, dependencies, plan};
+use super::error::HostError;
 use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
@@ -59,7 +59,8 @@ impl PluginManager {
         let ready = host.ready(&grant)?;
         let row = row(&grant, &ready, package, start)?;
         let digest = row.manifest.to_string();
-        let details = [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
+        let details =
+            [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
         host.intend(ManagementAction::Install.name(), name.as_str(), &details)?;
         host.home.install(row, package)?;
         Ok(report(&grant, &ready))
@@ -95,10 +96,15 @@ impl PluginManager {
             let _held = lock.lock();
             self.not_needed(&row.plugin.name)?;
             let data = if keep_data { "kept" } else { "erased" };
-            host.intend(ManagementAction::Remove.name(), name, &[("version", &row.plugin.version), ("data", data)])?;
+            host.intend(
+                ManagementAction::Remove.name(),
+                name,
+                &[("version", &row.plugin.version), ("data", data)],
+            )?;
             self.take_down(name, End::Unload)?;
             host.forget(&row)?;
-            host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
+            host.home
+                .remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
             host.logs.remove(&row.plugin.name)?;
             self.drop_unused_code()?;
             host.publish_settings()
@@ -139,7 +145,11 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     if old.plugin.publisher == *offered {
         HostError::Installed { name, version: old.plugin.version.clone() }
     } else {
-        HostError::OtherPublisher { name, installed: old.plugin.publisher.to_string(), offered: offered.to_string() }
+        HostError::OtherPublisher {
+            name,
+            installed: old.plugin.publisher.to_string(),
+            offered: offered.to_string(),
+        }
     }
 }
 
@@ -177,7 +187,9 @@ fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, Forge
         .into_iter()
         .map(|(key, json)| match json {
             Ok(json) => Ok((key.to_owned(), json)),
-            Err(e) => Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string())),
+            Err(e) => {
+                Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string()))
+            }
         })
         .collect()
 }

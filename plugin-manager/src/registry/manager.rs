@@ -1,9 +1,9 @@
 //! The plugin host of one home, as shells and embedders use it.
 
-use super::error::HostError;
-use super::host::Host;
 use super::denials::Denials;
 use super::dependencies::{candidates, plan};
+use super::error::HostError;
+use super::host::Host;
 use super::install::End;
 use super::load::identity;
 use super::open::ManagerBuilder;

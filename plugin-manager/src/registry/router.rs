@@ -49,7 +49,9 @@ fn refusal(error: &LifecycleError) -> RouteError {
         LifecycleError::NotRunning { .. } => RouteError::NotRunning,
         LifecycleError::Status { status, .. } => RouteError::Failed(*status),
         LifecycleError::Input { .. } => RouteError::Limit,
-        LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline, .. } => RouteError::Timeout,
+        LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline, .. } => {
+            RouteError::Timeout
+        }
         _ => RouteError::Trapped,
     }
 }

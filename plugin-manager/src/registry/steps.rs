@@ -176,7 +176,13 @@ impl PluginManager {
     ///
     /// # Errors
     /// E5001; E0101 for a section that is neither `config` nor `env`, or a value that is too large.
-    pub fn set_setting(&self, name: &str, section: &str, key: &str, value: Option<&str>) -> Result<(), ForgeError> {
+    pub fn set_setting(
+        &self,
+        name: &str,
+        section: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), ForgeError> {
         self.managed(ManagementAction::Configure, name, |row| {
             let bad = HostError::Setting("a setting's section is config or env");
             let section = Section::from_name(section).ok_or(bad)?;
@@ -196,7 +202,8 @@ impl PluginManager {
     pub fn keys(&self) -> Result<KeyRing<'_>, ForgeError> {
         let host = self.host();
         host.authorise(ManagementAction::Configure, "")?;
-        let record = |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
+        let record =
+            |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
         Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
     }
 
@@ -229,6 +236,7 @@ pub(super) fn known<T: DeserializeOwned>(row: &InstalledPlugin, key: &str) -> Re
     let json = row.plugin.facts.get(key).map_or("null", String::as_str);
     serde_json::from_str(json).map_err(|e| {
         let name = &row.plugin.name;
-        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}")).reason(e.to_string())
+        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}"))
+            .reason(e.to_string())
     })
 }
