@@ -58,6 +58,8 @@ pub struct PluginMetrics {
     traps: AtomicU64,
     /// Instances made.
     instances: AtomicU64,
+    /// Moves from one state to another.
+    transitions: AtomicU64,
     /// Bytes of linear memory of the instance that answered last.
     memory_bytes: AtomicU64,
     /// Time from the start of a bring-up to a running instance.
@@ -72,6 +74,7 @@ pub struct PluginSample {
     pub errors: u64,
     pub traps: u64,
     pub instances: u64,
+    pub transitions: u64,
     pub memory_bytes: u64,
 }
 
@@ -90,6 +93,10 @@ impl PluginMetrics {
         self.instances.fetch_add(1, Ordering::Relaxed);
         self.startup.record(took);
     }
+    /// The plugin moved from one state to another.
+    pub fn transition(&self) {
+        self.transitions.fetch_add(1, Ordering::Relaxed);
+    }
     /// The instance that answered last has this much memory.
     pub fn memory(&self, bytes: u64) {
         self.memory_bytes.store(bytes, Ordering::Relaxed);
@@ -101,6 +108,7 @@ impl PluginMetrics {
             errors: self.errors.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
             instances: self.instances.load(Ordering::Relaxed),
+            transitions: self.transitions.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
         }
     }
@@ -109,11 +117,12 @@ impl PluginMetrics {
 /// One counter or gauge: its name, its help, its type, and how it is read from a sample.
 type Family = (&'static str, &'static str, &'static str, fn(&PluginSample) -> u64);
 
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 6] = [
     ("forgeone_plugin_calls_total", "Calls of operations.", "counter", |s| s.calls),
     ("forgeone_plugin_errors_total", "Calls that failed.", "counter", |s| s.errors),
     ("forgeone_plugin_traps_total", "Instances dropped after a trap or a deadline.", "counter", |s| s.traps),
     ("forgeone_plugin_instances_total", "Instances brought up.", "counter", |s| s.instances),
+    ("forgeone_plugin_transitions_total", "Moves from one state to another.", "counter", |s| s.transitions),
     ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| s.memory_bytes),
 ];
 
@@ -178,8 +187,10 @@ mod tests {
         m.instance(Duration::from_micros(70));
         m.instance(Duration::from_secs(60));
         m.memory(65_536);
+        m.transition();
         let s = m.sample();
         assert_eq!((s.calls, s.errors, s.traps, s.instances, s.memory_bytes), (2, 1, 1, 2, 65_536));
+        assert_eq!(s.transitions, 1);
         let text = prometheus_text(&[("log-redactor", &m)]);
         assert!(text.contains("forgeone_plugin_calls_total{plugin=\"log-redactor\"} 2\n"), "{text}");
         assert!(text.contains("forgeone_plugin_startup_seconds_bucket{plugin=\"log-redactor\",le=\"0.000100\"} 1\n"));
