@@ -2,7 +2,7 @@
 //! behind metrics.
 
 use crate::extension::{EventSink, KvPersist, KvWrite, Measurement, MetricSink, PersistError, SinkFull};
-use crate::lifecycle::StateVault;
+use crate::lifecycle::{StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
 use crate::store::{Home, KvRow, LogFiles, namespace};
 use crate::syscall::LogSink;
@@ -25,14 +25,15 @@ impl Vault {
     }
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 impl StateVault for Vault {
-    fn load(&self) -> Result<Option<Vec<u8>>, Failure> {
+    fn load(&self) -> Result<Option<Vec<u8>>, VaultFailure> {
         Ok(self.home.saved_state(&self.owner)?.map(|saved| saved.bytes))
     }
-    fn save(&self, state: &[u8]) -> Result<(), Failure> {
+    fn save(&self, state: &[u8]) -> Result<(), VaultFailure> {
         Ok(self.home.save_state(&self.owner, &self.version, state)?)
+    }
+    fn discard(&self) -> Result<(), VaultFailure> {
+        Ok(self.home.drop_state(&self.owner)?)
     }
 }
 

@@ -106,6 +106,8 @@ fn open(
         engines: Mutex::default(),
         trust_problem: trust.err(),
         guest_metrics,
+        roster: Mutex::default(),
+        publishing: Mutex::default(),
         home,
         config,
         clock,

@@ -12,4 +12,5 @@ pub mod text;
 pub use channel::{LogBus, LogSink, LogStats};
 pub use host::HostPort;
 pub use microkernel::syscall_bridge::Status;
+pub(crate) use lines::utc;
 pub use port::{LogLevel, SyscallPort};
