@@ -72,7 +72,7 @@ impl Show for Installed {
             ("installed", format!("{} {}", self.name, self.version)),
             ("publisher", self.publisher.clone()),
             ("digest", self.digest.clone()),
-            ("checks", format!("{} passed", self.checks.len())),
+            ("checks", tally(&self.checks)),
             ("granted", joined(&self.granted)),
         ];
         if !self.withheld.is_empty() {
@@ -86,6 +86,13 @@ impl Show for Installed {
         ]);
         write_pairs(out, &pairs)
     }
+}
+
+/// How many checks passed, and how many were skipped where signatures are switched off.
+fn tally(checks: &[CheckLine]) -> String {
+    let skipped = checks.iter().filter(|c| c.outcome.starts_with("skipped")).count();
+    let passed = checks.len().saturating_sub(skipped);
+    if skipped == 0 { format!("{passed} passed") } else { format!("{passed} passed, {skipped} skipped") }
 }
 
 #[derive(Debug, Serialize)]
@@ -155,4 +162,16 @@ fn spinner(doing: &'static str) -> ProgressBar {
     let bar = if let Ok(style) = style { bar.with_style(style) } else { bar };
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_checks_are_not_counted_as_passed() {
+        let line = |outcome: &str| CheckLine { check: "4 a signature is there".into(), outcome: outcome.into() };
+        assert_eq!(tally(&[line("passed"), line("passed: 2 files")]), "2 passed");
+        assert_eq!(tally(&[line("passed"), line("skipped: unsigned")]), "1 passed, 1 skipped");
+    }
 }
