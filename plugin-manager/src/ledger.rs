@@ -25,11 +25,14 @@ impl AuditSource {
     pub fn of(home: &Path) -> Result<Self, ForgeError> {
         let path = home.join("keys/audit.pkcs8");
         let unreadable = |reason: String| {
-            ForgeError::new(&codes::E3004, format!("cannot read the audit key {}", path.display())).reason(reason)
+            ForgeError::new(&codes::E3004, format!("cannot read the audit key {}", path.display()))
+                .reason(reason)
         };
         let pkcs8 = std::fs::read(&path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => ForgeError::new(&codes::E5008, format!("{} has no audit log", home.display()))
-                .with_help("name the home with --home; a home has a log once it was used"),
+            ErrorKind::NotFound => {
+                ForgeError::new(&codes::E5008, format!("{} has no audit log", home.display()))
+                    .with_help("name the home with --home; a home has a log once it was used")
+            }
             _ => unreadable(e.to_string()),
         })?;
         let key = SigningKey::from_pkcs8(&pkcs8).map_err(|e| unreadable(e.to_string()))?;
@@ -76,7 +79,8 @@ const fn management(action: ManagementAction) -> ClassRow {
 /// How everything is recorded: class A first, within a class by kind and name.
 pub fn record_classes() -> Vec<ClassRow> {
     let calls = builtin_actions().into_iter().map(|a| row(a.class, "host call", a.name));
-    let mut rows: Vec<ClassRow> = ManagementAction::ALL.into_iter().map(management).chain(BESIDES).chain(calls).collect();
+    let mut rows: Vec<ClassRow> =
+        ManagementAction::ALL.into_iter().map(management).chain(BESIDES).chain(calls).collect();
     rows.sort_by_key(|r| (letter(r.class), r.kind, r.action));
     rows
 }
@@ -98,7 +102,8 @@ mod tests {
     fn every_action_is_there_once() {
         let rows = record_classes();
         for action in builtin_actions() {
-            let found: Vec<&ClassRow> = rows.iter().filter(|r| r.kind == "host call" && r.action == action.name).collect();
+            let found: Vec<&ClassRow> =
+                rows.iter().filter(|r| r.kind == "host call" && r.action == action.name).collect();
             assert_eq!(found.len(), 1, "{}", action.name);
             assert_eq!(found[0].class, action.class);
         }
@@ -109,7 +114,16 @@ mod tests {
     #[test]
     fn effects_outside_the_instance_are_appended_before_they_happen() {
         // RECORDING.md, class B, as far as this build has the calls.
-        let effects = ["file_write", "file_append", "file_delete", "kv_set", "kv_delete", "kv_cas", "plugin_call", "event_emit"];
+        let effects = [
+            "file_write",
+            "file_append",
+            "file_delete",
+            "kv_set",
+            "kv_delete",
+            "kv_cas",
+            "plugin_call",
+            "event_emit",
+        ];
         for row in record_classes().iter().filter(|r| r.kind == "host call") {
             assert_eq!(row.class == RecordClass::B, effects.contains(&row.action), "{}", row.action);
         }

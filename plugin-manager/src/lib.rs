@@ -21,6 +21,7 @@ pub mod store;
 pub mod syscall;
 pub mod workshop;
 
+pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::{AuditSource, ClassRow, letter as class_letter, record_classes};
 pub use loader::forgepkg::File as PackageFile;

@@ -1,9 +1,9 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, certificate_facts, pem_to_der};
+use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
 use crate::loader::{self, Package, PackageLimits};
-use crate::registry::load::{check, refused};
+use crate::registry::load::refused;
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,8 +60,9 @@ pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
 pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     let limits = PackageLimits::default();
     let loaded = Package::load(package, &limits)?;
-    let key = SigningKey::from_pkcs8(&key_der(&with.key)?)
-        .map_err(|e| ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string()))?;
+    let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
+        ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
+    })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
     let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
     Ok(loader::with_attestation(package, &bundle, &limits)?)
@@ -83,7 +84,7 @@ pub struct Verification {
     /// The URI identity of who signed it, when someone did.
     pub signer: Option<String>,
     /// Every check in order, with its outcome.
-    pub checks: Vec<(String, String)>,
+    pub checks: Vec<CheckOutcome>,
 }
 
 /// Verifies a package as `install` does, by the configuration and trust of a home.
@@ -109,7 +110,7 @@ pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Veri
         digest: proof.manifest,
         package_digest: proof.package,
         signer: proof.signers.first().map(|s| s.uri.clone()),
-        checks: proof.checks.iter().map(check).collect(),
+        checks: proof.checks.clone(),
     })
 }
 

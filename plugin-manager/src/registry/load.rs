@@ -140,15 +140,7 @@ pub(crate) fn refused(refusal: Refusal) -> ForgeError {
 }
 
 fn check_line(c: &CheckOutcome) -> String {
-    let (name, seen) = check(c);
-    format!("check {name}: {seen}")
-}
-
-/// A check as name and outcome: `7 path…`, `passed: …`.
-pub(crate) fn check(c: &CheckOutcome) -> (String, String) {
-    let outcome = c.outcome.name();
-    let seen = if c.detail.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", c.detail) };
-    (format!("{} {}", c.step.number(), c.step.title()), seen)
+    format!("check {} {}: {}: {}", c.step.number(), c.step.title(), c.outcome.name(), c.detail)
 }
 
 /// Instances of one plugin at most, whatever its manifest says.

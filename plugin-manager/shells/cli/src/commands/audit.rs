@@ -135,7 +135,8 @@ impl Show for Verified {
 
 fn verify(context: &Context) -> Result<(), Failure> {
     let source = AuditSource::of(context.home())?;
-    let report = audit::verify(&source.dir, &source.key).map_err(|finding| ForgeError::from(AuditError::from(finding)))?;
+    let report = audit::verify(&source.dir, &source.key)
+        .map_err(|finding| ForgeError::from(AuditError::from(finding)))?;
     context.output().show(&Verified::of(report, &source))
 }
 
@@ -234,6 +235,9 @@ impl Show for Classes {
         write_table(out, &table)?;
         writeln!(out, "\nA: on disk before the effect or the answer; refused otherwise")?;
         writeln!(out, "B: recorded before the effect, on disk within 5 ms")?;
-        writeln!(out, "C: counted exactly; each recorded up to audit.detail_rate, beyond it one summary a second")
+        writeln!(
+            out,
+            "C: counted exactly; each recorded up to audit.detail_rate, beyond it one summary a second"
+        )
     }
 }
