@@ -232,7 +232,7 @@ pub struct Config {
 pub enum ConfigVerb {
     /// Print one value
     Get(ConfigKey),
-    /// Set one value; it holds from the plugin's next start
+    /// Set one value; the plugin's next read of it sees it
     Set(ConfigSet),
     /// Remove one value
     Unset(ConfigKey),

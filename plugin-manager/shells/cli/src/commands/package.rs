@@ -139,10 +139,11 @@ impl Show for Verified {
         }
         write_table(out, &table)?;
         writeln!(out)?;
+        let (verb, proof) = if self.signer.is_some() { ("verified", "") } else { ("checked", ", as it says itself") };
         write_pairs(
             out,
             &[
-                ("verified", format!("{} {} by {}", self.name, self.version, self.publisher)),
+                (verb, format!("{} {} by {}{proof}", self.name, self.version, self.publisher)),
                 ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
                 ("digest", self.digest.clone()),
             ],
