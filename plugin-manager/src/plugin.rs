@@ -178,7 +178,10 @@ mod tests {
     fn a_move_from_a_state_it_has_left_is_an_error() {
         use PluginState as S;
         let cell = StateCell::new(S::Stopping);
-        assert_eq!(cell.advance_from(S::Running, S::Failed), Err(WrongMove { from: S::Stopping, to: S::Failed }));
+        assert_eq!(
+            cell.advance_from(S::Running, S::Failed),
+            Err(WrongMove { from: S::Stopping, to: S::Failed })
+        );
         assert_eq!(cell.advance_from(S::Stopping, S::Running).unwrap_err().from, S::Stopping);
         assert_eq!(cell.get(), S::Stopping);
         cell.advance_from(S::Stopping, S::Failed).unwrap();
