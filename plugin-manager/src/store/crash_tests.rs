@@ -39,7 +39,7 @@ impl Disk for DyingDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.step().and_then(|()| RealDisk.create(path))
     }
-    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
         if let Err(died) = self.step() {
             RealDisk.write(file, &bytes[..bytes.len() / 2])?;
             return Err(died);
