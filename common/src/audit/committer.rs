@@ -22,6 +22,7 @@ const NAPS: u32 = 25;
 const SLEEP: Duration = Duration::from_millis(250);
 /// The longest that a batch waits for those who are about to join it.
 const GATHER_NS: u64 = 1_000_000;
+const GATHER_STEP: Duration = Duration::from_micros(20);
 /// A checkpoint after this many records, but not sooner than [`CHECKPOINT_GAP_MS`] after the last; or after
 /// [`CHECKPOINT_MS`] when there is anything new.
 const CHECKPOINT_RECORDS: u64 = 1_000;
@@ -188,7 +189,8 @@ impl Committer {
         let clock = &self.shared.clock;
         let until = clock.mono_ns().saturating_add((self.took_ns / 2).min(GATHER_NS));
         while self.waiting() < self.expected && clock.mono_ns() < until {
-            std::thread::yield_now();
+            // Sleeping, not parked: those who come need not make a system call each.
+            std::thread::sleep(GATHER_STEP);
         }
     }
 
