@@ -26,12 +26,26 @@ const CHECKPOINT_RECORDS: u64 = 1_000;
 const CHECKPOINT_GAP_MS: u64 = 20;
 const CHECKPOINT_MS: u64 = 1_000;
 
+/// However the committer ends, nobody waits for it any longer.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.refuse(&io::Error::other("the committer's thread failed"));
+        }
+        self.0.close();
+    }
+}
+
 pub(super) struct Committer {
     shared: Arc<Shared>,
     writer: Writer,
     origin: Origin,
     batch: Batch,
     scratch: Vec<u8>,
+    /// Whether the last round wrote anything.
+    wrote: bool,
     naps: u32,
     counted_second: u64,
     checkpoint_ms: u64,
@@ -47,6 +61,7 @@ impl Committer {
             origin,
             batch: Batch::new(),
             scratch: Vec::new(),
+            wrote: false,
             naps: 0,
             counted_second: now / 1_000,
             checkpoint_ms: now,
@@ -58,6 +73,7 @@ impl Committer {
 
     /// Works until the log is closed and everything that can be written is.
     pub(super) fn run(mut self) {
+        let _end = End(self.shared.clone());
         while !self.shared.stop.load(SeqCst) {
             self.round();
             self.rest();
@@ -67,7 +83,6 @@ impl Committer {
         }
         let clean = self.empty_all() && self.checkpoint(true) && self.writer.close().is_ok();
         self.shared.journal.mark(clean && !self.shared.is_refusing());
-        self.shared.close();
     }
 
     fn round(&mut self) {
@@ -82,7 +97,7 @@ impl Committer {
             self.counted_second = now / 1_000;
         }
         self.shared.place_backlog();
-        while self.commit() && self.shared.is_awaited() {}
+        self.wrote = self.commit();
         self.checkpoint_if_due(now);
         if let Some(ticket) = self.shared.flush_asked()
             && self.empty_all()
@@ -232,7 +247,7 @@ impl Committer {
 
     fn write_again(&mut self) -> io::Result<()> {
         self.writer.begin_again()?;
-        while self.write_batch()? {}
+        while self.write_batch()? || !self.shared.place_backlog() {}
         let refusal = self.shared.refusal();
         let (reason, first) = refusal.map_or_else(Default::default, |r| (r.reason, r.first.to_string()));
         let end = self.writer.next().to_string();
@@ -243,7 +258,7 @@ impl Committer {
         self.writer.checkpoint(true)
     }
 
-    /// Sleeps as long as the promises allow.
+    /// Sleeps as long as the promises allow: not at all while someone waits.
     fn rest(&mut self) {
         let shared = &*self.shared;
         let ring = &shared.journal.ring;
@@ -252,7 +267,10 @@ impl Committer {
             return std::thread::park_timeout(NAP * 10);
         }
         if shared.is_awaited() || shared.flush_asked().is_some() || waiting > ring.slots() / 2 {
-            return std::thread::yield_now();
+            if !self.wrote {
+                std::thread::yield_now();
+            }
+            return;
         }
         self.naps = if waiting > 0 || self.writer.uncovered() > 0 { 0 } else { self.naps.saturating_add(1) };
         if self.naps < NAPS {

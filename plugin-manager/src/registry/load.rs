@@ -65,7 +65,12 @@ impl Host {
     }
 
     /// Code whose seal does not hold is set aside, recorded, and compiled anew.
-    fn cached(&self, engine: &dyn Engine, key: &CodeKey, fuel: bool) -> Result<Option<CompiledModule>, ForgeError> {
+    fn cached(
+        &self,
+        engine: &dyn Engine,
+        key: &CodeKey,
+        fuel: bool,
+    ) -> Result<Option<CompiledModule>, ForgeError> {
         let Some(sealed) = self.home.compiled_code(&key.digest())? else { return Ok(None) };
         let loaded = key.open(&self.seal, sealed).and_then(|code| engine.load(&code, fuel));
         match loaded {
@@ -106,7 +111,9 @@ impl Host {
             operations: package.facts().operations.clone(),
             limits: grant.limits().clone(),
             mode: manifest.instances.mode,
-            max_instances: usize::try_from(manifest.instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
+            max_instances: usize::try_from(manifest.instances.max.get())
+                .unwrap_or(usize::MAX)
+                .min(MAX_INSTANCES),
             ports: self.ports(&identity, grant, denials.clone()),
             identity,
             engine: ready.engine,

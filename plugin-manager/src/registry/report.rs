@@ -62,7 +62,7 @@ pub struct PluginStatus {
     pub withheld: Vec<String>,
     /// Limits as name and value.
     pub limits: Vec<(String, String)>,
-    /// Calls of operations since the manager was opened.
+    /// Calls of operations since it was brought up.
     pub calls: u64,
     /// Calls that failed.
     pub errors: u64,

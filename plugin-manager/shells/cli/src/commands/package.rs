@@ -139,7 +139,8 @@ impl Show for Verified {
         }
         write_table(out, &table)?;
         writeln!(out)?;
-        let (verb, proof) = if self.signer.is_some() { ("verified", "") } else { ("checked", ", as it says itself") };
+        let (verb, proof) =
+            if self.signer.is_some() { ("verified", "") } else { ("checked", ", as it says itself") };
         write_pairs(
             out,
             &[
