@@ -79,7 +79,7 @@ impl Guest {
     /// The operation's argument is the length of its input.
     fn call_with(&mut self, operation: u16, mut input: Vec<u8>) -> Result<i32, Trap> {
         let deadline = Deadline::after(&*self.clock, self.timeout);
-        self.instance.context().begin(Phase::Operation, &mut input, deadline, Arc::from([]));
+        self.instance.context().begin(Phase::Operation, &mut input, deadline, &Arc::from([]));
         let result = self.instance.call(Entry::Operation(operation));
         self.instance.context().end(&mut Vec::new(), &mut Vec::new());
         result
