@@ -144,7 +144,7 @@ impl std::str::FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     /// The largest unit that divides it, so that what is printed reads back as the same number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, scale): &&(&str, u64)| self.0 != 0 && self.0 % scale == 0;
+        let fits = |(_, scale): &&(&str, u64)| self.0 != 0 && self.0.is_multiple_of(*scale);
         let (unit, scale) = SIZES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / scale)
     }
@@ -170,7 +170,7 @@ impl std::str::FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.as_nanos();
-        let fits = |(_, scale): &&(&str, u64)| ns != 0 && ns % u128::from(*scale) == 0;
+        let fits = |(_, scale): &&(&str, u64)| ns != 0 && ns.is_multiple_of(u128::from(*scale));
         let (unit, scale) =
             TIMES.iter().filter(fits).max_by_key(|u| u.1).copied().unwrap_or(("s", 1_000_000_000));
         write!(f, "{}{unit}", ns / u128::from(scale))

@@ -1,6 +1,8 @@
 //! What every ForgeOne crate shares: who acts, what went wrong, how configuration is read, how bytes are
 //! hashed and signed, what is measured, and what is recorded. Knows nothing of plugins or engines.
 
+#![deny(unsafe_code)]
+
 pub mod audit;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,7 @@ pub mod attestation;
 pub mod config;
 pub mod extension;
 pub mod keys;
+pub mod ledger;
 pub mod lifecycle;
 pub mod loader;
 pub mod metrics;
@@ -20,10 +21,15 @@ pub mod store;
 pub mod syscall;
 pub mod workshop;
 
+pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use ledger::{AuditSource, ClassRow, letter as class_letter, record_classes};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
-pub use registry::{InstallReport, ManagerBuilder, PluginManager, PluginStatus, Probe};
+pub use registry::{
+    InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
+};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign, verify,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
+    verify,
 };

@@ -128,6 +128,19 @@ impl StateCell {
             Err(from) => Err(WrongMove { from: PluginState::from_number(from), to }),
         }
     }
+    /// Moves from one state to another, if it is the one now and the table has the move.
+    ///
+    /// # Errors
+    /// [`WrongMove`] naming the state now; it is unchanged then.
+    pub fn advance_from(&self, from: PluginState, to: PluginState) -> Result<(), WrongMove> {
+        if !from.next().contains(&to) {
+            return Err(WrongMove { from, to });
+        }
+        match self.0.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(now) => Err(WrongMove { from: PluginState::from_number(now), to }),
+        }
+    }
     /// Whether the table has the move from the state now.
     ///
     /// # Errors
@@ -146,10 +159,33 @@ mod tests {
     fn a_life_runs_through_the_table() {
         use PluginState as S;
         let cell = StateCell::new(S::Created);
-        for to in [S::Initializing, S::Ready, S::Running, S::Paused, S::Running, S::Stopping, S::Stopped, S::Unloaded] {
+        for to in [
+            S::Initializing,
+            S::Ready,
+            S::Running,
+            S::Paused,
+            S::Running,
+            S::Stopping,
+            S::Stopped,
+            S::Unloaded,
+        ] {
             cell.advance(to).unwrap();
         }
         assert_eq!(cell.get(), S::Unloaded);
+    }
+
+    #[test]
+    fn a_move_from_a_state_it_has_left_is_an_error() {
+        use PluginState as S;
+        let cell = StateCell::new(S::Stopping);
+        assert_eq!(
+            cell.advance_from(S::Running, S::Failed),
+            Err(WrongMove { from: S::Stopping, to: S::Failed })
+        );
+        assert_eq!(cell.advance_from(S::Stopping, S::Running).unwrap_err().from, S::Stopping);
+        assert_eq!(cell.get(), S::Stopping);
+        cell.advance_from(S::Stopping, S::Failed).unwrap();
+        assert_eq!(cell.get(), S::Failed);
     }
 
     #[test]
@@ -166,7 +202,9 @@ mod tests {
                     Err(wrong) => {
                         assert_eq!(wrong, WrongMove { from, to });
                         assert_eq!(cell.get(), from);
-                        assert!(wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name()));
+                        assert!(
+                            wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name())
+                        );
                     }
                 }
             }

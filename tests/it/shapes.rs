@@ -2,6 +2,7 @@
 
 use forgeone_tests::{Engine, Environment, Ran, Wat, World, lifecycle};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A development home with `good` in it.
 fn with_good() -> World {
@@ -19,9 +20,21 @@ fn bad() -> Vec<u8> {
     Wat::new("bad", &["status", "trap", "spin"], &format!("{}{body}", lifecycle())).package()
 }
 
+/// The same value with the keys of its objects in order: their order says nothing.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<String, Value> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            map.into_iter().collect()
+        }
+        Value::Array(list) => list.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
 /// Digests, identifiers, times and places differ from run to run; everything else is promised.
 fn snapshot(name: &str, ran: &Ran, world: &World) {
-    let json = serde_json::to_string_pretty(&ran.json()).expect("JSON");
+    let json = serde_json::to_string_pretty(&sorted(ran.json())).expect("JSON");
     let json = json.replace(world.path("").to_str().expect("UTF-8 path"), "[DIR]/");
     insta::with_settings!({
         prepend_module_to_snapshot => false,
@@ -29,8 +42,7 @@ fn snapshot(name: &str, ran: &Ran, world: &World) {
             (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[UUID]"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
-            (r#""(compiled_ms|memory_bytes|package_bytes|bytes|mono_ns|size)": \d+"#, r#""$1": [NUMBER]"#),
-            (r#""(hash|prev|root|leaf|boot|key)": "[^"]+""#, r#""$1": "[VALUE]""#),
+            (r#""(compiled_ms|memory_bytes|bytes)": \d+"#, r#""$1": [NUMBER]"#),
             (r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", "[CERTIFICATE]"),
         ],
     }, { insta::assert_snapshot!(name, json); });
@@ -76,7 +88,8 @@ fn a_policy_that_does_not_fit_the_schema_is_named() {
 fn a_damaged_log_fails_with_eight() {
     let world = with_good();
     let segments = world.files_below("audit");
-    let (path, bytes) = segments.iter().find(|(p, _)| p.extension().is_some_and(|e| e == "jsonl")).expect("a segment");
+    let (path, bytes) =
+        segments.iter().find(|(p, _)| p.extension().is_some_and(|e| e == "jsonl")).expect("a segment");
     let mut changed = bytes.clone();
     changed[20] ^= 1;
     std::fs::write(path, changed).unwrap();
@@ -108,8 +121,8 @@ fn an_error_is_one_object_on_stdout_with_json() {
         let failed = world.run(line).exits(code);
         assert_eq!(failed.stderr, "", "{failed}");
         let error = failed.json()["error"].as_object().expect("an error").clone();
-        let keys: Vec<&str> = error.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["class", "code", "help", "message", "reasons"]);
+        let keys: BTreeSet<&str> = error.keys().map(String::as_str).collect();
+        assert_eq!(keys, BTreeSet::from(["class", "code", "help", "message", "reasons"]), "{failed}");
     }
 }
 
@@ -170,10 +183,17 @@ fn nothing_is_coloured_where_nobody_looks() {
 fn json_of_packages_and_keys() {
     let world = World::new(Environment::Staging, Engine::Wasmtime);
     snapshot("keys-init", &world.run(&["keys", "init", "--name", "house", "--json"]).ok(), &world);
-    snapshot("keys-issue", &world.run(&["keys", "issue", "acme", "--packages", "go*", "--json"]).ok(), &world);
+    snapshot(
+        "keys-issue",
+        &world.run(&["keys", "issue", "acme", "--packages", "go*", "--json"]).ok(),
+        &world,
+    );
     snapshot("keys-list", &world.run(&["keys", "list", "--json"]).ok(), &world);
     snapshot("keys-export", &world.run(&["keys", "export", "acme", "--json"]).ok(), &world);
-    world.write("source/plugin.toml", "[plugin]\nname = \"good\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n");
+    world.write(
+        "source/plugin.toml",
+        "[plugin]\nname = \"good\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n",
+    );
     world.write("source/plugin.wasm", Wat::new("good", &[], lifecycle()).module());
     snapshot("pack", &world.run(&["pack", "source", "-o", "p.forgepkg", "--json"]).ok(), &world);
     snapshot("sign", &world.run(&["sign", "p.forgepkg", "--publisher", "acme", "--json"]).ok(), &world);
@@ -206,7 +226,9 @@ fn json_of_policy_and_audit() {
     assert!(verified["records"].as_u64().is_some_and(|n| n > 0), "{verified}");
     let tail = world.run(&["audit", "tail", "-n", "1", "--json"]).ok().json();
     let record = tail["records"][0].as_object().expect("a record");
-    for field in ["v", "seq", "t", "mono_ns", "node", "boot", "type", "outcome", "actor", "action", "resource", "prev"] {
+    for field in
+        ["v", "seq", "t", "mono_ns", "node", "boot", "type", "outcome", "actor", "action", "resource", "prev"]
+    {
         assert!(record.contains_key(field), "no {field}: {tail}");
     }
     let seq = record["seq"].to_string();

@@ -141,6 +141,9 @@ impl Cert {
     pub(super) fn raw_subject(&self) -> &x509_cert::name::RdnSequence {
         &self.parsed.tbs_certificate.subject
     }
+    pub(super) fn raw_issuer(&self) -> &x509_cert::name::RdnSequence {
+        &self.parsed.tbs_certificate.issuer
+    }
     pub(super) fn subject_key_id(&self) -> Option<Vec<u8>> {
         let found = self.parsed.tbs_certificate.get::<x509_cert::ext::pkix::SubjectKeyIdentifier>();
         found.ok().flatten().map(|(_, id)| id.0.as_bytes().to_vec())

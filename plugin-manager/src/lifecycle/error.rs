@@ -3,7 +3,7 @@
 use crate::plugin::{PluginState, WrongMove};
 use crate::runtime::{RuntimeError, Trap};
 use common::audit::AuditError;
-use common::error::{Code, Coded, codes};
+use common::error::{Code, Coded, ErrorClass, codes};
 use std::fmt;
 
 /// Which function of the plugin was running.
@@ -44,6 +44,8 @@ pub enum LifecycleError {
         plugin: String,
         /// Its state.
         state: PluginState,
+        /// Why, when it failed.
+        failure: Option<String>,
     },
     /// The manifest declares no such operation.
     #[error("plugin {plugin} has no operation {operation}")]
@@ -91,12 +93,14 @@ pub enum LifecycleError {
         limit: usize,
     },
     /// Instances were dropped too often in a minute; the plugin is `Failed`.
-    #[error("plugin {plugin} lost {restarts} instances within a minute")]
+    #[error("plugin {plugin} lost {restarts} instances within a minute; the last: {last}")]
     RestartBudget {
         /// The plugin.
         plugin: String,
         /// How many.
         restarts: usize,
+        /// What the last one was lost to.
+        last: String,
     },
     /// No instance could be made.
     #[error("plugin {plugin} cannot be instantiated")]
@@ -127,6 +131,45 @@ pub enum LifecycleError {
     },
 }
 
+impl LifecycleError {
+    /// Whether the plugin itself is at fault, so that it is to stay `Failed`: not when the host, its log or its
+    /// disk failed, and not when the caller left no time or came too deep.
+    pub fn blames_plugin(&self) -> bool {
+        let unentered = matches!(self.trap(), Some(Trap::Late | Trap::Nested));
+        !unentered && matches!(self.code().class, ErrorClass::Plugin | ErrorClass::Limit)
+    }
+
+    /// The trap behind it, when there is one.
+    pub(super) const fn trap(&self) -> Option<&Trap> {
+        match self {
+            Self::Trapped { trap, .. }
+            | Self::Instantiate { source: RuntimeError::Instantiate(trap), .. } => Some(trap),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the plugin's refusal to load its saved state.
+    pub(super) fn is_of_state_load(&self) -> bool {
+        let (Self::Status { when, .. } | Self::Trapped { when, .. }) = self else { return false };
+        *when == When::Function(STATE_LOAD) && self.blames_plugin()
+    }
+
+    /// What it says, with its causes.
+    pub fn told(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+/// The export that loads a saved state.
+pub(super) const STATE_LOAD: &str = "state_load";
+
 fn said(failure: &Option<String>) -> String {
     failure.as_deref().map_or(String::new(), |text| format!(": {text}"))
 }
@@ -145,6 +188,13 @@ impl Coded for LifecycleError {
             Self::Instantiate { source, .. } => source.code(),
             Self::Unrecorded { source, .. } => source.code(),
             Self::Vault { .. } => &codes::E0002,
+        }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
+            _ => Vec::new(),
         }
     }
 }

@@ -1,193 +1,194 @@
 //! One plugin through its states. Steps are taken one at a time; calls run beside one another as far as the
 //! plugin's instances allow.
 
+use super::blueprint::Blueprint;
 use super::budget::{RESTARTS, RestartBudget, Spent};
 use super::error::{LifecycleError, When};
-use super::pool::{Checkout, Pool};
-use super::record::{Recorder, Weight};
+use super::pool::{Lease, NoInstance, Pool};
+use super::record::{Recorder, Weight, cause};
+use super::service::{Live, Occasion, Service};
 use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
-use crate::runtime::{CallOutcome, CompiledModule, Engine, Entry, Execution, ExportPlan, Lifecycle, Terms, Trap};
+use crate::runtime::{EngineKind, Lifecycle, Terms, Trap};
 use crate::sandbox::{InstanceMode, Limits};
-use crate::syscall::SyscallPort;
-use common::audit::{Actor, AuditLog, Tally};
-use common::clock::{Clock, Deadline};
+use common::audit::Actor;
+use common::clock::Deadline;
 use common::identity::{IdentityContext, PluginId, PluginIdentity};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Makes the port of the instance with this number.
-pub type PortMaker = Box<dyn Fn(u64) -> Box<dyn SyscallPort> + Send + Sync>;
-
-/// Where a plugin's saved state is kept between instances.
-pub trait StateVault: Send + Sync {
-    /// The state saved last.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn load(&self) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>>;
-    /// Keeps a state.
-    ///
-    /// # Errors
-    /// When it cannot be kept; the one before is then still there.
-    fn save(&self, state: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
-}
-
-/// Everything a plugin needs to be brought up.
-pub struct Blueprint {
-    /// Who it is; instances get their own numbers.
-    pub identity: PluginIdentity,
-    /// The engine it runs on.
-    pub engine: Arc<dyn Engine>,
-    /// Its module, compiled by that engine.
-    pub module: CompiledModule,
-    /// The exports that may be called.
-    pub plan: ExportPlan,
-    /// Names of its operations, in the order of the plan.
-    pub operations: Vec<String>,
-    /// The limits of each instance.
-    pub limits: Limits,
-    /// How instances are kept.
-    pub mode: InstanceMode,
-    /// How many instances there may be at once.
-    pub max_instances: usize,
-    /// Makes ports.
-    pub ports: PortMaker,
-    /// Where its life is recorded.
-    pub audit: AuditLog,
-    /// The clock of its deadlines.
-    pub clock: Arc<dyn Clock>,
-    /// Its counters.
-    pub metrics: Arc<PluginMetrics>,
-    /// Where its state is kept.
-    pub vault: Arc<dyn StateVault>,
-}
-
-impl fmt::Debug for Blueprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blueprint").field("identity", &self.identity).finish_non_exhaustive()
-    }
-}
-
-/// One instance with its counters.
-struct Live {
-    execution: Execution,
-    calls: Vec<Tally>,
-}
+/// How much longer than the plugin's timeout a step waits for calls in flight: an engine ends a call at its
+/// deadline, and needs a moment for it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// One plugin, through its states.
 pub struct ManagedPlugin {
-    blueprint: Blueprint,
-    name: String,
+    service: Service,
     state: StateCell,
     recorder: Recorder,
+    /// INVARIANT: the state is looked at under the pool's lock before an instance is lent, and steps that end
+    /// service change the state before they look at the pool. So no call runs on an instance such a step handles.
     pool: Pool<Live>,
     /// Held while a step is taken; holds the instance between `initialize` and `start`.
-    steps: Mutex<Option<Live>>,
+    steps: Mutex<Option<Candidate>>,
     budget: Mutex<RestartBudget>,
-    failure: Mutex<Option<String>>,
-    instances: AtomicU64,
+    failure: Mutex<Option<Failure>>,
     no_chain: Arc<[PluginId]>,
+}
+
+/// An instance on its way into service.
+struct Candidate {
+    live: Live,
+    /// Whether the plugin was `Failed` before: then a saved state it refuses to load does not keep it down.
+    again: bool,
+}
+
+/// Why the plugin is `Failed`.
+#[derive(Debug, Clone)]
+enum Failure {
+    /// By its own fault.
+    OfPlugin(String),
+    /// The host, its log or its disk failed: the plugin may well run the next time.
+    OfHost(String),
 }
 
 impl fmt::Debug for ManagedPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManagedPlugin").field("name", &self.name).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("ManagedPlugin")
+            .field("name", &self.service.name)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
 impl ManagedPlugin {
     /// A plugin that stands in this state (`Created` when new) and has no instance.
     pub fn new(blueprint: Blueprint, state: PluginState) -> Self {
-        let name = blueprint.identity.name.to_string();
-        let actor = Actor::new(&IdentityContext::plugin(blueprint.identity.clone()));
-        let recorder = Recorder::new(blueprint.audit.clone(), actor, name.clone());
+        let recorder = Recorder {
+            audit: blueprint.audit.clone(),
+            actor: Actor::new(&IdentityContext::plugin(blueprint.identity.clone())),
+            name: blueprint.identity.name.to_string(),
+            metrics: blueprint.metrics.clone(),
+        };
         let max = if blueprint.mode == InstanceMode::Shared { 1 } else { blueprint.max_instances.max(1) };
         Self {
-            name,
+            service: Service::new(blueprint),
             state: StateCell::new(state),
             recorder,
             pool: Pool::new(max),
             steps: Mutex::new(None),
             budget: Mutex::default(),
             failure: Mutex::default(),
-            instances: AtomicU64::new(0),
             no_chain: Arc::from([]),
-            blueprint,
         }
     }
 
     /// Who it is.
     pub fn identity(&self) -> &PluginIdentity {
-        &self.blueprint.identity
+        &self.service.blueprint.identity
     }
     /// The state it is in.
     pub fn state(&self) -> PluginState {
         self.state.get()
     }
-    /// Why it is `Failed`, when it is.
+    /// Why it is `Failed`; `None` in every other state.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().clone()
+        let (Failure::OfPlugin(text) | Failure::OfHost(text)) = self.failed_by()?;
+        Some(text)
+    }
+    /// Why it is `Failed`, when that is its own fault and is to outlast this process.
+    pub fn own_failure(&self) -> Option<String> {
+        match self.failed_by()? {
+            Failure::OfPlugin(text) => Some(text),
+            Failure::OfHost(_) => None,
+        }
+    }
+    fn failed_by(&self) -> Option<Failure> {
+        let failure = self.failure.lock();
+        (self.state() == PluginState::Failed).then(|| failure.clone()).flatten()
     }
     /// Its limits.
     pub fn limits(&self) -> &Limits {
-        &self.blueprint.limits
+        &self.service.blueprint.limits
+    }
+    /// The engine it runs on.
+    pub fn engine(&self) -> EngineKind {
+        self.service.blueprint.engine.kind()
     }
     /// Its counters.
     pub fn metrics(&self) -> &Arc<PluginMetrics> {
-        &self.blueprint.metrics
+        &self.service.blueprint.metrics
     }
-    /// The index of an operation.
+    /// The index of an operation. A name it does not have is recorded.
     ///
     /// # Errors
     /// [`LifecycleError::NoOperation`].
     pub fn operation(&self, name: &str) -> Result<u16, LifecycleError> {
-        let index = self.blueprint.operations.iter().position(|o| o == name).and_then(|i| u16::try_from(i).ok());
-        index.ok_or_else(|| LifecycleError::NoOperation { plugin: self.name.clone(), operation: name.to_owned() })
+        let names = &self.service.blueprint.operations;
+        let index = names.iter().position(|o| o == name).and_then(|i| u16::try_from(i).ok());
+        index.ok_or_else(|| {
+            let operation = name.chars().take(80).collect();
+            let error = LifecycleError::NoOperation { plugin: self.service.name.clone(), operation };
+            self.recorder.failure(&error);
+            error
+        })
     }
 
-    /// `_initialize` and `init`: to `Ready`.
+    /// `_initialize` and `init`: to `Ready`. `chain` are the plugins whose calls led here.
     ///
     /// # Errors
-    /// [`LifecycleError`]; the plugin is `Failed` when it is the plugin's fault.
-    pub fn initialize(&self) -> Result<(), LifecycleError> {
+    /// [`LifecycleError`]. The plugin is `Failed` then, unless it was the first record that could not be made.
+    pub fn initialize(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
         let mut slot = self.steps.lock();
+        let again = self.state() == PluginState::Failed;
         self.step(PluginState::Initializing, "asked to start")?;
         self.budget.lock().reset();
         *self.failure.lock() = None;
-        for stopped in self.pool.drain() {
-            drop(stopped);
-        }
-        let began = self.blueprint.clock.mono_ns();
-        let live = self.make().and_then(|mut live| self.init(&mut live).map(|()| live));
-        let live = live.map_err(|e| self.fail(e))?;
-        let took = self.blueprint.clock.mono_ns().saturating_sub(began);
-        self.blueprint.metrics.instance(std::time::Duration::from_nanos(took));
-        *slot = Some(live);
-        self.step(PluginState::Ready, "init returned 0").map_err(|e| self.fail(e))
+        drop((slot.take(), self.pool.abandon()));
+        let began = self.now_ns();
+        let live = self.service.initialized(self.unhurried(chain)).map_err(|e| self.fail(e))?;
+        self.metrics().instance(Duration::from_nanos(self.now_ns().saturating_sub(began)));
+        self.step(PluginState::Ready, "init returned 0").map_err(|e| self.fail(e))?;
+        *slot = Some(Candidate { live, again });
+        Ok(())
     }
 
     /// `start`, and `state_load` of the state saved last: to `Running`.
     ///
+    /// A plugin that was `Failed` and refuses its saved state now is brought up without it, and the state is
+    /// forgotten, recorded first. In every other case the state is kept.
+    ///
     /// # Errors
-    /// [`LifecycleError`]; the plugin is `Failed` when it is the plugin's fault.
-    pub fn start(&self) -> Result<(), LifecycleError> {
+    /// [`LifecycleError`]. The plugin is `Failed` then, unless the state table does not have the move.
+    pub fn start(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
         let mut slot = self.steps.lock();
-        self.may(PluginState::Running)?;
-        if self.state() == PluginState::Paused {
-            return Err(self.wrong(WrongMove { from: PluginState::Paused, to: PluginState::Initializing }));
-        }
-        let started = match slot.take() {
-            Some(mut live) => self.begin_service(&mut live).map(|()| live),
-            None => Err(self.wrong(WrongMove { from: self.state(), to: PluginState::Running })),
+        let from = self.state();
+        let Some(candidate) = slot.take().filter(|_| from == PluginState::Ready) else {
+            return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         };
-        let live = started.map_err(|e| self.fail(e))?;
-        self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))?;
-        self.pool.enlist();
-        self.release(live);
-        Ok(())
+        let live = self.into_service(candidate, chain).map_err(|e| self.fail(e))?;
+        if self.service.blueprint.mode == InstanceMode::Fresh {
+            drop(live);
+        } else {
+            self.pool.add(live);
+        }
+        self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))
+    }
+
+    fn into_service(&self, candidate: Candidate, chain: &Arc<[PluginId]>) -> Result<Live, LifecycleError> {
+        let Candidate { mut live, again } = candidate;
+        match self.service.begin(&mut live, self.unhurried(chain)) {
+            Ok(()) => Ok(live),
+            Err(error) if again && error.is_of_state_load() => {
+                drop(live);
+                self.recorder.failure(&error);
+                self.service.discard_state(&self.recorder)?;
+                self.service.in_service(self.unhurried(chain))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Calls in flight finish, new ones are refused; then `pause` on each instance.
@@ -197,20 +198,25 @@ impl ManagedPlugin {
     pub fn pause(&self) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         self.protect(PluginState::Paused, "asked to pause")?;
+        self.pool.wake();
         self.each_idle(Lifecycle::Pause)
     }
 
     /// `resume` on each instance; then calls are answered again.
     ///
     /// # Errors
-    /// [`LifecycleError`]; the plugin stays `Paused`.
+    /// [`LifecycleError`]; the plugin stays `Paused`, and an instance that trapped is dropped.
     pub fn resume(&self) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
-        if self.state() != PluginState::Paused {
-            return Err(self.wrong(WrongMove { from: self.state(), to: PluginState::Running }));
+        let from = self.state();
+        if from != PluginState::Paused {
+            return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         }
         self.each_idle(Lifecycle::Resume)?;
-        self.step(PluginState::Running, "asked to resume")
+        self.step(PluginState::Running, "asked to resume").inspect_err(|_| {
+            // What was resumed and stays paused is told so; what that returns is recorded there.
+            drop(self.each_idle(Lifecycle::Pause));
+        })
     }
 
     /// New calls are refused, calls in flight finish until the plugin's timeout; then `state_save` and `stop`.
@@ -220,22 +226,17 @@ impl ManagedPlugin {
     pub fn stop(&self) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         self.protect(PluginState::Stopping, "asked to stop")?;
-        if self.pool.quiet(self.deadline(), &*self.blueprint.clock) > 0 {
-            return Err(self.fail(LifecycleError::Busy { plugin: self.name.clone() }));
-        }
-        let mut kept = Vec::new();
-        let mut failed = None;
+        self.pool.wake();
+        self.quiet().map_err(|e| self.fail(e))?;
+        let (mut kept, mut ended) = (Vec::new(), Ok(()));
         for mut live in self.pool.drain() {
-            match self.end_service(&mut live) {
-                Ok(()) => kept.push(live),
-                Err(e) => failed = failed.or(Some(e)),
-            }
+            let done = self.service.end(&mut live, self.unhurried(&self.no_chain));
+            kept.extend(live.execution.is_alive().then_some(live));
+            ended = ended.and(done);
         }
-        if let Some(e) = failed {
-            return Err(self.fail(e));
-        }
+        ended.map_err(|e| self.fail(e))?;
         self.protect(PluginState::Stopped, "stop returned 0")?;
-        kept.into_iter().for_each(|live| self.keep(live));
+        kept.into_iter().for_each(|live| self.pool.add(live));
         Ok(())
     }
 
@@ -247,238 +248,202 @@ impl ManagedPlugin {
         let _slot = self.steps.lock();
         self.may(PluginState::Unloaded)?;
         for mut live in self.pool.drain() {
-            if let Err(e) = self.function(&mut live, Lifecycle::Unload) {
-                self.recorder.failure(&e, &When::Function(Lifecycle::Unload.name()));
-            }
+            let done = self.service.function(&mut live, Lifecycle::Unload, self.unhurried(&self.no_chain));
+            drop(done.inspect_err(|e| self.recorder.failure(e)));
         }
         self.step(PluginState::Unloaded, "asked to remove")
     }
 
-    /// Calls an operation. `input` is lent to the instance and given back; `output` is replaced by the result.
+    /// Calls an operation. `input` is lent to the instance and given back; `output` is replaced by the result,
+    /// and empty when there is none. The call ends at the deadline of `terms` or after the plugin's own timeout,
+    /// whichever is first; making an instance for it is part of it. `epoch` is the policy epoch in which the
+    /// caller was allowed to call.
     ///
     /// # Errors
-    /// [`LifecycleError`]; the call's failure is recorded.
+    /// [`LifecycleError`]; it is recorded.
     pub fn call(
         &self,
         operation: u16,
         input: &mut Vec<u8>,
         output: &mut Vec<u8>,
         terms: Terms<'_>,
+        epoch: u64,
     ) -> Result<(), LifecycleError> {
-        let state = self.state();
-        if state != PluginState::Running {
-            return Err(LifecycleError::NotRunning { plugin: self.name.clone(), state });
-        }
-        let limit = self.blueprint.limits.payload_bytes;
-        if input.len() > limit {
-            return Err(LifecycleError::Input { bytes: input.len(), limit });
-        }
-        let mut live = self.checkout(terms.deadline)?;
-        let clock = &self.blueprint.clock;
-        let began = clock.coarse_ms();
-        let outcome = live.execution.operation(operation, input, output, terms);
-        let good = matches!(outcome, Ok(CallOutcome { status: 0, .. }));
-        let counted = match live.calls.get_mut(usize::from(operation)) {
-            Some(tally) => tally.hit(0, good, clock.coarse_ms().saturating_sub(began)),
-            None => Ok(()),
-        };
-        self.blueprint.metrics.call(!good);
-        self.settle(live, operation, outcome)?;
-        counted.map_err(|source| LifecycleError::Unrecorded { plugin: self.name.clone(), source })
-    }
-
-    /// A deadline for one function, from now.
-    pub fn deadline(&self) -> Deadline {
-        Deadline::after(&*self.blueprint.clock, self.blueprint.limits.timeout)
-    }
-
-    /// After a call: the instance goes back, or is dropped; a failure is recorded and counted.
-    fn settle(&self, live: Live, operation: u16, outcome: Result<CallOutcome, Trap>) -> Result<(), LifecycleError> {
-        let plugin = || self.name.clone();
-        let when = || {
-            let name = self.blueprint.operations.get(usize::from(operation)).cloned().unwrap_or_default();
-            When::Operation(name)
-        };
-        let error = match outcome {
-            Ok(CallOutcome { status: 0, .. }) => {
-                self.release(live);
-                return Ok(());
-            }
-            Ok(CallOutcome { status, failure }) => {
-                self.release(live);
-                LifecycleError::Status { plugin: plugin(), when: when(), status, failure }
-            }
-            Err(trap) => {
-                drop(live);
-                LifecycleError::Trapped { plugin: plugin(), when: when(), trap }
-            }
-        };
-        self.recorder.failure(&error, &when());
-        if matches!(error, LifecycleError::Trapped { .. }) {
-            self.instance_lost();
-        }
-        Err(error)
-    }
-
-    fn instance_lost(&self) {
-        self.blueprint.metrics.trap();
-        self.pool.lost();
-        let spent = self.budget.lock().lose(self.blueprint.clock.coarse_ms());
-        if spent == Spent::All {
-            drop(self.fail(LifecycleError::RestartBudget { plugin: self.name.clone(), restarts: RESTARTS }));
-        }
-    }
-
-    /// A free instance, or a new one in service.
-    fn checkout(&self, deadline: Deadline) -> Result<Live, LifecycleError> {
-        match self.pool.take(deadline, &*self.blueprint.clock) {
-            Checkout::Idle(live) => Ok(live),
-            Checkout::Busy => Err(LifecycleError::Busy { plugin: self.name.clone() }),
-            Checkout::Make => self.new_in_service().inspect_err(|error| {
-                self.recorder.failure(error, &When::Function("init"));
-                self.instance_lost();
-            }),
-        }
-    }
-
-    fn new_in_service(&self) -> Result<Live, LifecycleError> {
-        let began = self.blueprint.clock.mono_ns();
-        let mut live = self.make()?;
-        self.init(&mut live)?;
-        self.begin_service(&mut live)?;
-        let took = self.blueprint.clock.mono_ns().saturating_sub(began);
-        self.blueprint.metrics.instance(std::time::Duration::from_nanos(took));
-        Ok(live)
-    }
-
-    /// Back to the pool; a fresh instance ends with its call.
-    fn release(&self, mut live: Live) {
-        self.blueprint.metrics.memory(live.execution.usage().memory_bytes);
-        if self.blueprint.mode == InstanceMode::Fresh {
-            drop(live);
-            self.pool.lost();
-        } else {
-            self.pool.give_back(live);
-        }
-    }
-
-    /// Back to the pool after a drain.
-    fn keep(&self, live: Live) {
-        self.pool.enlist();
-        self.pool.give_back(live);
-    }
-
-    fn make(&self) -> Result<Live, LifecycleError> {
-        let b = &self.blueprint;
-        let number = self.instances.fetch_add(1, Ordering::Relaxed) + 1;
-        let port = (b.ports)(number);
-        let execution = Execution::new(&*b.engine, &b.module, &b.plan, &b.limits, port, self.terms())
-            .map_err(|source| LifecycleError::Instantiate { plugin: self.name.clone(), source })?;
-        let mut identity = b.identity.clone();
-        identity.instance = number;
-        let actor = Actor::new(&IdentityContext::plugin(identity));
-        let tally = |name: &String| b.audit.tally(&actor, &format!("call:{name}"), "operation");
-        Ok(Live { execution, calls: b.operations.iter().map(tally).collect() })
-    }
-
-    /// A function of the plugin's own has its own deadline and no caller.
-    fn terms(&self) -> Terms<'_> {
-        Terms { deadline: self.deadline(), chain: &self.no_chain }
-    }
-
-    fn init(&self, live: &mut Live) -> Result<(), LifecycleError> {
-        let done = live.execution.initialize(self.terms());
-        self.judged(When::Function("_initialize"), done)?;
-        self.function(live, Lifecycle::Init)
-    }
-
-    /// `start`, then the saved state for a shared instance that can load it.
-    fn begin_service(&self, live: &mut Live) -> Result<(), LifecycleError> {
-        self.function(live, Lifecycle::Start)?;
-        if self.blueprint.mode != InstanceMode::Shared || !live.execution.has(Entry::StateLoad) {
-            return Ok(());
-        }
-        let loaded = self.blueprint.vault.load().map_err(|source| self.vault_error(source))?;
-        let Some(mut state) = loaded else { return Ok(()) };
-        let done = live.execution.state_load(&mut state, self.terms());
-        self.judged(When::Function("state_load"), done)
-    }
-
-    /// The state of a shared instance that can save it, then `stop`.
-    fn end_service(&self, live: &mut Live) -> Result<(), LifecycleError> {
-        if self.blueprint.mode == InstanceMode::Shared && live.execution.has(Entry::StateSave) {
-            let mut state = Vec::new();
-            let done = live.execution.state_save(&mut state, self.terms());
-            self.judged(When::Function("state_save"), done)?;
-            self.blueprint.vault.save(&state).map_err(|source| self.vault_error(source))?;
-        }
-        self.function(live, Lifecycle::Stop)
-    }
-
-    fn vault_error(&self, source: Box<dyn std::error::Error + Send + Sync>) -> LifecycleError {
-        LifecycleError::Vault { plugin: self.name.clone(), source }
-    }
-
-    fn function(&self, live: &mut Live, function: Lifecycle) -> Result<(), LifecycleError> {
-        let done = live.execution.lifecycle(function, self.terms());
-        self.judged(When::Function(function.name()), done)
-    }
-
-    fn judged(&self, when: When, done: Result<CallOutcome, Trap>) -> Result<(), LifecycleError> {
-        let plugin = self.name.clone();
-        match done {
-            Ok(CallOutcome { status: 0, .. }) => Ok(()),
-            Ok(CallOutcome { status, failure }) => Err(LifecycleError::Status { plugin, when, status, failure }),
-            Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
-        }
-    }
-
-    /// Runs a function on every instance once none is lent out. One that fails is dropped and recorded.
-    fn each_idle(&self, function: Lifecycle) -> Result<(), LifecycleError> {
-        if self.pool.quiet(self.deadline(), &*self.blueprint.clock) > 0 {
-            return Err(LifecycleError::Busy { plugin: self.name.clone() });
-        }
-        let mut failed = None;
-        for mut live in self.pool.drain() {
-            let done = self.function(&mut live, function);
-            match done {
-                Ok(()) => self.keep(live),
-                Err(e) => {
-                    self.recorder.failure(&e, &When::Function(function.name()));
-                    failed = failed.or(Some(e));
+        let done = self.attempt(operation, (input, output), terms, epoch);
+        match &done {
+            Ok(()) => self.metrics().call(false),
+            Err(error) => {
+                output.clear();
+                self.recorder.failure(error);
+                if !matches!(error, LifecycleError::NotRunning { .. }) {
+                    self.metrics().call(true);
                 }
             }
         }
-        failed.map_or(Ok(()), Err)
+        done
+    }
+
+    fn attempt(
+        &self,
+        operation: u16,
+        (input, output): (&mut Vec<u8>, &mut Vec<u8>),
+        terms: Terms<'_>,
+        epoch: u64,
+    ) -> Result<(), LifecycleError> {
+        let limit = self.limits().payload_bytes;
+        if input.len() > limit {
+            return Err(LifecycleError::Input { bytes: input.len(), limit });
+        }
+        let own = self.deadline();
+        let hurried = terms.deadline < own;
+        let terms = Terms { deadline: own.min(terms.deadline), chain: terms.chain };
+        let mut lease = self.lease(terms.deadline)?;
+        let on = Occasion { until: terms.deadline, chain: terms.chain };
+        let live = match lease.or_make(|| self.service.in_service(on)) {
+            Ok(live) => live,
+            Err(error) => {
+                drop(lease);
+                self.lost_to(&error, hurried);
+                return Err(error);
+            }
+        };
+        let clock = &self.service.blueprint.clock;
+        let began = clock.coarse_ms();
+        let outcome = live.execution.operation(operation, input, output, terms);
+        let good = matches!(&outcome, Ok(done) if done.status == 0);
+        let counted = match live.calls.get_mut(usize::from(operation)) {
+            Some(tally) => tally.hit(epoch, good, clock.coarse_ms().saturating_sub(began)),
+            None => Ok(()),
+        };
+        let alive = live.execution.is_alive();
+        self.settle(lease);
+        if good {
+            return counted
+                .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source });
+        }
+        let when = self.service.blueprint.operations.get(usize::from(operation));
+        let judged = self.service.judged(When::Operation(when.cloned().unwrap_or_default()), outcome);
+        // A fresh instance ends with its call, however it ends: nothing has to be restarted for it.
+        if !alive && self.service.blueprint.mode != InstanceMode::Fresh {
+            return judged.inspect_err(|e| self.lost_to(e, hurried));
+        }
+        judged
+    }
+
+    /// A deadline for one call, from now.
+    pub fn deadline(&self) -> Deadline {
+        self.service.deadline()
+    }
+
+    /// The right to use an instance, or to make one.
+    fn lease(&self, deadline: Deadline) -> Result<Lease<'_, Live>, LifecycleError> {
+        let clock = &*self.service.blueprint.clock;
+        let running = || self.state() == PluginState::Running;
+        self.pool.take(deadline, clock, running).map_err(|none| match none {
+            NoInstance::Busy => LifecycleError::Busy { plugin: self.service.name.clone() },
+            NoInstance::Closed => {
+                let (plugin, state) = (self.service.name.clone(), self.state());
+                LifecycleError::NotRunning { plugin, state, failure: self.failure() }
+            }
+        })
+    }
+
+    /// After a call: the instance goes back, or is dropped when it trapped or was for this call alone.
+    fn settle(&self, mut lease: Lease<'_, Live>) {
+        let Ok(live) = lease.or_make(|| Err(())) else { return };
+        self.metrics().memory(live.execution.usage().memory_bytes);
+        if live.execution.is_alive() && self.service.blueprint.mode != InstanceMode::Fresh {
+            lease.give_back();
+        }
+    }
+
+    /// An instance is gone. It counts against the plugin unless the host failed or the caller left less time
+    /// than the plugin may take.
+    fn lost_to(&self, error: &LifecycleError, hurried: bool) {
+        if error.trap().is_some_and(Trap::ends_instance) {
+            self.metrics().trap();
+        }
+        if !error.blames_plugin() || (hurried && matches!(error.trap(), Some(Trap::Deadline))) {
+            return;
+        }
+        let spent = self.budget.lock().lose(self.service.blueprint.clock.coarse_ms());
+        if spent == Spent::All {
+            let (plugin, last) = (self.service.name.clone(), error.told());
+            let spent = LifecycleError::RestartBudget { plugin, restarts: RESTARTS, last };
+            // A plugin that is being paused or stopped is already out of service.
+            self.fail_from(PluginState::Running, &spent);
+        }
+    }
+
+    /// Until no call is in flight.
+    fn quiet(&self) -> Result<(), LifecycleError> {
+        let clock = &*self.service.blueprint.clock;
+        let until = Deadline::after(clock, self.limits().timeout.saturating_add(GRACE));
+        match self.pool.quiet(until, clock) {
+            0 => Ok(()),
+            _ => Err(LifecycleError::Busy { plugin: self.service.name.clone() }),
+        }
+    }
+
+    /// Runs a function on every instance once none is lent out. What fails is recorded; an instance that trapped
+    /// is dropped.
+    fn each_idle(&self, function: Lifecycle) -> Result<(), LifecycleError> {
+        self.quiet().inspect_err(|e| self.recorder.failure(e))?;
+        let mut all = Ok(());
+        for mut live in self.pool.drain() {
+            let done = self.service.function(&mut live, function, self.unhurried(&self.no_chain));
+            let alive = live.execution.is_alive();
+            if alive {
+                self.pool.add(live);
+            }
+            if let Err(e) = &done {
+                self.recorder.failure(e);
+                if !alive {
+                    self.lost_to(e, false);
+                }
+            }
+            all = all.and(done);
+        }
+        all
     }
 
     /// The plugin is `Failed`, for this reason, which is returned.
     fn fail(&self, error: LifecycleError) -> LifecycleError {
-        if self.protect(PluginState::Failed, "see the record before").is_ok() {
-            self.recorder.failure(&error, &When::Function("lifecycle"));
-            let mut text = error.to_string();
-            if let Some(source) = std::error::Error::source(&error) {
-                text.push_str(": ");
-                text.push_str(&source.to_string());
-            }
-            *self.failure.lock() = Some(text);
-        }
+        self.fail_from(self.state(), &error);
         error
     }
 
-    /// A step that is recorded first, or not taken.
+    /// `Failed`, if it still is in this state: its instances are given up, the reason is kept and recorded.
+    fn fail_from(&self, from: PluginState, error: &LifecycleError) {
+        let mut failure = self.failure.lock();
+        if self.state.advance_from(from, PluginState::Failed).is_err() {
+            return;
+        }
+        let own = error.blames_plugin();
+        *failure = Some(if own { Failure::OfPlugin(error.told()) } else { Failure::OfHost(error.told()) });
+        drop(failure);
+        drop(self.pool.abandon());
+        self.recorder.failure(error);
+        // A protecting record is never refused.
+        drop(self.recorder.transition(from, PluginState::Failed, &cause(error), Weight::Protecting));
+    }
+
+    /// A step that is recorded first, or not taken. Taken under the lock of steps, from a state that no call
+    /// changes.
     fn step(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
+        let from = self.state();
         self.may(to)?;
-        let recorded = self.recorder.transition(self.state(), to, why, Weight::Ordinary);
-        recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.name.clone(), source })?;
-        self.state.advance(to).map(drop).map_err(|wrong| self.wrong(wrong))
+        let recorded = self.recorder.transition(from, to, why, Weight::Ordinary);
+        recorded
+            .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })?;
+        self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))
     }
 
     /// A step that protects: always taken, recorded as soon as the log can.
     fn protect(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state.advance(to).map_err(|wrong| self.wrong(wrong))?;
         let recorded = self.recorder.transition(from, to, why, Weight::Protecting);
-        recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.name.clone(), source })
+        recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })
     }
 
     fn may(&self, to: PluginState) -> Result<(), LifecycleError> {
@@ -486,6 +451,15 @@ impl ManagedPlugin {
     }
 
     fn wrong(&self, wrong: WrongMove) -> LifecycleError {
-        LifecycleError::Move { plugin: self.name.clone(), wrong }
+        LifecycleError::Move { plugin: self.service.name.clone(), wrong }
+    }
+
+    /// A step of the plugin's own: no caller's deadline.
+    const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
+        Occasion { until: Deadline::NEVER, chain }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.service.blueprint.clock.mono_ns()
     }
 }

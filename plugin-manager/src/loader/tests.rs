@@ -51,7 +51,7 @@ fn a_bundle_is_added_and_replaced_without_touching_the_rest() {
 
 #[test]
 fn what_the_tar_command_writes_is_accepted() {
-    let dir = tempfile::tempdir().unwrap();
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let package = load(&sample()).unwrap();
     for (name, file) in package.contents() {
         let path = dir.path().join(name);
@@ -60,10 +60,7 @@ fn what_the_tar_command_writes_is_accepted() {
     }
     for format in ["gnu", "ustar", "pax"] {
         for what in [&["."][..], &["assets", "plugin.wasm", "manifest.json", "plugin.toml"]] {
-            let out = dir
-                .path()
-                .join("../")
-                .join(format!("{format}-{}.forgepkg", dir.path().file_name().unwrap().display()));
+            let out = outside.path().join("made.forgepkg");
             let made = std::process::Command::new("tar")
                 .args(["-cz", &format!("--format={format}"), "-C"])
                 .arg(dir.path())
@@ -74,7 +71,6 @@ fn what_the_tar_command_writes_is_accepted() {
             let Ok(status) = made else { return };
             assert!(status.success());
             let bytes = std::fs::read(&out).unwrap();
-            std::fs::remove_file(&out).unwrap();
             let loaded = load(&bytes).unwrap_or_else(|e| panic!("{format} {what:?}: {e}"));
             assert_eq!(loaded.manifest_digest(), package.manifest_digest());
         }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Upper bounds of a histogram's buckets, in microseconds; a last bucket takes the rest.
-const BOUNDS_US: [u64; 12] = [10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+const BOUNDS_US: [u64; 12] =
+    [10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 
 /// Durations counted in fixed buckets.
 #[derive(Debug, Default)]
@@ -58,6 +59,8 @@ pub struct PluginMetrics {
     traps: AtomicU64,
     /// Instances made.
     instances: AtomicU64,
+    /// Moves from one state to another.
+    transitions: AtomicU64,
     /// Bytes of linear memory of the instance that answered last.
     memory_bytes: AtomicU64,
     /// Time from the start of a bring-up to a running instance.
@@ -72,6 +75,7 @@ pub struct PluginSample {
     pub errors: u64,
     pub traps: u64,
     pub instances: u64,
+    pub transitions: u64,
     pub memory_bytes: u64,
 }
 
@@ -90,6 +94,10 @@ impl PluginMetrics {
         self.instances.fetch_add(1, Ordering::Relaxed);
         self.startup.record(took);
     }
+    /// The plugin moved from one state to another.
+    pub fn transition(&self) {
+        self.transitions.fetch_add(1, Ordering::Relaxed);
+    }
     /// The instance that answered last has this much memory.
     pub fn memory(&self, bytes: u64) {
         self.memory_bytes.store(bytes, Ordering::Relaxed);
@@ -101,6 +109,7 @@ impl PluginMetrics {
             errors: self.errors.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
             instances: self.instances.load(Ordering::Relaxed),
+            transitions: self.transitions.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
         }
     }
@@ -109,12 +118,15 @@ impl PluginMetrics {
 /// One counter or gauge: its name, its help, its type, and how it is read from a sample.
 type Family = (&'static str, &'static str, &'static str, fn(&PluginSample) -> u64);
 
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 6] = [
     ("forgeone_plugin_calls_total", "Calls of operations.", "counter", |s| s.calls),
     ("forgeone_plugin_errors_total", "Calls that failed.", "counter", |s| s.errors),
     ("forgeone_plugin_traps_total", "Instances dropped after a trap or a deadline.", "counter", |s| s.traps),
     ("forgeone_plugin_instances_total", "Instances brought up.", "counter", |s| s.instances),
-    ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| s.memory_bytes),
+    ("forgeone_plugin_transitions_total", "Moves from one state to another.", "counter", |s| s.transitions),
+    ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| {
+        s.memory_bytes
+    }),
 ];
 
 /// The metrics of these plugins as Prometheus text. Names are the contract's: no character needs escaping.
@@ -151,13 +163,15 @@ impl StartupTimer {
     /// Starts timing.
     pub fn new(plugin_id: &str, plugin_name: &str, version: &str) -> Self {
         let label = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-        let labels = vec![label("plugin_id", plugin_id), label("plugin_name", plugin_name), label("version", version)];
+        let labels =
+            vec![label("plugin_id", plugin_id), label("plugin_name", plugin_name), label("version", version)];
         Self { labels, since: Instant::now() }
     }
     /// Stops timing and returns the duration. The event reaches a telemetry sink when one is installed.
     pub fn stop(self) -> Duration {
         let took = self.since.elapsed();
-        let event = TelemetryEvent::new("plugin.startup", MetricType::Histogram, took.as_secs_f64(), self.labels);
+        let event =
+            TelemetryEvent::new("plugin.startup", MetricType::Histogram, took.as_secs_f64(), self.labels);
         if let Err(error) = record_event(event) {
             tracing::trace!(%error, "startup was timed and not reported");
         }
@@ -178,13 +192,22 @@ mod tests {
         m.instance(Duration::from_micros(70));
         m.instance(Duration::from_secs(60));
         m.memory(65_536);
+        m.transition();
         let s = m.sample();
         assert_eq!((s.calls, s.errors, s.traps, s.instances, s.memory_bytes), (2, 1, 1, 2, 65_536));
+        assert_eq!(s.transitions, 1);
         let text = prometheus_text(&[("log-redactor", &m)]);
         assert!(text.contains("forgeone_plugin_calls_total{plugin=\"log-redactor\"} 2\n"), "{text}");
-        assert!(text.contains("forgeone_plugin_startup_seconds_bucket{plugin=\"log-redactor\",le=\"0.000100\"} 1\n"));
+        assert!(
+            text.contains(
+                "forgeone_plugin_startup_seconds_bucket{plugin=\"log-redactor\",le=\"0.000100\"} 1\n"
+            )
+        );
         assert!(text.contains("le=\"+Inf\"} 2\n"));
-        assert!(text.contains("forgeone_plugin_startup_seconds_sum{plugin=\"log-redactor\"} 60.000070\n"), "{text}");
+        assert!(
+            text.contains("forgeone_plugin_startup_seconds_sum{plugin=\"log-redactor\"} 60.000070\n"),
+            "{text}"
+        );
         assert_eq!(m.startup.count(), 2);
     }
 }

@@ -2,7 +2,7 @@
 //! behind metrics.
 
 use crate::extension::{EventSink, KvPersist, KvWrite, Measurement, MetricSink, PersistError, SinkFull};
-use crate::lifecycle::StateVault;
+use crate::lifecycle::{StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
 use crate::store::{Home, KvRow, LogFiles, namespace};
 use crate::syscall::LogSink;
@@ -25,14 +25,15 @@ impl Vault {
     }
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 impl StateVault for Vault {
-    fn load(&self) -> Result<Option<Vec<u8>>, Failure> {
+    fn load(&self) -> Result<Option<Vec<u8>>, VaultFailure> {
         Ok(self.home.saved_state(&self.owner)?.map(|saved| saved.bytes))
     }
-    fn save(&self, state: &[u8]) -> Result<(), Failure> {
+    fn save(&self, state: &[u8]) -> Result<(), VaultFailure> {
         Ok(self.home.save_state(&self.owner, &self.version, state)?)
+    }
+    fn discard(&self) -> Result<(), VaultFailure> {
+        Ok(self.home.drop_state(&self.owner)?)
     }
 }
 
@@ -45,7 +46,8 @@ impl KvPersist for KvRows {
         self.0.kv_load(namespace, each).map_err(PersistError::new)
     }
     fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
-        let rows = writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
+        let rows =
+            writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
         self.0.kv_commit(rows).map_err(PersistError::new)
     }
 }
@@ -66,7 +68,13 @@ pub(super) struct Measurements(pub Arc<GuestMetrics>);
 
 impl MetricSink for Measurements {
     fn record(&self, plugin: &PluginIdentity, measurement: &Measurement<'_>) {
-        self.0.record(plugin.name.as_str(), measurement.name, measurement.kind, measurement.value, &measurement.labels);
+        self.0.record(
+            plugin.name.as_str(),
+            measurement.name,
+            measurement.kind,
+            measurement.value,
+            &measurement.labels,
+        );
     }
 }
 

@@ -88,6 +88,12 @@ pub enum HostError {
         /// The rule, or what is missing.
         reason: String,
     },
+    /// Somebody else was bringing the plugin up or down for as long as the caller could wait.
+    #[error("plugin {0} was being started or stopped until the call's deadline")]
+    Busy(String),
+    /// The host is being shut down; nothing is brought up any more.
+    #[error("the host is being shut down")]
+    Closing,
     /// More policy files than are read.
     #[error("there are more than {} policy files", crate::config::MAX_POLICIES)]
     TooManyPolicies,
@@ -105,6 +111,8 @@ impl Coded for HostError {
             Self::Installed { .. } => &codes::E5004,
             Self::OtherPublisher { .. } => &codes::E1411,
             Self::Full(_) => &codes::E4018,
+            Self::Busy(_) => &codes::E4010,
+            Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,
             Self::WrongMove { .. } => &codes::E5002,

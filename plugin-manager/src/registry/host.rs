@@ -44,6 +44,11 @@ pub(super) struct Host {
     pub trust_problem: Option<ForgeError>,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
+    /// Held while the set of installed plugins changes: what they need of each other and how many there are is
+    /// decided and done in one.
+    pub roster: Mutex<()>,
+    /// Held while settings are published, so that the newest are published last.
+    pub publishing: Mutex<()>,
 }
 
 impl std::fmt::Debug for Host {
@@ -64,7 +69,7 @@ impl Host {
         Ok(engine)
     }
 
-    /// Whether the operator may do this with this plugin; a denial is recorded.
+    /// Whether the operator may do this with this plugin. Recording a denial is the caller's part.
     pub fn authorise(&self, action: ManagementAction, plugin: &str) -> Result<(), ForgeError> {
         let verdict = self.bridge.evaluator().evaluate_management(&self.operator, action, plugin);
         match verdict {
@@ -80,6 +85,12 @@ impl Host {
         }
     }
 
+    /// Whether the operator may read this, all plugins when it is empty; a denial is recorded.
+    pub fn may_read(&self, plugin: &str) -> Result<(), ForgeError> {
+        let read = ManagementAction::Read;
+        self.recorded(read, plugin, || self.authorise(read, plugin))
+    }
+
     /// Tells the log that the home was opened, and which security defaults are switched off.
     pub fn announce(&self) -> Result<(), ForgeError> {
         let weakened = self.config.weakened().join(" ");
@@ -89,6 +100,7 @@ impl Host {
 
     /// Hands every plugin's settings to the services: those of the configuration file, then those set since.
     pub fn publish_settings(&self) -> Result<(), ForgeError> {
+        let _one_at_a_time = self.publishing.lock();
         let mut all = BTreeMap::new();
         for row in self.home.plugins()? {
             let settings = self.settings(&row.plugin.name)?;
@@ -125,6 +137,14 @@ impl Host {
     /// Records a management action before its effect: durable, or refused.
     pub fn intend(&self, action: &str, plugin: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
         let record = self.management(action, plugin, Outcome::Ok, None, details);
+        self.audit.commit(&record)?;
+        Ok(())
+    }
+
+    /// Records a change of keys and trust before it is made: durable, or refused.
+    pub fn intend_key(&self, action: &str, name: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
+        let record =
+            Record { resource: ("key", name), ..self.management(action, name, Outcome::Ok, None, details) };
         self.audit.commit(&record)?;
         Ok(())
     }

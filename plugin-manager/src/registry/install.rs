@@ -1,18 +1,20 @@
 //! Installing and removing: proof first, record second, effect last.
 
-use super::error::HostError;
+use super::bring_up::Cause;
 use super::dependencies::{candidates, dependencies, plan};
-use super::load::{Ready, check, identity};
+use super::error::HostError;
+use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
+use super::steps::known;
 use crate::resolver::Candidate;
-use crate::sandbox::Grant;
+use crate::sandbox::{Grant, Limits};
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
 use common::identity::{Digest, Name};
 use microkernel::trust::ManagementAction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
 pub(super) mod fact {
@@ -23,6 +25,7 @@ pub(super) mod fact {
     pub const ENFORCEMENT: &str = "enforcement";
     pub const SIGNER: &str = "signer";
     pub const DEPENDENCIES: &str = "dependencies";
+    pub const CODE: &str = "code";
 }
 
 impl PluginManager {
@@ -39,7 +42,7 @@ impl PluginManager {
         let mut report = host.recorded(ManagementAction::Install, &digest, || self.admit(package, start))?;
         if start {
             let name = report.name.clone();
-            host.recorded(ManagementAction::Start, &name, || self.bring_up(&name).map(drop))?;
+            host.recorded(ManagementAction::Start, &name, || self.bring_up(&name, Cause::Start).map(drop))?;
             report.started = true;
         }
         Ok(report)
@@ -50,17 +53,28 @@ impl PluginManager {
         let verified = host.prove(package)?;
         let name = verified.package().manifest().name.clone();
         host.authorise(ManagementAction::Install, name.as_str())?;
-        let lock = self.lock(name.as_str());
-        let _held = lock.lock();
-        let grant = host.grant(verified)?;
-        self.room_for(&grant)?;
-        let ready = host.ready(&grant)?;
-        let row = row(&grant, package, start)?;
+        self.hall().in_turn(name.as_str(), None, || {
+            let grant = host.grant(verified)?;
+            // Asked before compiling, so that a refusal is cheap, and again when nobody else changes the answer.
+            self.room_for(&grant)?;
+            let ready = host.ready(&grant)?;
+            let row = row(&grant, &ready, package, start)?;
+            self.enroll(&grant, row, package)?;
+            host.publish_settings()?;
+            Ok(report(&grant, &ready))
+        })
+    }
+
+    fn enroll(&self, grant: &Grant, row: NewPlugin, package: &[u8]) -> Result<(), ForgeError> {
+        let host = self.host();
+        let _roster = host.roster.lock();
+        self.room_for(grant)?;
         let digest = row.manifest.to_string();
-        let details = [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
-        host.intend(ManagementAction::Install.name(), name.as_str(), &details)?;
+        let details =
+            [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
+        host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
         host.home.install(row, package)?;
-        Ok(report(&grant, &ready))
+        Ok(())
     }
 
     /// Name, count and dependencies: whether there is room for this plugin beside those installed.
@@ -80,25 +94,48 @@ impl PluginManager {
         Ok(())
     }
 
-    /// Stops and removes a plugin, its settings and its compiled code; what it stored too unless `keep_data`.
+    /// Stops and removes a plugin, its settings, its logs and its compiled code; what it stored too unless
+    /// `keep_data`.
     ///
     /// # Errors
-    /// E5001; E5007 naming the plugins that need it.
+    /// E5001; E5007 naming the plugins that need it. What its own `stop` or `unload` runs into is recorded and
+    /// keeps nobody from removing it.
     pub fn remove(&self, name: &str, keep_data: bool) -> Result<(), ForgeError> {
         let host = self.host();
         host.recorded(ManagementAction::Remove, name, || {
-            let row = self.row(name)?;
+            self.row(name)?;
             host.authorise(ManagementAction::Remove, name)?;
-            let lock = self.lock(name);
-            let _held = lock.lock();
-            self.not_needed(&row.plugin.name)?;
-            let data = if keep_data { "kept" } else { "erased" };
-            host.intend(ManagementAction::Remove.name(), name, &[("version", &row.plugin.version), ("data", data)])?;
-            self.take_down(name, End::Unload)?;
-            host.forget(&row)?;
-            host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
-            host.publish_settings()
+            self.hall().in_turn(name, None, || {
+                let row = self.row(name)?;
+                self.not_needed(&row.plugin.name)?;
+                let data = if keep_data { "kept" } else { "erased" };
+                let details = [("version", row.plugin.version.as_str()), ("data", data)];
+                host.intend(ManagementAction::Remove.name(), name, &details)?;
+                self.take_down(name, End::Unload)?;
+                self.strike(&row, keep_data)?;
+                host.publish_settings()
+            })
         })
+    }
+
+    /// Takes a plugin that is down off the roster.
+    fn strike(&self, row: &InstalledPlugin, keep_data: bool) -> Result<(), ForgeError> {
+        let host = self.host();
+        let _roster = host.roster.lock();
+        // One that needs it may have been installed while it was taken down.
+        self.not_needed(&row.plugin.name)?;
+        host.forget(row)?;
+        host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
+        host.logs.remove(&row.plugin.name)?;
+        self.drop_unused_code()
+    }
+
+    /// Compiled code that no installed plugin's record names goes.
+    fn drop_unused_code(&self) -> Result<(), ForgeError> {
+        let rows = self.host().home.plugins()?;
+        let used: BTreeSet<Digest> =
+            rows.iter().filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
+        Ok(self.host().home.retain_code(&used)?)
     }
 
     fn not_needed(&self, name: &Name) -> Result<(), ForgeError> {
@@ -127,11 +164,15 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     if old.plugin.publisher == *offered {
         HostError::Installed { name, version: old.plugin.version.clone() }
     } else {
-        HostError::OtherPublisher { name, installed: old.plugin.publisher.to_string(), offered: offered.to_string() }
+        HostError::OtherPublisher {
+            name,
+            installed: old.plugin.publisher.to_string(),
+            offered: offered.to_string(),
+        }
     }
 }
 
-fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
+fn row(grant: &Grant, ready: &Ready, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
     let verified = grant.package();
     let manifest = verified.package().manifest();
     Ok(NewPlugin {
@@ -142,11 +183,11 @@ fn row(grant: &Grant, package: &[u8], start: bool) -> Result<NewPlugin, ForgeErr
         manifest: verified.package().manifest_digest(),
         desired: if start { Desired::Running } else { Desired::Stopped },
         engine: grant.engine().name().to_owned(),
-        facts: facts(grant)?,
+        facts: facts(grant, ready)?,
     })
 }
 
-fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
+fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, ForgeError> {
     let manifest = grant.package().package().manifest();
     let operations: Vec<&str> = manifest.operations.iter().map(|o| o.name.as_str()).collect();
     let dependencies: BTreeMap<&str, String> =
@@ -155,16 +196,19 @@ fn facts(grant: &Grant) -> Result<BTreeMap<String, String>, ForgeError> {
         (fact::OPERATIONS, serde_json::to_string(&operations)),
         (fact::GRANTED, serde_json::to_string(&granted(grant))),
         (fact::WITHHELD, serde_json::to_string(&withheld(grant))),
-        (fact::LIMITS, serde_json::to_string(&limits(grant))),
+        (fact::LIMITS, serde_json::to_string(&limits(grant.limits()))),
         (fact::ENFORCEMENT, serde_json::to_string(&grant.enforcement().to_string())),
         (fact::SIGNER, serde_json::to_string(&signer(grant))),
         (fact::DEPENDENCIES, serde_json::to_string(&dependencies)),
+        (fact::CODE, serde_json::to_string(&ready.code.to_string())),
     ];
     lines
         .into_iter()
         .map(|(key, json)| match json {
             Ok(json) => Ok((key.to_owned(), json)),
-            Err(e) => Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string())),
+            Err(e) => {
+                Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string()))
+            }
         })
         .collect()
 }
@@ -182,8 +226,7 @@ fn signer(grant: &Grant) -> Option<String> {
     grant.package().attestation().signers.first().map(|s| s.uri.clone())
 }
 
-fn limits(grant: &Grant) -> Vec<(String, String)> {
-    let l = grant.limits();
+pub(super) fn limits(l: &Limits) -> Vec<(String, String)> {
     let mut lines = vec![
         ("memory".to_owned(), ByteSize(l.memory_bytes).to_string()),
         ("timeout".to_owned(), Span(l.timeout).to_string()),
@@ -202,7 +245,7 @@ fn report(grant: &Grant, ready: &Ready) -> InstallReport {
         version: id.version,
         publisher: id.publisher.to_string(),
         digest: id.digest,
-        checks: grant.package().attestation().checks.iter().map(check).collect(),
+        checks: grant.package().attestation().checks.clone(),
         granted: granted(grant),
         withheld: withheld(grant),
         enforcement: grant.enforcement().to_string(),

@@ -13,7 +13,7 @@ use crate::sandbox::{Grant, Lifecycle};
 use crate::syscall::HostPort;
 use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError, codes};
-use common::identity::{IdentityContext, PluginId, PluginIdentity};
+use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use std::time::Duration;
 pub(super) struct Ready {
     engine: Arc<dyn Engine>,
     module: CompiledModule,
+    /// The digest the code is stored under.
+    pub code: Digest,
     /// Time of compilation; `None` when the code came from the cache.
     pub compiled_in: Option<Duration>,
 }
@@ -52,18 +54,23 @@ impl Host {
         let package = grant.package();
         let key = CodeKey { module: package.facts().digest, fingerprint: engine.fingerprint(fuel) };
         if let Some(module) = self.cached(&*engine, &key, fuel)? {
-            return Ok(Ready { engine, module, compiled_in: None });
+            return Ok(Ready { engine, module, code: key.digest(), compiled_in: None });
         }
         let began = self.clock.mono_ns();
         let module = engine.compile(package.package().module(), fuel)?;
         let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));
         let sealed = key.seal(&self.seal, &engine.serialize(&module)?);
         self.home.keep_code(&key.digest(), &sealed)?;
-        Ok(Ready { engine, module, compiled_in: Some(took) })
+        Ok(Ready { engine, module, code: key.digest(), compiled_in: Some(took) })
     }
 
     /// Code whose seal does not hold is set aside, recorded, and compiled anew.
-    fn cached(&self, engine: &dyn Engine, key: &CodeKey, fuel: bool) -> Result<Option<CompiledModule>, ForgeError> {
+    fn cached(
+        &self,
+        engine: &dyn Engine,
+        key: &CodeKey,
+        fuel: bool,
+    ) -> Result<Option<CompiledModule>, ForgeError> {
         let Some(sealed) = self.home.compiled_code(&key.digest())? else { return Ok(None) };
         let loaded = key.open(&self.seal, sealed).and_then(|code| engine.load(&code, fuel));
         match loaded {
@@ -104,7 +111,9 @@ impl Host {
             operations: package.facts().operations.clone(),
             limits: grant.limits().clone(),
             mode: manifest.instances.mode,
-            max_instances: usize::try_from(manifest.instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
+            max_instances: usize::try_from(manifest.instances.max.get())
+                .unwrap_or(usize::MAX)
+                .min(MAX_INSTANCES),
             ports: self.ports(&identity, grant, denials.clone()),
             identity,
             engine: ready.engine,
@@ -138,15 +147,7 @@ pub(crate) fn refused(refusal: Refusal) -> ForgeError {
 }
 
 fn check_line(c: &CheckOutcome) -> String {
-    let (name, seen) = check(c);
-    format!("check {name}: {seen}")
-}
-
-/// A check as name and outcome: `7 path…`, `passed: …`.
-pub(crate) fn check(c: &CheckOutcome) -> (String, String) {
-    let outcome = c.outcome.name();
-    let seen = if c.detail.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", c.detail) };
-    (format!("{} {}", c.step.number(), c.step.title()), seen)
+    format!("check {} {}: {}: {}", c.step.number(), c.step.title(), c.outcome.name(), c.detail)
 }
 
 /// Instances of one plugin at most, whatever its manifest says.

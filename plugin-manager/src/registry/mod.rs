@@ -2,10 +2,13 @@
 //! root uses this.
 
 mod adapters;
+mod bring_up;
 mod denials;
 mod dependencies;
 mod doctor;
 mod error;
+mod hall;
+mod handle;
 mod host;
 mod install;
 pub(crate) mod load;
@@ -15,8 +18,12 @@ mod report;
 mod router;
 pub(crate) mod sources;
 mod steps;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 pub use error::HostError;
+pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;
 pub use open::ManagerBuilder;
 pub use report::{InstallReport, PluginStatus, Probe};

@@ -6,7 +6,9 @@ use super::host::Host;
 use super::manager::PluginManager;
 use super::sources;
 use crate::config::{Config, Journal};
-use crate::extension::{self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings};
+use crate::extension::{
+    self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+};
 use crate::loader::PackageLimits;
 use crate::metrics::GuestMetrics;
 use crate::runtime;
@@ -104,6 +106,8 @@ fn open(
         engines: Mutex::default(),
         trust_problem: trust.err(),
         guest_metrics,
+        roster: Mutex::default(),
+        publishing: Mutex::default(),
         home,
         config,
         clock,
@@ -132,7 +136,11 @@ fn audit_options(config: &Config) -> AuditOptions {
     }
 }
 
-fn dependencies(home: &Arc<Home>, config: &Config, metrics: &Arc<GuestMetrics>) -> Result<Dependencies, ForgeError> {
+fn dependencies(
+    home: &Arc<Home>,
+    config: &Config,
+    metrics: &Arc<GuestMetrics>,
+) -> Result<Dependencies, ForgeError> {
     let quota = config.sandbox.storage_limit.0;
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
@@ -158,7 +166,8 @@ fn bridge(
     let actions = builtin_actions();
     let policies = sources::policies(&home.policy_dir())?;
     let evaluator = TrustEvaluator::with_options(&actions, &policies, &sources::policy_options(config))?;
-    let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> = extension::services(services).into_iter().collect();
+    let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> =
+        extension::services(services).into_iter().collect();
     let entry = |action: Action| {
         let handler = handlers.remove(action.name);
         (action, handler)

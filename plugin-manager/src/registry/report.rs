@@ -1,5 +1,6 @@
 //! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
 
+use crate::attestation::CheckOutcome;
 use common::identity::{Digest, PluginId};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub struct InstallReport {
     /// The digest of its manifest.
     pub digest: Digest,
     /// The checks that ran, in order, each with its outcome.
-    pub checks: Vec<(String, String)>,
+    pub checks: Vec<CheckOutcome>,
     /// What was granted, one line each.
     pub granted: Vec<String>,
     /// What was asked for and clamped or not granted, one line each.
@@ -61,7 +62,7 @@ pub struct PluginStatus {
     pub withheld: Vec<String>,
     /// Limits as name and value.
     pub limits: Vec<(String, String)>,
-    /// Calls of operations since the manager was opened.
+    /// Calls of operations since it was brought up.
     pub calls: u64,
     /// Calls that failed.
     pub errors: u64,

@@ -1,11 +1,15 @@
 //! Calls from one plugin to another: the hall behind the `plugin_call` service.
 
-use super::manager::{Hall, PluginManager};
+use super::bring_up::Cause;
+use super::hall::{Hall, Loaded};
+use super::manager::PluginManager;
 use crate::extension::{PluginRouter, RouteError, RoutedCall};
 use crate::lifecycle::LifecycleError;
 use crate::runtime::Trap;
-use common::error::{ErrorClass, ForgeError};
-use common::identity::{Name, PluginId};
+use crate::syscall::text::escaped;
+use crate::syscall::utc;
+use common::error::{ErrorClass, ForgeError, codes};
+use common::identity::{IdentityContext, Name, PluginId};
 use std::sync::{Arc, Weak};
 
 /// Routes calls through the hall for as long as it is there.
@@ -26,19 +30,39 @@ impl PluginRouter for Router {
         let hall = self.0.upgrade().ok_or(RouteError::NotRunning)?;
         let loaded = match hall.loaded(call.plugin.as_str()) {
             Some(loaded) => loaded,
-            None => PluginManager::of(hall.clone()).bring_up(call.plugin.as_str()).map_err(|e| not_up(&e))?,
+            None => {
+                let cause = Cause::Plugin(&call.chain, call.deadline);
+                let up = PluginManager::of(hall.clone()).bring_up(call.plugin.as_str(), cause);
+                up.map_err(|e| not_up(&e))?
+            }
         };
         let answer = hall.call_for_plugin(&loaded, call.operation, call.input, call.deadline, &call.chain);
         answer.map_err(|error| {
-            hall.say(call.caller, &error);
+            tell(&hall, &loaded, call.caller, &error);
             refusal(&error)
         })
     }
 }
 
+/// Writes what a callee gave to `fail` to the callee's own log: its caller is given a status alone.
+fn tell(hall: &Hall, callee: &Loaded, caller: &IdentityContext, error: &LifecycleError) {
+    let LifecycleError::Status { status, failure: Some(text), .. } = error else { return };
+    let text = escaped(text.as_bytes(), FAILURE_BYTES);
+    let time = utc(hall.host.clock.wall_ns() / 1_000_000);
+    // As the lines of instances are written; number 0 is the plugin as a whole.
+    let line = format!("{time} warn  #0 called by {}: status {status}: {text}\n", caller.name());
+    if let Err(error) = hall.host.logs.append(&callee.plugin.identity().name, line.as_bytes()) {
+        tracing::error!(plugin = callee.name(), %error, "what a called plugin said could not be logged");
+    }
+}
+
+/// Bytes of what a callee said that are kept.
+const FAILURE_BYTES: usize = 1024;
+
 fn not_up(error: &ForgeError) -> RouteError {
     match error.class() {
         ErrorClass::Denied => RouteError::Denied,
+        _ if error.code() == &codes::E4010 => RouteError::Timeout,
         _ => RouteError::NotRunning,
     }
 }
@@ -48,8 +72,12 @@ fn refusal(error: &LifecycleError) -> RouteError {
         LifecycleError::NoOperation { .. } => RouteError::NotFound,
         LifecycleError::NotRunning { .. } => RouteError::NotRunning,
         LifecycleError::Status { status, .. } => RouteError::Failed(*status),
-        LifecycleError::Input { .. } => RouteError::Limit,
-        LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline, .. } => RouteError::Timeout,
+        LifecycleError::Input { .. } | LifecycleError::Trapped { trap: Trap::Nested, .. } => {
+            RouteError::Limit
+        }
+        LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline | Trap::Late, .. } => {
+            RouteError::Timeout
+        }
         _ => RouteError::Trapped,
     }
 }

@@ -1,9 +1,11 @@
 //! Start, stop, pause, resume, settings, status: what operators do with an installed plugin.
 
+use super::bring_up::Cause;
 use super::error::HostError;
-use super::install::{End, fact};
+use super::install::{End, fact, limits};
 use super::manager::PluginManager;
 use super::report::PluginStatus;
+use crate::keys::KeyRing;
 use crate::plugin::PluginState;
 use crate::store::{Desired, InstalledPlugin, Section};
 use common::error::{ForgeError, codes};
@@ -16,34 +18,36 @@ impl PluginManager {
     /// Desired running, and up. A plugin that is `Failed` gets another try.
     ///
     /// # Errors
-    /// E5001; E5002 for a paused plugin; what its start runs into, and it is `Failed` then.
+    /// E5001; E5002 for a plugin that is paused or runs; what its start runs into, and it is `Failed` then.
     pub fn start(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Start, name, |row| {
-            if row.plugin.desired == Desired::Paused {
-                return Err(wrong(name, PluginState::Paused, PluginState::Initializing));
+            let state = self.standing(row);
+            if matches!(state, PluginState::Paused | PluginState::Running) {
+                return Err(wrong(name, state, PluginState::Initializing));
             }
             let host = self.host();
             host.intend(ManagementAction::Start.name(), name, &[("version", &row.plugin.version)])?;
-            host.home.set_failure(&row.plugin.name, None)?;
             Ok(host.home.set_desired(&row.plugin.name, Desired::Running)?)
         })?;
-        self.host().recorded(ManagementAction::Start, name, || self.bring_up(name))?;
+        self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Start))?;
         self.status(name)
     }
 
-    /// Desired stopped, and down. Happens whether or not it can be recorded at once.
+    /// Desired stopped, and down. Happens whether or not it can be recorded at once. A plugin that is `Failed`
+    /// stays so until it is started again, which it is then not by itself.
     ///
     /// # Errors
     /// E5001; E5002 when it is stopped already; what `stop` runs into, and it is down all the same.
     pub fn stop(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Stop, name, |row| {
             if row.plugin.desired == Desired::Stopped {
-                return Err(wrong(name, PluginState::Stopped, PluginState::Stopping));
+                return Err(wrong(name, self.standing(row), PluginState::Stopping));
             }
             let host = self.host();
             host.protect(ManagementAction::Stop.name(), name, &[("version", &row.plugin.version)]);
-            host.home.set_desired(&row.plugin.name, Desired::Stopped)?;
-            self.take_down(name, End::Stop)
+            let kept = host.home.set_desired(&row.plugin.name, Desired::Stopped);
+            let down = self.take_down(name, End::Stop);
+            kept.map_err(ForgeError::from).and(down)
         })?;
         self.status(name)
     }
@@ -51,19 +55,19 @@ impl PluginManager {
     /// Desired paused: calls are refused until `resume`. Happens whether or not it can be recorded at once.
     ///
     /// # Errors
-    /// E5001; E5002 when it is not desired running; what `pause` returned, and it is paused all the same.
+    /// E5001; E5002 when it is not desired running, or `Failed`; what `pause` returned, and it is paused all the
+    /// same.
     pub fn pause(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Pause, name, |row| {
-            if row.plugin.desired != Desired::Running {
-                return Err(wrong(name, resting(row.plugin.desired), PluginState::Paused));
+            let state = self.standing(row);
+            if row.plugin.desired != Desired::Running || state == PluginState::Failed {
+                return Err(wrong(name, state, PluginState::Paused));
             }
             let host = self.host();
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
-            host.home.set_desired(&row.plugin.name, Desired::Paused)?;
-            match self.hall().loaded(name) {
-                Some(loaded) => Ok(loaded.plugin.pause()?),
-                None => Ok(()),
-            }
+            let kept = host.home.set_desired(&row.plugin.name, Desired::Paused);
+            let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
+            kept.map_err(ForgeError::from).and(paused.map_err(ForgeError::from))
         })?;
         self.status(name)
     }
@@ -75,19 +79,22 @@ impl PluginManager {
     pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Resume, name, |row| {
             if row.plugin.desired != Desired::Paused {
-                return Err(wrong(name, resting(row.plugin.desired), PluginState::Running));
+                return Err(wrong(name, self.standing(row), PluginState::Running));
             }
             let host = self.host();
             host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
-            if let Some(loaded) = self.hall().loaded(name) {
-                loaded.plugin.resume()?;
+            host.home.set_desired(&row.plugin.name, Desired::Running)?;
+            let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
+            let resumed = loaded.plugin.resume();
+            if resumed.is_err() {
+                host.home.set_desired(&row.plugin.name, Desired::Paused)?;
             }
-            Ok(host.home.set_desired(&row.plugin.name, Desired::Running)?)
+            Ok(resumed?)
         })?;
         self.status(name)
     }
 
-    /// One management step: the row, the decision, the plugin's lock, and a record when it is refused.
+    /// One management step: the row, the decision, the plugin's turn, and a record when it is refused.
     fn managed(
         &self,
         action: ManagementAction,
@@ -97,10 +104,17 @@ impl PluginManager {
         self.host().recorded(action, name, || {
             self.row(name)?;
             self.host().authorise(action, name)?;
-            let lock = self.lock(name);
-            let _held = lock.lock();
-            job(&self.row(name)?)
+            self.hall().in_turn(name, None, || job(&self.row(name)?))
         })
+    }
+
+    /// The state of an installed plugin, up or not.
+    fn standing(&self, row: &InstalledPlugin) -> PluginState {
+        match (self.hall().loaded(row.plugin.name.as_str()), &row.failure) {
+            (Some(loaded), _) => loaded.plugin.state(),
+            (None, Some(_)) => PluginState::Failed,
+            (None, None) => resting(row.plugin.desired),
+        }
     }
 
     /// Every installed plugin, by name.
@@ -108,7 +122,7 @@ impl PluginManager {
     /// # Errors
     /// When the home cannot be read, or the policy denies it.
     pub fn list(&self) -> Result<Vec<PluginStatus>, ForgeError> {
-        self.host().authorise(ManagementAction::Read, "")?;
+        self.host().may_read("")?;
         self.host().home.plugins()?.iter().map(|row| self.status_of(row)).collect()
     }
 
@@ -118,7 +132,7 @@ impl PluginManager {
     /// E5001.
     pub fn status(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         let row = self.row(name)?;
-        self.host().authorise(ManagementAction::Read, name)?;
+        self.host().may_read(name)?;
         self.status_of(&row)
     }
 
@@ -126,30 +140,33 @@ impl PluginManager {
         let plugin = &row.plugin;
         let loaded = self.hall().loaded(plugin.name.as_str());
         let sample = loaded.as_ref().map(|l| l.plugin.metrics().sample()).unwrap_or_default();
-        let state = match (&loaded, &row.failure) {
-            (Some(loaded), _) => loaded.plugin.state(),
-            (None, Some(_)) => PluginState::Failed,
-            (None, None) => resting(plugin.desired),
+        let failure = match &loaded {
+            Some(loaded) => loaded.plugin.failure(),
+            None => row.failure.clone(),
         };
-        let denials = loaded.as_ref().map_or(0, |l| l.denials.total());
-        let failure = loaded.and_then(|l| l.plugin.failure()).or_else(|| row.failure.clone());
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
             version: plugin.version.clone(),
             publisher: plugin.publisher.to_string(),
-            state: state.name().to_owned(),
+            state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),
             failure,
-            engine: plugin.engine.clone(),
+            // What the plugin runs under now, which the configuration may have changed since it was installed.
+            engine: loaded
+                .as_ref()
+                .map_or_else(|| plugin.engine.clone(), |l| l.plugin.engine().name().to_owned()),
             enforcement: known(row, fact::ENFORCEMENT)?,
             operations: known(row, fact::OPERATIONS)?,
             granted: known(row, fact::GRANTED)?,
             withheld: known(row, fact::WITHHELD)?,
-            limits: known(row, fact::LIMITS)?,
+            limits: match &loaded {
+                Some(loaded) => limits(loaded.plugin.limits()),
+                None => known(row, fact::LIMITS)?,
+            },
             calls: sample.calls,
             errors: sample.errors,
-            denials,
+            denials: loaded.as_ref().map_or(0, |l| l.denials.total()),
             memory_bytes: sample.memory_bytes,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
@@ -162,7 +179,7 @@ impl PluginManager {
     /// E5001.
     pub fn settings(&self, name: &str) -> Result<Vec<(String, String, String)>, ForgeError> {
         let row = self.row(name)?;
-        self.host().authorise(ManagementAction::Read, name)?;
+        self.host().may_read(name)?;
         let settings = self.host().settings(&row.plugin.name)?;
         let lines = |section: &str, of: BTreeMap<String, String>| {
             let section = section.to_owned();
@@ -174,9 +191,22 @@ impl PluginManager {
     /// Sets one setting, or with `None` unsets it. It holds from the next host call on.
     ///
     /// # Errors
-    /// E5001; E0101 for a section that is neither `config` nor `env`, or a value that is too large.
-    pub fn set_setting(&self, name: &str, section: &str, key: &str, value: Option<&str>) -> Result<(), ForgeError> {
+    /// E5001; E0101 for a section that is neither `config` nor `env`, a key no host call can ask for, or a value
+    /// that is too large.
+    pub fn set_setting(
+        &self,
+        name: &str,
+        section: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), ForgeError> {
         self.managed(ManagementAction::Configure, name, |row| {
+            if key.is_empty() || key.contains(char::is_control) {
+                return Err(HostError::Setting(
+                    "the key of a setting has no control character and is not empty",
+                )
+                .into());
+            }
             let bad = HostError::Setting("a setting's section is config or env");
             let section = Section::from_name(section).ok_or(bad)?;
             let host = self.host();
@@ -187,13 +217,27 @@ impl PluginManager {
         })
     }
 
+    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds from
+    /// the next time the home is opened.
+    ///
+    /// # Errors
+    /// When the policy denies the operator to configure the host.
+    pub fn keys(&self) -> Result<KeyRing<'_>, ForgeError> {
+        let host = self.host();
+        let configure = ManagementAction::Configure;
+        host.recorded(configure, "", || host.authorise(configure, ""))?;
+        let record =
+            |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
+        Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
+    }
+
     /// The last lines a plugin logged, oldest first.
     ///
     /// # Errors
     /// E5001.
     pub fn logs(&self, name: &str, lines: usize) -> Result<Vec<String>, ForgeError> {
         let row = self.row(name)?;
-        self.host().authorise(ManagementAction::Read, name)?;
+        self.host().may_read(name)?;
         self.host().bus.flush();
         Ok(self.host().logs.tail(&row.plugin.name, lines)?)
     }
@@ -216,6 +260,7 @@ pub(super) fn known<T: DeserializeOwned>(row: &InstalledPlugin, key: &str) -> Re
     let json = row.plugin.facts.get(key).map_or("null", String::as_str);
     serde_json::from_str(json).map_err(|e| {
         let name = &row.plugin.name;
-        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}")).reason(e.to_string())
+        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}"))
+            .reason(e.to_string())
     })
 }

@@ -135,7 +135,7 @@ impl Block {
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
-fn utc(ms: u64) -> String {
+pub(crate) fn utc(ms: u64) -> String {
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (hour, minute, second, milli) =
         (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60, in_day % 1000);

@@ -45,6 +45,7 @@ type Step = fn(&Demo) -> Result<Vec<String>>;
 const STEPS: &[(&str, Step)] = &[
     ("build", build),
     ("keys", keys),
+    ("policy", policy),
     ("pack", pack),
     ("unsigned", unsigned),
     ("sign", sign),
@@ -173,14 +174,29 @@ fn build(_demo: &Demo) -> Result<Vec<String>> {
 }
 
 fn keys(demo: &Demo) -> Result<Vec<String>> {
-    demo.host.forgeone(&["keys", "init", "--name", "Acme Root"])?.succeeded()?;
+    demo.host.forgeone(&["keys", "init", "--name", "acme-root"])?.succeeded()?;
     demo.host.forgeone(&["keys", "issue", PUBLISHER])?.succeeded()?;
     let made = evidence::files(&demo.host.home.join("keys"))?;
     ensure!(!made.is_empty(), "no key was written");
-    lines(format!(
-        "certificate authority \"Acme Root\", publisher {PUBLISHER}: {} files in keys/",
-        made.len()
-    ))
+    lines(format!("certificate authority acme-root, publisher {PUBLISHER}: {} files in keys/", made.len()))
+}
+
+/// What the operator permits beyond the plugin's private areas.
+const POLICY: &str = r#"@id("log-redactor-observes")
+permit (
+    principal == Plugin::"log-redactor",
+    action in [Action::"observability.*", Action::"clock.*"],
+    resource
+);
+"#;
+
+fn policy(demo: &Demo) -> Result<Vec<String>> {
+    let dir = demo.host.home.join("trust/policy");
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join("log-redactor.cedar"), POLICY)?;
+    let checked = demo.host.forgeone(&["policy", "check"])?.succeeded()?;
+    ensure!(checked.stdout_text()?.contains("log-redactor.cedar"), "policy check does not name the file");
+    lines("trust/policy/log-redactor.cedar permits metrics, events and the clock; valid against the schema")
 }
 
 fn pack(demo: &Demo) -> Result<Vec<String>> {
@@ -204,7 +220,7 @@ fn unsigned(demo: &Demo) -> Result<Vec<String>> {
 
 fn sign(demo: &Demo) -> Result<Vec<String>> {
     let package = demo.package();
-    demo.host.forgeone(&["sign", text(&package)?, "--key", PUBLISHER])?.succeeded()?;
+    demo.host.forgeone(&["sign", text(&package)?, "--publisher", PUBLISHER])?.succeeded()?;
     let verified = demo.host.forgeone(&["verify", text(&package)?])?.succeeded()?;
     ensure!(verified.stdout_text()?.contains(PUBLISHER), "verify does not name the publisher");
     lines(format!("signed by {PUBLISHER}; verify proves it in {}", human(verified.time)))

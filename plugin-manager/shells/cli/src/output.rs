@@ -88,14 +88,6 @@ impl Output {
         out.write_all(bytes)?;
         Ok(out.flush()?)
     }
-
-    /// Tells people something that is not a result, on stderr; silent with `--json`.
-    pub fn note(self, text: &str) {
-        if !self.json {
-            // A note that cannot be read is not worth failing for.
-            let _ = writeln!(io::stderr().lock(), "{text}");
-        }
-    }
 }
 
 /// A table without lines, as wide as the terminal.

@@ -43,13 +43,31 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn the_root_for_other_clients_has_every_certificate() {
-    let json: serde_json::Value =
-        serde_json::from_slice(&sigstore_root(&trust_of(&WORLD.root, "")).unwrap()).unwrap();
-    let authority = &json["certificateAuthorities"][0];
-    let raw = authority["certChain"]["certificates"][0]["rawBytes"].as_str().unwrap();
-    use base64::Engine;
-    assert_eq!(base64::engine::general_purpose::STANDARD.decode(raw).unwrap(), WORLD.root.der);
+fn the_root_for_other_clients_has_the_certificates_of_each_authority() {
+    let (root, issued) = Authority::create(&AuthoritySpec { below: 2, ..root_spec("Root") }).unwrap();
+    let (upper, first) = root.subordinate(&AuthoritySpec { below: 1, ..root_spec("Upper") }).unwrap();
+    let (_, second) = upper.subordinate(&root_spec("Lower")).unwrap();
+    let more = format!(
+        "[[anchor]]\nname = \"other\"\nfile = \"other.pem\"\nuri_prefix = \"https://other.example\"\n{}",
+        ["a.pem", "b.pem"].map(|f| format!("[[intermediate]]\nfile = \"{f}\"\n")).concat()
+    );
+    let certificate = |file: &str| match file {
+        "a.pem" => &first,
+        "b.pem" => &second,
+        "other.pem" => &WORLD.root,
+        _ => &issued,
+    };
+    let read = |file: &str| Some(certificate(file).certificate.clone().into_bytes());
+    let trust = TrustRoot::new(TrustConfig::parse(&trust_toml(&more)).unwrap(), read).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&sigstore_root(&trust).unwrap()).unwrap();
+    let chain = |i: usize| -> Vec<Vec<u8>> {
+        use base64::Engine;
+        let list = json["certificateAuthorities"][i]["certChain"]["certificates"].as_array().unwrap();
+        let raw = |c: &serde_json::Value| c["rawBytes"].as_str().unwrap().to_owned();
+        list.iter().map(|c| base64::engine::general_purpose::STANDARD.decode(raw(c)).unwrap()).collect()
+    };
+    assert_eq!(chain(0), [second.der.clone(), first.der.clone(), issued.der.clone()]);
+    assert_eq!(chain(1), std::slice::from_ref(&WORLD.root.der));
 }
 
 /// Runs openssl; `None` when the machine has none.

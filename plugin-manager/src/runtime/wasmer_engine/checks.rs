@@ -20,7 +20,7 @@
 use super::middleware::Module;
 use std::sync::Arc;
 use wasmer::sys::MiddlewareReaderState;
-use wasmer::sys::wasmparser::{BlockType, Operator};
+use wasmer::sys::wasmparser::{BlockType, Operator, ValType};
 
 /// Values of the `reason` global. The guest reached `unreachable`.
 pub(super) const UNREACHABLE: i32 = 1;
@@ -60,7 +60,7 @@ pub(super) struct Checks {
     entered: bool,
 }
 
-/// What an operand starts in, and how large that is.
+/// What an operand points into, and so how large that is.
 enum Space {
     Memory(u32),
     Table(u32),
@@ -121,6 +121,7 @@ impl Checks {
                 out.extend([i32(UNREACHABLE), set(self.module.reason)]);
                 trap(out);
             }
+            Operator::TableGrow { table } => self.grow(table, out),
             Operator::Call { function_index } if function_index < self.module.imported_functions => {
                 out.push_operator(operator);
                 self.check(out);
@@ -204,13 +205,28 @@ impl Checks {
         }
     }
 
+    /// Where a reference of this table's type can be kept.
+    fn reference(&self, table: u32) -> u32 {
+        let index = usize::try_from(table).ok();
+        let external = index.and_then(|index| self.module.external.get(index)).copied().unwrap_or(false);
+        if external { self.module.scratch.external } else { self.module.scratch.function }
+    }
+
+    /// Grows a table if all tables together have room: wasmer asks nobody.
+    fn grow(&self, table: u32, out: &mut Out<'_>) {
+        let Scratch { second: before, length, .. } = self.module.scratch;
+        let (room, reference) = (self.module.room, self.reference(table));
+        let word = BlockType::Type(ValType::I32);
+        out.extend([set(length), set(reference), get(length), get(room), Operator::I32GtU]);
+        out.extend([Operator::If { blockty: word }, i32(-1), Operator::Else, get(reference), get(length)]);
+        out.extend([Operator::TableGrow { table }, set(before), get(before), i32(-1), Operator::I32Ne]);
+        out.push_operator(Operator::If { blockty: BlockType::Empty });
+        out.extend([get(room), get(length), Operator::I32Sub, set(room), Operator::End]);
+        out.extend([get(before), Operator::End]);
+    }
+
     fn risky(&self, operator: &Operator<'_>) -> Option<Risky> {
         let scratch = self.module.scratch;
-        let external = |table: u32| {
-            let index = usize::try_from(table).ok();
-            index.and_then(|index| self.module.external.get(index)).copied().unwrap_or(false)
-        };
-        let reference = |table| if external(table) { scratch.external } else { scratch.function };
         let word = |space| Some((scratch.second, Some(space)));
         let memory =
             |mem, second| Risky { second, length: Some(BYTES), space: Space::Memory(mem), reason: MEMORY };
@@ -222,7 +238,7 @@ impl Checks {
             Operator::MemoryInit { data_index, mem } => {
                 memory(mem, word(Space::Segment(self.module.data.get(&data_index).copied())))
             }
-            Operator::TableFill { table: t } => table(t, Some((reference(t), None)), Some(ELEMENTS)),
+            Operator::TableFill { table: t } => table(t, Some((self.reference(t), None)), Some(ELEMENTS)),
             Operator::TableCopy { dst_table, src_table } => {
                 table(dst_table, word(Space::Table(src_table)), Some(ELEMENTS))
             }
@@ -230,7 +246,7 @@ impl Checks {
                 let segment = Space::Segment(self.module.elements.get(&elem_index).copied());
                 table(t, word(segment), Some(ELEMENTS))
             }
-            Operator::TableSet { table: t } => table(t, Some((reference(t), None)), None),
+            Operator::TableSet { table: t } => table(t, Some((self.reference(t), None)), None),
             Operator::TableGet { table: t } => table(t, None, None),
             _ => return None,
         })

@@ -70,8 +70,15 @@ fn own(module: &CompiledModule) -> Result<Arc<Compiled>, RuntimeError> {
     module.inner.clone().downcast().map_err(|_| RuntimeError::Mismatch("it belongs to another engine"))
 }
 
-fn compiled(module: Module, engine: wasmer::Engine) -> Result<CompiledModule, EngineFailure> {
+fn metered(module: &Module) -> bool {
+    module.info().exports.contains_key(middleware::FUEL)
+}
+
+fn compiled(module: Module, engine: wasmer::Engine, fuel: bool) -> Result<CompiledModule, EngineFailure> {
     host::check(&module).map_err(EngineFailure)?;
+    if metered(&module) != fuel {
+        return Err(EngineFailure("the code was compiled with another setting of fuel".to_owned()));
+    }
     Ok(CompiledModule { kind: EngineKind::Wasmer, inner: Arc::new(Compiled { module, engine }) })
 }
 
@@ -94,7 +101,7 @@ impl Engine for WasmerEngine {
         let engine = self.engine(fuel);
         let refused = |e| RuntimeError::Compile(EngineKind::Wasmer, e);
         let module = Module::from_binary(&engine, wasm).map_err(|e| refused(failure(&e)))?;
-        compiled(module, engine).map_err(refused)
+        compiled(module, engine, fuel).map_err(refused)
     }
 
     fn serialize(&self, module: &CompiledModule) -> Result<Vec<u8>, RuntimeError> {
@@ -110,7 +117,7 @@ impl Engine for WasmerEngine {
         #[allow(unsafe_code, reason = "loading native code cannot be checked, only authenticated")]
         let module = unsafe { Module::deserialize_unchecked(&engine, code.bytes().to_vec()) };
         let failed = |e| RuntimeError::Load(EngineKind::Wasmer, e);
-        module.map_err(|e| failure(&e)).and_then(|module| compiled(module, engine)).map_err(failed)
+        module.map_err(|e| failure(&e)).and_then(|module| compiled(module, engine, fuel)).map_err(failed)
     }
 
     fn instantiate(
@@ -121,7 +128,7 @@ impl Engine for WasmerEngine {
         context: HostContext,
     ) -> Result<Box<dyn Instance>, RuntimeError> {
         let own = own(module)?;
-        if limits.fuel.is_some() && !own.module.info().exports.contains_key(middleware::FUEL) {
+        if limits.fuel.is_some() && !metered(&own.module) {
             return Err(RuntimeError::Mismatch("it was compiled without fuel and its limits ask for fuel"));
         }
         let instance = WasmerInstance::new(own, &self.target, &self.deadlines, plan, limits, context)?;

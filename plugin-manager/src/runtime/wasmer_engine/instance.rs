@@ -4,7 +4,7 @@ use super::checks;
 use super::deadline::{Deadlines, Flag, MAX_SLOTS, Watch};
 use super::engine::Compiled;
 use super::host::{self, Aborted, Env};
-use super::middleware::{FUEL, INTERRUPT, REASON, START};
+use super::middleware::{FUEL, INTERRUPT, REASON, ROOM, START};
 use super::tunables::{Limited, max_pages};
 use crate::abi::HostContext;
 use crate::runtime::{Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap, Usage};
@@ -14,41 +14,33 @@ use common::error::codes;
 use forgeone_abi::names::export;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering};
 use wasmer::sys::vm::TrapCode;
 use wasmer::sys::{NativeEngineExt, Target};
 use wasmer::{
-    AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, Store, TypedFunction,
+    AsStoreMut, ExportIndex, FunctionEnv, InstantiationError, LinkError, Memory, Module, ModuleInfo, Store,
+    TypedFunction,
 };
 
 /// Tables one instance may have; their elements are bounded together.
 const TABLES: usize = 64;
 
-/// The words of an instance that the host reads and writes between calls.
-#[derive(Debug)]
-struct Words {
-    reason: NonNull<AtomicI32>,
-    /// What is left of the fuel, when it is metered; negative when it is exhausted.
-    fuel: Option<NonNull<AtomicI64>>,
-}
+/// A word of an instance that the host reads and writes while no call runs.
+struct Word<T>(NonNull<T>);
 
-impl Words {
-    /// Finds the words of the one instance in this store.
-    fn of(store: &mut Store, module: &Module) -> Option<Self> {
-        let reason = global(store, module, REASON)?.cast();
-        let fuel = global(store, module, FUEL).map(NonNull::cast);
-        Some(Self { reason, fuel })
+impl<T> Word<T> {
+    /// Finds the word in the one instance of this store.
+    fn of(store: &mut Store, module: &Module, name: &str) -> Option<Self> {
+        global(store, module, name).map(|place| Self(place.cast()))
     }
-    fn reason(&self) -> i32 {
-        // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store;
-        // `Words` is a private field of the instance, which owns the store, and is not used while the guest runs.
+    fn get(&self) -> &T {
+        // SAFETY: the word is a 16-byte aligned global of the instance, an integer as `T` is atomic of the same size. It
+        // lives in the store, and so does everything that has a `Word`: the private fields of `WasmerInstance`, and
+        // variables of `new` beside the store. It is not used while the guest runs.
         #[allow(unsafe_code, reason = "the word is a global of the instance")]
-        unsafe { self.reason.as_ref() }.load(Ordering::Relaxed)
-    }
-    fn fuel(&self) -> Option<&AtomicI64> {
-        // SAFETY: as above.
-        #[allow(unsafe_code, reason = "the word is a global of the instance")]
-        self.fuel.as_ref().map(|fuel| unsafe { fuel.as_ref() })
+        unsafe {
+            self.0.as_ref()
+        }
     }
 }
 
@@ -65,7 +57,8 @@ struct Entries {
 /// the store's memory before it is freed, and the code last.
 pub(super) struct WasmerInstance {
     watch: Watch,
-    words: Words,
+    reason: Word<AtomicI32>,
+    fuel: Option<Word<AtomicI64>>,
     /// The budget of one call, and what the last call used.
     budget: i64,
     used: Option<u64>,
@@ -77,12 +70,18 @@ pub(super) struct WasmerInstance {
 }
 
 // SAFETY: wasmer's `Store` is not `Send` because it holds pointers into itself and boxes of `dyn Any`. The pointers
-// (`VMContext` and what it names, `Words`) are to memory the store owns, and move with it. What is boxed is host functions,
+// (`VMContext` and what it names, `Word`) are to memory the store owns, and move with it. What is boxed is host functions,
 // which `new_typed_with_env` requires to be `Send + Sync`, and `Env`, which is `Send`; no callback and no trap handler is
 // ever set on this store. What wasmer keeps in thread-locals (store context, stack, trap handler) it keeps only while a
 // call runs, and a call borrows the instance mutably. The code and its engine are shared through `Arc`s of `Sync` types.
 #[allow(unsafe_code, reason = "wasmer leaves it to its users to say when a store may move")]
 unsafe impl Send for WasmerInstance {}
+
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<(Env, Watch, Entries, Memory, Limited)>();
+    send::<Arc<Compiled>>();
+};
 
 impl WasmerInstance {
     /// See [`crate::runtime::Engine::instantiate`].
@@ -106,7 +105,9 @@ impl WasmerInstance {
         let entries = entries(&store, &instance, plan)?;
         let start = instance.exports.get_typed_function::<(), ()>(&store, START).ok();
         let interrupt = global(&mut store, &compiled.module, INTERRUPT).ok_or_else(|| missing(INTERRUPT))?;
-        let words = Words::of(&mut store, &compiled.module).ok_or_else(|| missing(REASON))?;
+        let reason = Word::of(&mut store, &compiled.module, REASON).ok_or_else(|| missing(REASON))?;
+        let fuel = Word::of(&mut store, &compiled.module, FUEL);
+        give_room(&mut store, &compiled.module, limits)?;
         // SAFETY: the word is a 16-byte aligned global in the instance's VMContext, which lives as long as the store.
         // The instance keeps the store and drops the watch before it; its code only reads the word.
         #[allow(unsafe_code, reason = "the deadline thread writes into the instance")]
@@ -114,7 +115,7 @@ impl WasmerInstance {
         let watch = deadlines.register(flag).ok_or_else(too_many)?;
         let budget = limits.fuel.and_then(|fuel| i64::try_from(fuel).ok()).unwrap_or(i64::MAX);
         let mut made =
-            Self { watch, words, budget, used: None, entries, memory, env, store, _module: compiled };
+            Self { watch, reason, fuel, budget, used: None, entries, memory, env, store, _module: compiled };
         if let Some(start) = start {
             made.run(deadline, |store| start.call(store)).map_err(RuntimeError::Instantiate)?;
         }
@@ -127,11 +128,11 @@ impl WasmerInstance {
         deadline: Deadline,
         call: impl FnOnce(&mut Store) -> Result<T, wasmer::RuntimeError>,
     ) -> Result<T, Trap> {
-        if let Some(fuel) = self.words.fuel() {
-            fuel.store(self.budget, Ordering::Relaxed);
+        if let Some(fuel) = &self.fuel {
+            fuel.get().store(self.budget, Ordering::Relaxed);
         }
         let result = self.watch.during(deadline, || call(&mut self.store));
-        let left = self.words.fuel().map(|fuel| fuel.load(Ordering::Relaxed));
+        let left = self.fuel.as_ref().map(|fuel| fuel.get().load(Ordering::Relaxed));
         self.used = left.and_then(|left| u64::try_from(self.budget.saturating_sub(left)).ok());
         result.map_err(|error| self.trapped(error, left.is_some_and(|left| left < 0)))
     }
@@ -143,7 +144,7 @@ impl WasmerInstance {
             let context = &mut self.env.as_mut(&mut self.store).context;
             return Trap::Abort(context.take_failure().unwrap_or_default());
         }
-        match self.words.reason() {
+        match self.reason.get().load(Ordering::Relaxed) {
             checks::CHECK if exhausted => Trap::Fuel,
             checks::CHECK => Trap::Deadline,
             checks::UNREACHABLE => guest(TrapCode::UnreachableCodeReached),
@@ -173,14 +174,26 @@ fn limited_store(compiled: &Compiled, target: &Target, limits: &Limits) -> Resul
     if info.tables.len() > TABLES {
         return Err(RuntimeError::Limit { what: "too many tables".to_owned(), code: &codes::E4014 });
     }
-    let elements = info.tables.values().fold(0u32, |sum, table| sum.saturating_add(table.minimum));
+    let elements = elements(info);
     if elements > limits.table_elements {
         let what = format!("{elements} table elements");
         return Err(RuntimeError::Limit { what, code: &codes::E4014 });
     }
     let mut engine = compiled.engine.clone();
-    engine.set_tunables(Limited::new(target, limits, elements));
+    engine.set_tunables(Limited::new(target, limits));
     Ok(Store::new(engine))
+}
+
+/// Elements of all tables together at the start.
+fn elements(info: &ModuleInfo) -> u32 {
+    info.tables.values().fold(0, |sum, table| sum.saturating_add(table.minimum))
+}
+
+/// Tells the code added to `table.grow` what is left of the limit.
+fn give_room(store: &mut Store, module: &Module, limits: &Limits) -> Result<(), RuntimeError> {
+    let room: Word<AtomicU32> = Word::of(store, module, ROOM).ok_or_else(|| missing(ROOM))?;
+    room.get().store(limits.table_elements.saturating_sub(elements(module.info())), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Where the global of this private name is; `None` when the module has none.

@@ -18,6 +18,8 @@ const PREFIX: &str = "\u{1}forgeone.";
 pub(super) const INTERRUPT: &str = "\u{1}forgeone.interrupt";
 /// The i32 that says why added code trapped: a number of [`super::checks`].
 pub(super) const REASON: &str = "\u{1}forgeone.reason";
+/// The i32 of elements by which the instance's tables may still grow, together.
+pub(super) const ROOM: &str = "\u{1}forgeone.room";
 /// The i64 of fuel that is left, in metered modules.
 pub(super) const FUEL: &str = "\u{1}forgeone.fuel";
 /// The module's start function, which the host calls itself once the deadline can reach the instance.
@@ -29,6 +31,7 @@ pub(super) struct Module {
     /// The indices of the added globals.
     pub(super) interrupt: u32,
     pub(super) reason: u32,
+    pub(super) room: u32,
     pub(super) fuel: Option<u32>,
     pub(super) scratch: Scratch,
     /// For each passive segment the global that holds its length, which dropping it makes 0.
@@ -51,6 +54,7 @@ impl Module {
         Self {
             interrupt: named(info, INTERRUPT, Type::I32, GlobalInit::I32Const(0)),
             reason: named(info, REASON, Type::I32, GlobalInit::I32Const(0)),
+            room: named(info, ROOM, Type::I32, GlobalInit::I32Const(0)),
             fuel: fuel.then(|| named(info, FUEL, Type::I64, GlobalInit::I64Const(i64::MAX))),
             scratch: Scratch {
                 start: word(info),

@@ -3,7 +3,6 @@
 use crate::runtime::STACK_BYTES;
 use crate::sandbox::Limits;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
 use wasmer::sys::vm::{
     MemoryError, MemoryStyle, TableStyle, VMConfig, VMMemory, VMMemoryDefinition, VMTable, VMTableDefinition,
 };
@@ -11,40 +10,33 @@ use wasmer::sys::{BaseTunables, Target, Tunables};
 use wasmer::{MemoryType, Pages, TableType};
 
 const PAGE: u64 = 65_536;
-/// wasmer refuses a larger maximum of a table.
-const MAX_TABLE: u32 = 10_000_000;
 
 /// wasmer's own tunables with one instance's limits; made anew for each instance.
 pub(super) struct Limited {
     base: BaseTunables,
     config: VMConfig,
     pages: Pages,
-    /// Elements by which the instance's tables together may still be allowed to grow.
-    growth: AtomicU32,
+    elements: u32,
 }
 
 impl Limited {
-    /// Tunables for one instance whose tables begin with `elements` together.
-    pub(super) fn new(target: &Target, limits: &Limits, elements: u32) -> Self {
+    /// Tunables for one instance.
+    pub(super) fn new(target: &Target, limits: &Limits) -> Self {
         Self {
             base: BaseTunables::for_target(target),
             config: VMConfig { wasm_stack_size: Some(STACK_BYTES) },
             pages: max_pages(limits),
-            growth: AtomicU32::new(limits.table_elements.saturating_sub(elements)),
+            elements: limits.table_elements,
         }
     }
     fn memory(&self, ty: &MemoryType) -> MemoryType {
         let maximum = ty.maximum.map_or(self.pages, |maximum| maximum.min(self.pages));
         MemoryType { maximum: Some(maximum), ..*ty }
     }
-    /// wasmer asks nobody when a table grows, so the room to grow is given out when tables are made: the first to
-    /// ask has it.
+    /// No table can have more than all may have together; that sum is kept by the code added to `table.grow`.
     fn table(&self, ty: &TableType) -> TableType {
-        let wanted = ty.maximum.unwrap_or(MAX_TABLE).saturating_sub(ty.minimum);
-        let left = self.growth.load(Ordering::Relaxed);
-        let given = wanted.min(left);
-        self.growth.store(left.saturating_sub(given), Ordering::Relaxed);
-        TableType { maximum: Some(ty.minimum.saturating_add(given)), ..*ty }
+        let maximum = ty.maximum.unwrap_or(u32::MAX).min(self.elements).max(ty.minimum);
+        TableType { maximum: Some(maximum), ..*ty }
     }
 }
 
@@ -63,6 +55,7 @@ impl Tunables for Limited {
     fn create_host_memory(&self, ty: &MemoryType, style: &MemoryStyle) -> Result<VMMemory, MemoryError> {
         self.base.create_host_memory(&self.memory(ty), style)
     }
+    #[allow(unsafe_code, reason = "as the trait has it")]
     unsafe fn create_vm_memory(
         &self,
         ty: &MemoryType,
@@ -75,6 +68,7 @@ impl Tunables for Limited {
     fn create_host_table(&self, ty: &TableType, style: &TableStyle) -> Result<VMTable, String> {
         self.base.create_host_table(&self.table(ty), style)
     }
+    #[allow(unsafe_code, reason = "as the trait has it")]
     unsafe fn create_vm_table(
         &self,
         ty: &TableType,

@@ -107,25 +107,24 @@ impl Show for Exported<'_> {
 /// # Errors
 /// When the home's keys or trust configuration cannot be read or written, or a name is taken or missing.
 pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
-    let ring = KeyRing::new(context.home());
     match args {
-        Keys::Init(args) => init(context, &ring, args),
-        Keys::Issue(args) => issue(context, &ring, args),
+        Keys::Init(args) => init(context, args),
+        Keys::Issue(args) => issue(context, args),
         Keys::List => {
-            let keys = ring.list()?.into_iter().map(KeyLine::from).collect();
+            let keys = KeyRing::new(context.home()).list()?.into_iter().map(KeyLine::from).collect();
             context.output().show(&Listing { keys })
         }
-        Keys::Export(args) => export(context, &ring, args),
+        Keys::Export(args) => export(context, &KeyRing::new(context.home()), args),
     }
 }
 
-fn init(context: &Context, ring: &KeyRing, args: &KeysInit) -> Result<(), Failure> {
-    let made = ring.init(&args.name, args.development)?;
+fn init(context: &Context, args: &KeysInit) -> Result<(), Failure> {
+    let made = context.with_manager(|manager| manager.keys()?.init(&args.name, args.development))?;
     context.output().show(&KeyLine::from(made))
 }
 
-fn issue(context: &Context, ring: &KeyRing, args: &KeysIssue) -> Result<(), Failure> {
-    let made = ring.issue(&IssueRequest {
+fn issue(context: &Context, args: &KeysIssue) -> Result<(), Failure> {
+    let request = IssueRequest {
         publisher: args.publisher.clone(),
         algorithm: match args.algorithm {
             KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
@@ -134,14 +133,19 @@ fn issue(context: &Context, ring: &KeyRing, args: &KeysIssue) -> Result<(), Fail
         days: args.days,
         development: args.development,
         packages: args.packages.clone(),
-    })?;
+    };
+    let made = context.with_manager(|manager| manager.keys()?.issue(&request))?;
     context.output().show(&KeyLine::from(made))
 }
 
-fn export(context: &Context, ring: &KeyRing, args: &KeysExport) -> Result<(), Failure> {
+fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {
     let certificate = ring.certificate(&args.who)?;
     let Some(file) = &args.output else {
-        return context.output().show(&Exported { exported: &args.who, certificate: Some(certificate), file: None });
+        return context.output().show(&Exported {
+            exported: &args.who,
+            certificate: Some(certificate),
+            file: None,
+        });
     };
     if args.include_private_key {
         let key = ring.private_key(&args.who)?;

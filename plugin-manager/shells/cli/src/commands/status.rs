@@ -47,7 +47,15 @@ impl Show for Listing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["NAME", "VERSION", "PUBLISHER", "STATE", "DESIRED", "ENGINE", "ENFORCED"]);
         for p in &self.plugins {
-            table.add_row([&p.name, &p.version, &p.publisher, &p.state, &p.desired, &p.engine, &p.enforcement]);
+            table.add_row([
+                &p.name,
+                &p.version,
+                &p.publisher,
+                &p.state,
+                &p.desired,
+                &p.engine,
+                &p.enforcement,
+            ]);
         }
         write_table(out, &table)
     }
@@ -69,6 +77,7 @@ pub struct Full {
     enforcement: String,
     operations: Vec<String>,
     granted: Vec<String>,
+    withheld: Vec<String>,
     limits: BTreeMap<String, String>,
     calls: u64,
     errors: u64,
@@ -92,6 +101,7 @@ impl From<PluginStatus> for Full {
             enforcement: s.enforcement,
             operations: s.operations,
             granted: s.granted,
+            withheld: s.withheld,
             limits: s.limits.into_iter().collect(),
             calls: s.calls,
             errors: s.errors,
@@ -125,6 +135,7 @@ impl Show for Full {
             ("enforced", self.enforcement.clone()),
             ("operations", joined(&self.operations)),
             ("granted", joined(&self.granted)),
+            ("withheld", joined(&self.withheld)),
             ("limits", joined(&limits)),
             ("calls", format!("{} ({} failed, {} host calls denied)", self.calls, self.errors, self.denials)),
             ("memory", format!("{} bytes", self.memory_bytes)),

@@ -1,0 +1,151 @@
+//! One instance of a plugin: made, brought into service, taken out of it. No state of the plugin changes here.
+
+use super::blueprint::{Blueprint, VaultFailure};
+use super::error::{LifecycleError, STATE_LOAD, When};
+use super::record::Recorder;
+use crate::runtime::{CallOutcome, Entry, Execution, Lifecycle, Terms, Trap};
+use crate::sandbox::InstanceMode;
+use common::audit::{Actor, Tally};
+use common::clock::Deadline;
+use common::identity::{IdentityContext, PluginId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// One instance with its counters.
+pub(super) struct Live {
+    pub execution: Execution,
+    pub calls: Vec<Tally>,
+}
+
+/// For whom the plugin's own functions run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Occasion<'a> {
+    /// By when they must all be done, beside each function's own timeout.
+    pub until: Deadline,
+    /// The plugins that called one another to get here.
+    pub chain: &'a Arc<[PluginId]>,
+}
+
+/// Makes instances of one plugin and runs its lifecycle functions on them.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub blueprint: Blueprint,
+    pub name: String,
+    made: AtomicU64,
+}
+
+impl Service {
+    /// The service of this plugin.
+    pub fn new(blueprint: Blueprint) -> Self {
+        let name = blueprint.identity.name.to_string();
+        Self { blueprint, name, made: AtomicU64::new(0) }
+    }
+
+    /// A deadline for one function, from now.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(&*self.blueprint.clock, self.blueprint.limits.timeout)
+    }
+
+    /// A new instance after `_initialize` and `init`.
+    pub fn initialized(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
+        let mut live = self.make(on)?;
+        let done = live.execution.initialize(self.terms(on));
+        self.judged(When::Function("_initialize"), done)?;
+        self.function(&mut live, Lifecycle::Init, on)?;
+        Ok(live)
+    }
+
+    /// A new instance that answers calls.
+    pub fn in_service(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
+        let began = self.blueprint.clock.mono_ns();
+        let mut live = self.initialized(on)?;
+        self.begin(&mut live, on)?;
+        let took = self.blueprint.clock.mono_ns().saturating_sub(began);
+        self.blueprint.metrics.instance(Duration::from_nanos(took));
+        Ok(live)
+    }
+
+    /// `start`, then the saved state for a shared instance that can load it.
+    pub fn begin(&self, live: &mut Live, on: Occasion<'_>) -> Result<(), LifecycleError> {
+        self.function(live, Lifecycle::Start, on)?;
+        if self.blueprint.mode != InstanceMode::Shared || !live.execution.has(Entry::StateLoad) {
+            return Ok(());
+        }
+        let loaded = self.blueprint.vault.load().map_err(|source| self.vault_error(source))?;
+        let Some(mut state) = loaded else { return Ok(()) };
+        let done = live.execution.state_load(&mut state, self.terms(on));
+        self.judged(When::Function(STATE_LOAD), done)
+    }
+
+    /// The state of a shared instance that can save it, then `stop`, whatever became of the state.
+    pub fn end(&self, live: &mut Live, on: Occasion<'_>) -> Result<(), LifecycleError> {
+        let saved = self.save(live, on);
+        if !live.execution.is_alive() {
+            return saved;
+        }
+        saved.and(self.function(live, Lifecycle::Stop, on))
+    }
+
+    fn save(&self, live: &mut Live, on: Occasion<'_>) -> Result<(), LifecycleError> {
+        if self.blueprint.mode != InstanceMode::Shared || !live.execution.has(Entry::StateSave) {
+            return Ok(());
+        }
+        let mut state = Vec::new();
+        let done = live.execution.state_save(&mut state, self.terms(on));
+        self.judged(When::Function("state_save"), done)?;
+        self.blueprint.vault.save(&state).map_err(|source| self.vault_error(source))
+    }
+
+    /// Forgets a saved state the plugin refuses to load: recorded first, or not done.
+    pub fn discard_state(&self, recorder: &Recorder) -> Result<(), LifecycleError> {
+        let unrecorded = |source| LifecycleError::Unrecorded { plugin: self.name.clone(), source };
+        recorder.discarded_state().map_err(unrecorded)?;
+        self.blueprint.vault.discard().map_err(|source| self.vault_error(source))
+    }
+
+    /// Runs a lifecycle function.
+    pub fn function(
+        &self,
+        live: &mut Live,
+        function: Lifecycle,
+        on: Occasion<'_>,
+    ) -> Result<(), LifecycleError> {
+        let done = live.execution.lifecycle(function, self.terms(on));
+        self.judged(When::Function(function.name()), done)
+    }
+
+    /// What became of a function or operation.
+    pub fn judged(&self, when: When, done: Result<CallOutcome, Trap>) -> Result<(), LifecycleError> {
+        let plugin = self.name.clone();
+        match done {
+            Ok(CallOutcome { status: 0, .. }) => Ok(()),
+            Ok(CallOutcome { status, failure }) => {
+                Err(LifecycleError::Status { plugin, when, status, failure })
+            }
+            Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
+        }
+    }
+
+    fn make(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
+        let b = &self.blueprint;
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let port = (b.ports)(number);
+        let execution = Execution::new(&*b.engine, &b.module, &b.plan, &b.limits, port, self.terms(on))
+            .map_err(|source| LifecycleError::Instantiate { plugin: self.name.clone(), source })?;
+        let mut identity = b.identity.clone();
+        identity.instance = number;
+        let actor = Actor::new(&IdentityContext::plugin(identity));
+        let tally = |name: &String| b.audit.tally(&actor, &format!("call:{name}"), "operation");
+        Ok(Live { execution, calls: b.operations.iter().map(tally).collect() })
+    }
+
+    /// Each function of the plugin's own has its own timeout, within what the occasion leaves.
+    fn terms<'a>(&self, on: Occasion<'a>) -> Terms<'a> {
+        Terms { deadline: self.deadline().min(on.until), chain: on.chain }
+    }
+
+    fn vault_error(&self, source: VaultFailure) -> LifecycleError {
+        LifecycleError::Vault { plugin: self.name.clone(), source }
+    }
+}

@@ -1,0 +1,183 @@
+//! Bringing plugins up, with what they depend on, and taking them down.
+
+use super::denials::Denials;
+use super::dependencies::{candidates, plan};
+use super::error::HostError;
+use super::hall::Loaded;
+use super::install::End;
+use super::load::identity;
+use super::manager::PluginManager;
+use crate::plugin::PluginState;
+use crate::store::{Desired, InstalledPlugin};
+use common::clock::Deadline;
+use common::error::{ForgeError, codes};
+use common::identity::{Name, PluginId};
+use microkernel::trust::ManagementAction;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a plugin is brought up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cause<'a> {
+    /// An operator asked: a plugin that is `Failed` gets another try.
+    Start,
+    /// It is called.
+    Call,
+    /// The plugin at the end of this chain calls it, and must be answered by then.
+    Plugin(&'a Arc<[PluginId]>, Deadline),
+}
+
+impl PluginManager {
+    /// A plugin that is up, brought up when it is not, for a caller who may call it.
+    pub(super) fn reach(&self, name: &str) -> Result<Arc<Loaded>, ForgeError> {
+        match self.hall().loaded(name) {
+            Some(loaded) => Ok(loaded),
+            None => self.host().recorded(ManagementAction::Call, name, || {
+                self.row(name)?;
+                self.host().authorise(ManagementAction::Call, name)?;
+                self.bring_up(name, Cause::Call)
+            }),
+        }
+    }
+
+    /// Loads a plugin that is desired running, and what it depends on, and brings them up. Its own functions and
+    /// theirs have their own timeouts, whoever waits.
+    pub(super) fn bring_up(&self, name: &str, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
+        let row = self.row(name)?;
+        desired_running(&row, cause)?;
+        let rows = self.host().home.plugins()?;
+        for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
+            if *member == row.plugin.name {
+                return self.bring_one_up(member, cause);
+            }
+            self.bring_one_up(member, cause.for_dependency())?;
+        }
+        Err(HostError::NoPlugin(name.to_owned()).into())
+    }
+
+    fn bring_one_up(&self, name: &Name, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
+        self.hall().in_turn(name.as_str(), self.patience(cause), || {
+            self.hall().while_open(|| match self.hall().loaded(name.as_str()) {
+                Some(up) if up.plugin.state() == PluginState::Running => Ok(up),
+                Some(failed)
+                    if matches!(cause, Cause::Start) && failed.plugin.state() == PluginState::Failed =>
+                {
+                    self.hall().take(name.as_str());
+                    self.bring_up_in_turn(name, cause, PluginState::Failed)
+                }
+                Some(other) => Err(other.not_running().into()),
+                None => self.bring_up_in_turn(name, cause, PluginState::Created),
+            })
+        })
+    }
+
+    fn bring_up_in_turn(
+        &self,
+        name: &Name,
+        cause: Cause<'_>,
+        from: PluginState,
+    ) -> Result<Arc<Loaded>, ForgeError> {
+        let row = self.row(name.as_str())?;
+        desired_running(&row, cause)?;
+        let from = if row.failure.is_some() { PluginState::Failed } else { from };
+        let loaded = Arc::new(self.load(&row, from)?);
+        if row.failure.is_some() {
+            self.host().home.set_failure(name, None)?;
+        }
+        let chain = match cause {
+            Cause::Plugin(chain, _) => chain,
+            Cause::Start | Cause::Call => self.hall().no_chain(),
+        };
+        let up = loaded.plugin.initialize(chain).and_then(|()| loaded.plugin.start(chain));
+        if let Err(error) = up {
+            self.hall().keep_failure(&loaded)?;
+            return Err(error.into());
+        }
+        self.hall().put(loaded.clone());
+        Ok(loaded)
+    }
+
+    /// How long to wait for a plugin whose turn somebody else has.
+    fn patience(&self, cause: Cause<'_>) -> Option<Duration> {
+        match cause {
+            Cause::Start => None,
+            Cause::Call => Some(self.host().config.default_timeout.0),
+            Cause::Plugin(_, deadline) => deadline.remaining(&*self.host().clock),
+        }
+    }
+
+    /// The load path from the stored bytes: every check again.
+    fn load(&self, row: &InstalledPlugin, state: PluginState) -> Result<Loaded, ForgeError> {
+        let host = self.host();
+        let bytes = host.home.read_package(&row.plugin.package)?;
+        let grant = host.grant(host.prove(&bytes)?)?;
+        let found = identity(grant.package());
+        if found.id != PluginId::new(&row.plugin.publisher, &row.plugin.name)
+            || found.digest != row.plugin.manifest
+        {
+            let what = format!("the record of plugin {} does not belong to its package", row.plugin.name);
+            return Err(ForgeError::new(&codes::E0003, what));
+        }
+        let ready = host.ready(&grant)?;
+        let denials = Arc::new(Denials::default());
+        let plugin = host.assemble(&grant, ready, state, &denials);
+        Ok(Loaded::new(plugin, denials))
+    }
+
+    /// Stops a plugin that is up. It is down whatever this returns; a failure of its own is kept in its row.
+    /// Done in the plugin's turn.
+    pub(super) fn take_down(&self, name: &str, end: End) -> Result<(), ForgeError> {
+        let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
+        let plugin = &loaded.plugin;
+        let up = matches!(plugin.state(), PluginState::Running | PluginState::Paused);
+        let stopped = if up { plugin.stop() } else { Ok(()) };
+        let ended = match end {
+            End::Stop => stopped,
+            // What `stop` ran into is recorded, and keeps nobody from removing the plugin.
+            End::Unload => plugin.unload(),
+        };
+        self.hall().take(name);
+        let kept = self.hall().keep_failure(&loaded);
+        ended.map_err(ForgeError::from).and(kept)
+    }
+
+    /// The plugins that are up; those that need others come before them.
+    pub(super) fn down_order(&self) -> Vec<String> {
+        let left = self.hall().names();
+        let rows = self.host().home.plugins().unwrap_or_default();
+        let all = candidates(&rows).unwrap_or_default();
+        let mut order: Vec<String> = Vec::new();
+        for name in left.iter().filter_map(|name| Name::new(name).ok()) {
+            // What cannot be ordered is still stopped, before the others.
+            let needed_first = plan(&all, &name).map(|p| p.start_order().to_vec()).unwrap_or_default();
+            order.extend(needed_first.iter().map(ToString::to_string).filter(|n| left.contains(n)));
+        }
+        order.extend(left);
+        let mut seen = std::collections::BTreeSet::new();
+        order.retain(|name| seen.insert(name.clone()));
+        order.reverse();
+        order
+    }
+}
+
+impl Cause<'_> {
+    /// What a plugin depends on is not given another try for it.
+    const fn for_dependency(self) -> Self {
+        match self {
+            Self::Start => Self::Call,
+            other => other,
+        }
+    }
+}
+
+fn desired_running(row: &InstalledPlugin, cause: Cause<'_>) -> Result<(), ForgeError> {
+    let state = match (row.plugin.desired, &row.failure) {
+        (Desired::Running, None) => return Ok(()),
+        (Desired::Running, Some(_)) if matches!(cause, Cause::Start) => return Ok(()),
+        (Desired::Running, Some(_)) => PluginState::Failed,
+        (Desired::Paused, _) => PluginState::Paused,
+        (Desired::Stopped, _) => PluginState::Stopped,
+    };
+    let name = row.plugin.name.to_string();
+    Err(HostError::NotRunning { name, state: state.name(), failure: row.failure.clone() }.into())
+}

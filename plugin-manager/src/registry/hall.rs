@@ -1,0 +1,206 @@
+//! The map of plugins that are up, over the parts they share; who may call them.
+
+use super::denials::Denials;
+use super::error::HostError;
+use super::host::Host;
+use super::router::{Router, keep};
+use super::turns::Turns;
+use crate::lifecycle::{LifecycleError, ManagedPlugin};
+use crate::plugin::PluginState;
+use crate::runtime::Terms;
+use crate::store::InstalledPlugin;
+use common::clock::Deadline;
+use common::error::ForgeError;
+use common::identity::{Name, PluginId};
+use dashmap::DashMap;
+use microkernel::trust::ManagementAction;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The plugins that are up.
+#[derive(Debug)]
+pub(super) struct Hall {
+    pub host: Arc<Host>,
+    loaded: DashMap<String, Arc<Loaded>>,
+    turns: Turns,
+    /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
+    door: RwLock<Door>,
+    no_chain: Arc<[PluginId]>,
+    /// Kept here: the services hold it weakly.
+    _router: Arc<Router>,
+}
+
+/// Whether plugins may still be brought up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// They may.
+    Open,
+    /// The host is being shut down.
+    Closing,
+}
+
+/// A plugin that was loaded, and the policy epoch in which calling it was allowed last.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub plugin: ManagedPlugin,
+    pub denials: Arc<Denials>,
+    /// Epochs start at 1: 0 is none.
+    allowed_in: AtomicU64,
+}
+
+impl Loaded {
+    /// A plugin nobody was allowed to call yet.
+    pub const fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
+        Self { plugin, denials, allowed_in: AtomicU64::new(0) }
+    }
+    pub fn name(&self) -> &str {
+        self.plugin.identity().name.as_str()
+    }
+    /// The error for a plugin that does not answer calls.
+    pub fn not_running(&self) -> HostError {
+        let (name, failure) = (self.name().to_owned(), self.plugin.failure());
+        HostError::NotRunning { name, state: self.plugin.state().name(), failure }
+    }
+}
+
+impl Hall {
+    /// A hall over these parts; plugins find each other through it.
+    pub fn over(host: Arc<Host>) -> Arc<Self> {
+        Arc::new_cyclic(|weak| {
+            let router = Arc::new(Router(weak.clone()));
+            host.services.router.install(keep(&router));
+            Self {
+                host,
+                loaded: DashMap::new(),
+                turns: Turns::default(),
+                door: RwLock::new(Door::Open),
+                no_chain: Arc::from([]),
+                _router: router,
+            }
+        })
+    }
+
+    /// A plugin that is up, or failed since it was.
+    pub fn loaded(&self, name: &str) -> Option<Arc<Loaded>> {
+        self.loaded.get(name).map(|entry| entry.value().clone())
+    }
+    /// Puts a plugin that is up.
+    pub fn put(&self, loaded: Arc<Loaded>) {
+        self.loaded.insert(loaded.name().to_owned(), loaded);
+    }
+    /// Takes a plugin out.
+    pub fn take(&self, name: &str) {
+        self.loaded.remove(name);
+    }
+    /// The names of the plugins that are up, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.loaded.iter().map(|entry| entry.key().clone()).collect();
+        names.sort();
+        names
+    }
+    /// No chain of calls.
+    pub const fn no_chain(&self) -> &Arc<[PluginId]> {
+        &self.no_chain
+    }
+
+    /// Does a job of management of this plugin when its turn comes.
+    pub fn in_turn<T>(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        job: impl FnOnce() -> Result<T, ForgeError>,
+    ) -> Result<T, ForgeError> {
+        let busy = || Err(HostError::Busy(name.to_owned()).into());
+        self.turns.run(name, wait, job).unwrap_or_else(busy)
+    }
+
+    /// Does a job that brings a plugin up, unless the host is being shut down.
+    pub fn while_open<T>(&self, job: impl FnOnce() -> Result<T, ForgeError>) -> Result<T, ForgeError> {
+        // A plugin that is brought up may bring up another on the same thread.
+        let door = self.door.read_recursive();
+        if *door == Door::Closing { Err(HostError::Closing.into()) } else { job() }
+    }
+    /// From now on no plugin is brought up. Waits for those that are being brought up.
+    pub fn close(&self) {
+        *self.door.write() = Door::Closing;
+    }
+
+    /// The row of an installed plugin.
+    pub fn row(&self, name: &str) -> Result<InstalledPlugin, ForgeError> {
+        let missing = || ForgeError::from(HostError::NoPlugin(name.chars().take(80).collect()));
+        let name = Name::new(name).map_err(|_| missing())?;
+        self.host.home.plugin(&name)?.ok_or_else(missing)
+    }
+
+    /// The policy epoch in which the operator may call it: decided once in each.
+    pub fn may_call(&self, loaded: &Loaded) -> Result<u64, ForgeError> {
+        let epoch = self.host.bridge.evaluator().epoch();
+        if loaded.allowed_in.load(Ordering::Acquire) != epoch {
+            let job = || self.host.authorise(ManagementAction::Call, loaded.name());
+            self.host.recorded(ManagementAction::Call, loaded.name(), job)?;
+            loaded.allowed_in.store(epoch, Ordering::Release);
+        }
+        Ok(epoch)
+    }
+
+    /// Calls a plugin for whoever may call it.
+    #[inline]
+    pub fn call(
+        &self,
+        loaded: &Arc<Loaded>,
+        operation: u16,
+        input: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), ForgeError> {
+        let epoch = self.may_call(loaded)?;
+        let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
+        loaded.plugin.call(operation, input, output, terms, epoch).map_err(|error| {
+            self.after_failure(loaded, self.host.config.default_timeout.0);
+            error.into()
+        })
+    }
+
+    /// Calls a plugin that is up on behalf of another plugin, which the bridge has permitted.
+    pub fn call_for_plugin(
+        &self,
+        loaded: &Arc<Loaded>,
+        operation: &str,
+        input: &[u8],
+        deadline: Deadline,
+        chain: &Arc<[PluginId]>,
+    ) -> Result<Vec<u8>, LifecycleError> {
+        let index = loaded.plugin.operation(operation)?;
+        let mut output = Vec::new();
+        let terms = Terms { deadline, chain };
+        let epoch = self.host.bridge.evaluator().epoch();
+        let done = loaded.plugin.call(index, &mut input.to_vec(), &mut output, terms, epoch);
+        done.map(|()| output).inspect_err(|_| {
+            let left = deadline.remaining(&*self.host.clock);
+            self.after_failure(loaded, left.unwrap_or(self.host.config.default_timeout.0));
+        })
+    }
+
+    /// A plugin whose call spent its restart budget stays `Failed` when this process is gone.
+    #[cold]
+    fn after_failure(&self, loaded: &Arc<Loaded>, wait: Duration) {
+        if loaded.plugin.state() != PluginState::Failed {
+            return;
+        }
+        // Whoever has the turn for longer than that takes the plugin down or up and sees its state.
+        let kept = self.in_turn(loaded.name(), Some(wait), || {
+            let same = self.loaded(loaded.name()).is_some_and(|now| Arc::ptr_eq(&now, loaded));
+            if same { self.keep_failure(loaded) } else { Ok(()) }
+        });
+        if let Err(error) = kept {
+            tracing::error!(plugin = loaded.name(), %error, "a failure could not be kept");
+        }
+    }
+
+    /// Keeps the reason of a plugin that is `Failed` by its own fault in its row. Done in the plugin's turn.
+    pub fn keep_failure(&self, loaded: &Loaded) -> Result<(), ForgeError> {
+        let Some(failure) = loaded.plugin.own_failure() else { return Ok(()) };
+        Ok(self.host.home.set_failure(&loaded.plugin.identity().name, Some(&failure))?)
+    }
+}
