@@ -65,8 +65,7 @@ fn decisions(evaluator: &TrustEvaluator, actions: &[Action]) -> Result<(), Box<d
 fn host_calls(evaluator: &Arc<TrustEvaluator>, actions: Vec<Action>) -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let (key, _) = SigningKey::generate(Algorithm::Ed25519)?;
-    let options =
-        AuditOptions { detail_rate: 1000, strict: false, production: true, node: "cost".to_owned() };
+    let options = AuditOptions::new("cost");
     let clock = SystemClock::start()?;
     let audit = AuditLog::open(dir.path(), key, options, clock.clone())?;
     let serve = |action| (action, Some(Arc::new(Nothing) as Arc<dyn SyscallHandler>));

@@ -166,7 +166,12 @@ pub struct Security {
 
 impl Default for Security {
     fn default() -> Self {
-        Self { verify_signatures: true, enforce_permissions: true, audit_logging: true, namespace_isolation: true }
+        Self {
+            verify_signatures: true,
+            enforce_permissions: true,
+            audit_logging: true,
+            namespace_isolation: true,
+        }
     }
 }
 
@@ -388,7 +393,8 @@ plugin_manager:
     #[test]
     fn the_users_example_is_the_default() {
         let c = Config::parse("example", USERS_EXAMPLE).unwrap();
-        let defaults = Config { plugin_directory: Some("/var/lib/forgeone/plugins".into()), ..Config::default() };
+        let defaults =
+            Config { plugin_directory: Some("/var/lib/forgeone/plugins".into()), ..Config::default() };
         assert_eq!(c, defaults);
         assert_eq!(Config::parse("empty", "").unwrap(), Config::default());
         assert!(c.weakened().is_empty());
@@ -406,7 +412,8 @@ plugin_manager:
     #[test]
     fn weakening_is_refused_where_the_contract_says() {
         let with = |environment: &str, key: &str| {
-            let text = format!("plugin_manager: {{ environment: {environment}, security: {{ {key}: false }} }}");
+            let text =
+                format!("plugin_manager: {{ environment: {environment}, security: {{ {key}: false }} }}");
             Config::parse("c.yaml", &text).map(|c| c.weakened().len())
         };
         for key in ["verify_signatures", "enforce_permissions", "audit_logging", "namespace_isolation"] {
@@ -420,7 +427,12 @@ plugin_manager:
 
     #[test]
     fn values_have_ranges() {
-        for bad in ["max_plugins: 0", "default_timeout: 0s", "sandbox: { memory_limit: 1KB }", "audit: { node: \"a b\" }"] {
+        for bad in [
+            "max_plugins: 0",
+            "default_timeout: 0s",
+            "sandbox: { memory_limit: 1KB }",
+            "audit: { node: \"a b\" }",
+        ] {
             let e = Config::parse("c.yaml", &format!("plugin_manager: {{ {bad} }}")).unwrap_err();
             assert!(matches!(e, SettingsError::Value { .. }), "{bad}: {e}");
         }

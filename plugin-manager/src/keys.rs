@@ -8,7 +8,8 @@
 
 use crate::attestation::trust::{AnchorEntry, CertificateSource, NamePattern, PublisherEntry, TrustConfig};
 use crate::attestation::{
-    Authority, AuthoritySpec, CertificateFacts, Environment, Issued, LeafSpec, Validity, certificate_facts, pem_to_der,
+    Authority, AuthoritySpec, CertificateFacts, Environment, Issued, LeafSpec, Validity, certificate_facts,
+    pem_to_der,
 };
 use crate::workshop::{SignWith, key_der, now};
 use common::crypto::Algorithm;

@@ -21,13 +21,16 @@ pub mod store;
 pub mod syscall;
 pub mod workshop;
 
+pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
-pub use ledger::{AuditSource, ClassRow, letter as class_letter, record_classes};
+pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
     InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign, verify,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
+    verify,
 };

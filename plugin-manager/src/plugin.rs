@@ -159,7 +159,16 @@ mod tests {
     fn a_life_runs_through_the_table() {
         use PluginState as S;
         let cell = StateCell::new(S::Created);
-        for to in [S::Initializing, S::Ready, S::Running, S::Paused, S::Running, S::Stopping, S::Stopped, S::Unloaded] {
+        for to in [
+            S::Initializing,
+            S::Ready,
+            S::Running,
+            S::Paused,
+            S::Running,
+            S::Stopping,
+            S::Stopped,
+            S::Unloaded,
+        ] {
             cell.advance(to).unwrap();
         }
         assert_eq!(cell.get(), S::Unloaded);
@@ -169,7 +178,10 @@ mod tests {
     fn a_move_from_a_state_it_has_left_is_an_error() {
         use PluginState as S;
         let cell = StateCell::new(S::Stopping);
-        assert_eq!(cell.advance_from(S::Running, S::Failed), Err(WrongMove { from: S::Stopping, to: S::Failed }));
+        assert_eq!(
+            cell.advance_from(S::Running, S::Failed),
+            Err(WrongMove { from: S::Stopping, to: S::Failed })
+        );
         assert_eq!(cell.advance_from(S::Stopping, S::Running).unwrap_err().from, S::Stopping);
         assert_eq!(cell.get(), S::Stopping);
         cell.advance_from(S::Stopping, S::Failed).unwrap();
@@ -190,7 +202,9 @@ mod tests {
                     Err(wrong) => {
                         assert_eq!(wrong, WrongMove { from, to });
                         assert_eq!(cell.get(), from);
-                        assert!(wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name()));
+                        assert!(
+                            wrong.to_string().contains(from.name()) && wrong.to_string().contains(to.name())
+                        );
                     }
                 }
             }

@@ -1,9 +1,9 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, certificate_facts, pem_to_der};
+use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
 use crate::loader::{self, Package, PackageLimits};
-use crate::registry::load::{check, refused};
+use crate::registry::judge::Judge;
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,8 +60,9 @@ pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
 pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     let limits = PackageLimits::default();
     let loaded = Package::load(package, &limits)?;
-    let key = SigningKey::from_pkcs8(&key_der(&with.key)?)
-        .map_err(|e| ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string()))?;
+    let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
+        ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
+    })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
     let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
     Ok(loader::with_attestation(package, &bundle, &limits)?)
@@ -83,7 +84,7 @@ pub struct Verification {
     /// The URI identity of who signed it, when someone did.
     pub signer: Option<String>,
     /// Every check in order, with its outcome.
-    pub checks: Vec<(String, String)>,
+    pub checks: Vec<CheckOutcome>,
 }
 
 /// Verifies a package as `install` does, by the configuration and trust of a home.
@@ -93,14 +94,9 @@ pub struct Verification {
 /// cannot be read.
 pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Verification, ForgeError> {
     let config = sources::config(home, config)?;
-    let trust = sources::trust(&home.join("trust"));
-    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
+    let judge = Judge::new(&config, &home.join("trust"))?;
     let package = Package::load(package, &PackageLimits::default())?;
-    let verified = verifier.verify(package, now()?).map_err(|refusal| match (refused(refusal), &trust) {
-        // An unsigned package is refused as such, whatever is wrong with the trust configuration.
-        (error, Err(problem)) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
-        (error, _) => error,
-    })?;
+    let verified = judge.prove(package, now()?)?;
     let (manifest, proof) = (verified.package().manifest(), verified.attestation());
     Ok(Verification {
         name: manifest.name.to_string(),
@@ -109,7 +105,7 @@ pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Veri
         digest: proof.manifest,
         package_digest: proof.package,
         signer: proof.signers.first().map(|s| s.uri.clone()),
-        checks: proof.checks.iter().map(check).collect(),
+        checks: proof.checks.clone(),
     })
 }
 

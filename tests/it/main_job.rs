@@ -3,7 +3,8 @@
 use forgeone_tests::{Environment, World, on_both_engines, sample_wasm, signed_package, workspace_root};
 use serde_json::Value;
 
-const LINE: &[u8] = b"ada@example.com asked from 203.0.113.7 with Authorization: Bearer abcdef0123456789abcdef\n";
+const LINE: &[u8] =
+    b"ada@example.com asked from 203.0.113.7 with Authorization: Bearer abcdef0123456789abcdef\n";
 
 /// A staging home with the sample plugin in it.
 fn installed(world: &World) {

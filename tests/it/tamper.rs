@@ -3,7 +3,9 @@
 //! Every byte of a small package is tried in the unit tests of `attestation`, and every byte of a small log in
 //! those of `common::audit`; here some are tried through the binary.
 
-use forgeone_tests::{Engine, Entries, Environment, Ran, Wat, World, gzip, read_entries, signed_package, tar_of};
+use forgeone_tests::{
+    Engine, Entries, Environment, Ran, Wat, World, gzip, read_entries, signed_package, tar_of,
+};
 use std::path::{Path, PathBuf};
 
 const TOML: &str = "[plugin]\nname = \"good\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n\
@@ -31,7 +33,8 @@ fn sample(length: usize, count: usize) -> impl Iterator<Item = usize> {
 #[test]
 fn one_changed_byte_in_any_signed_entry_is_refused() {
     let (world, entries) = signed();
-    let names: Vec<&str> = entries.iter().map(|e| e.0.as_str()).filter(|n| !n.starts_with("attestations/")).collect();
+    let names: Vec<&str> =
+        entries.iter().map(|e| e.0.as_str()).filter(|n| !n.starts_with("attestations/")).collect();
     assert_eq!(names, ["manifest.json", "assets/notes.txt", "plugin.toml", "plugin.wasm"]);
     for (i, (name, bytes)) in entries.iter().enumerate().filter(|(_, e)| !e.0.starts_with("attestations/")) {
         for at in sample(bytes.len(), 5) {
@@ -56,7 +59,10 @@ fn one_changed_byte_in_the_signature_or_the_signed_statement_is_refused() {
         *byte = if *byte == b'A' { b'B' } else { b'A' };
         let refused = verify(&world, &changed);
         assert_eq!(refused.code, 3, "{field}: {refused}");
-        assert!(["error[E12", "error[E13"].iter().any(|e| refused.stderr.starts_with(e)), "{field}: {refused}");
+        assert!(
+            ["error[E12", "error[E13"].iter().any(|e| refused.stderr.starts_with(e)),
+            "{field}: {refused}"
+        );
     }
 }
 

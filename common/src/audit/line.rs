@@ -137,6 +137,10 @@ pub(super) fn hex(to: &mut Vec<u8>, hash: &Hash) {
 /// control characters of ASCII, DEL, and those of U+0080 to U+009F, U+2028 and U+2029.
 pub(super) fn escape(to: &mut Vec<u8>, text: &str) {
     to.push(b'"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        to.extend_from_slice(text.as_bytes());
+        return to.push(b'"');
+    }
     let mut rest = text;
     while let Some(at) = rest.find(special) {
         let (plain, tail) = rest.split_at(at);

@@ -6,6 +6,7 @@ use super::marks::{self, CHECKPOINT, EdgeFile, HISTORY, History};
 use super::note::Checkpoint;
 use super::recover::{root_mismatch, truncated};
 use super::segment::{self, Reader};
+use super::tree::Hash;
 use super::walk::{Step, Tip, Walk};
 use crate::crypto::PublicKey;
 use crate::identity::Digest;
@@ -96,11 +97,11 @@ struct Verification<'a> {
 impl Verification<'_> {
     fn run(mut self, mut walk: Walk<'_>, segments: u64) -> Result<VerifyReport, Finding> {
         self.advance()?;
-        self.check(&walk)?;
+        self.check(&mut walk)?;
         let torn_bytes = loop {
             let (next, here) = (walk.tip().next(), walk.here());
             match walk.step()? {
-                Step::Line => self.check(&walk)?,
+                Step::Line => self.check(&mut walk)?,
                 Step::Foreign(place) => {
                     return Err(place.finding(FindingKind::Edited, next, "the line is not a record"));
                 }
@@ -149,7 +150,7 @@ impl Verification<'_> {
     }
 
     /// Compares the root with every checkpoint of this size.
-    fn check(&mut self, walk: &Walk<'_>) -> Result<(), Finding> {
+    fn check(&mut self, walk: &mut Walk<'_>) -> Result<(), Finding> {
         let size = walk.tip().next();
         if self.checkpoint.size != size && self.due.as_ref().is_none_or(|due| due.size != size) {
             return Ok(());
@@ -166,7 +167,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    fn compare(&mut self, walk: &Walk<'_>, checkpoint: &Checkpoint, root: [u8; 32]) -> Result<(), Finding> {
+    fn compare(&mut self, walk: &mut Walk<'_>, checkpoint: &Checkpoint, root: Hash) -> Result<(), Finding> {
         if checkpoint.root == root {
             self.checked += 1;
             self.good = checkpoint.size;
@@ -174,13 +175,14 @@ impl Verification<'_> {
         }
         let mut finding = root_mismatch(walk, checkpoint);
         finding.detail = format!("{}; the first {} do", finding.detail, self.good);
-        if self.only_last_differs(walk, checkpoint) {
+        if self.only_last_differs(walk, checkpoint) || walk.next_disagrees()? {
             finding.kind = FindingKind::Edited;
         }
         Err(finding)
     }
 
-    /// Whether the tree before the last line is the one that was kept: then it is that line that was changed.
+    /// Whether the tree before the last line is one that was signed or kept: then it is that line that was
+    /// changed.
     fn only_last_differs(&self, walk: &Walk<'_>, checkpoint: &Checkpoint) -> bool {
         let edge = EdgeFile::read(self.dir, self.key);
         let kept = edge.is_some_and(|e| e.checkpoint == *checkpoint && e.before == walk.tip().before);

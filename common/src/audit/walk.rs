@@ -155,6 +155,11 @@ impl<'a> Walk<'a> {
         edge.size() == self.checkpoint.size && edge.root() == self.checkpoint.root
     }
 
+    /// Whether a line follows that names another predecessor than the last line. The walk ends after it.
+    pub(super) fn next_disagrees(&mut self) -> Result<bool, Finding> {
+        Ok(self.peek()?.is_some_and(|next| next.prev != self.tip.prev))
+    }
+
     /// Reads one line ahead. The walk ends after it.
     fn peek(&mut self) -> Result<Option<Parsed>, Finding> {
         let mut line = Vec::new();

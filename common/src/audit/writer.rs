@@ -144,11 +144,13 @@ impl Writer {
     }
 
     /// After an error: cuts what is not believed from the segment that failed, closes it for good, and goes on
-    /// in a new one.
+    /// in a new one; in the same one when nothing in it is believed.
     pub(super) fn begin_again(&mut self) -> io::Result<()> {
-        let mut failed = self.setting.files.append_to(&path(&self.setting.dir, self.number))?;
-        failed.truncate(self.length)?;
-        self.open_next()?;
+        self.segment = self.setting.files.append_to(&path(&self.setting.dir, self.number))?;
+        self.segment.truncate(self.length)?;
+        if self.length > 0 {
+            self.open_next()?;
+        }
         let history = self.setting.dir.join(marks::HISTORY);
         let whole = marks::whole_history(&self.setting.dir).map_err(io::Error::other)?;
         self.history = self.setting.files.append_to(&history)?;

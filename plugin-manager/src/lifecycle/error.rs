@@ -142,9 +142,8 @@ impl LifecycleError {
     /// The trap behind it, when there is one.
     pub(super) const fn trap(&self) -> Option<&Trap> {
         match self {
-            Self::Trapped { trap, .. } | Self::Instantiate { source: RuntimeError::Instantiate(trap), .. } => {
-                Some(trap)
-            }
+            Self::Trapped { trap, .. }
+            | Self::Instantiate { source: RuntimeError::Instantiate(trap), .. } => Some(trap),
             _ => None,
         }
     }

@@ -56,7 +56,10 @@ enum Failure {
 
 impl fmt::Debug for ManagedPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManagedPlugin").field("name", &self.service.name).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("ManagedPlugin")
+            .field("name", &self.service.name)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -315,7 +318,8 @@ impl ManagedPlugin {
         let alive = live.execution.is_alive();
         self.settle(lease);
         if good {
-            return counted.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source });
+            return counted
+                .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source });
         }
         let when = self.service.blueprint.operations.get(usize::from(operation));
         let judged = self.service.judged(When::Operation(when.cloned().unwrap_or_default()), outcome);
@@ -430,7 +434,8 @@ impl ManagedPlugin {
         let from = self.state();
         self.may(to)?;
         let recorded = self.recorder.transition(from, to, why, Weight::Ordinary);
-        recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })?;
+        recorded
+            .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })?;
         self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))
     }
 

@@ -29,7 +29,13 @@ pub(super) enum Weight {
 
 impl Recorder {
     /// A move from one state to another: class A, a span with an event in the host's own log, and a count.
-    pub fn transition(&self, from: PluginState, to: PluginState, why: &str, weight: Weight) -> Result<(), AuditError> {
+    pub fn transition(
+        &self,
+        from: PluginState,
+        to: PluginState,
+        why: &str,
+        weight: Weight,
+    ) -> Result<(), AuditError> {
         let span = tracing::info_span!("plugin.transition", plugin = %self.name, %from, %to);
         let _entered = span.enter();
         let details = [("from", from.name()), ("to", to.name()), ("why", why)];
@@ -47,7 +53,8 @@ impl Recorder {
     /// The saved state is about to be forgotten: class A.
     pub fn discarded_state(&self) -> Result<(), AuditError> {
         let details = [("why", "the plugin refused to load it when it was started again")];
-        let record = Record { details: &details, ..self.record("lifecycle", Outcome::Ok, None, "discard_state") };
+        let record =
+            Record { details: &details, ..self.record("lifecycle", Outcome::Ok, None, "discard_state") };
         self.audit.commit(&record).map(drop)
     }
 
@@ -58,8 +65,10 @@ impl Recorder {
         let code = error.code();
         let (function, why) = (function(error), cause(error));
         let details = [("function", function.as_str()), ("why", why.as_str())];
-        let record = Record { details: &details, ..self.record("call", outcome(error), Some(code.id), "call") };
-        let turned_away = matches!(error, LifecycleError::NotRunning { .. } | LifecycleError::NoOperation { .. });
+        let record =
+            Record { details: &details, ..self.record("call", outcome(error), Some(code.id), "call") };
+        let turned_away =
+            matches!(error, LifecycleError::NotRunning { .. } | LifecycleError::NoOperation { .. });
         if turned_away || record.outcome == Outcome::Limit {
             drop(self.audit.append_limited(&record));
         } else if let Err(refused) = self.audit.append(&record) {
@@ -67,7 +76,13 @@ impl Recorder {
         }
     }
 
-    fn record<'a>(&'a self, event: &'a str, outcome: Outcome, code: Option<&'a str>, action: &'a str) -> Record<'a> {
+    fn record<'a>(
+        &'a self,
+        event: &'a str,
+        outcome: Outcome,
+        code: Option<&'a str>,
+        action: &'a str,
+    ) -> Record<'a> {
         let resource = ("plugin", self.name.as_str());
         Record { event, outcome, code, actor: &self.actor, action, resource, decision: None, details: &[] }
     }
@@ -90,7 +105,9 @@ fn function(error: &LifecycleError) -> String {
 pub(super) fn cause(error: &LifecycleError) -> String {
     match error {
         LifecycleError::Status { status, .. } => format!("status {status}"),
-        LifecycleError::RestartBudget { restarts, .. } => format!("lost {restarts} instances within a minute"),
+        LifecycleError::RestartBudget { restarts, .. } => {
+            format!("lost {restarts} instances within a minute")
+        }
         LifecycleError::Trapped { trap: Trap::Abort(_), .. } => "abort".to_owned(),
         LifecycleError::Trapped { trap: Trap::Guest(_), .. } => "trap".to_owned(),
         LifecycleError::Trapped { trap, .. } => trap.to_string(),

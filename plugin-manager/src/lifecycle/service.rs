@@ -105,7 +105,12 @@ impl Service {
     }
 
     /// Runs a lifecycle function.
-    pub fn function(&self, live: &mut Live, function: Lifecycle, on: Occasion<'_>) -> Result<(), LifecycleError> {
+    pub fn function(
+        &self,
+        live: &mut Live,
+        function: Lifecycle,
+        on: Occasion<'_>,
+    ) -> Result<(), LifecycleError> {
         let done = live.execution.lifecycle(function, self.terms(on));
         self.judged(When::Function(function.name()), done)
     }
@@ -115,7 +120,9 @@ impl Service {
         let plugin = self.name.clone();
         match done {
             Ok(CallOutcome { status: 0, .. }) => Ok(()),
-            Ok(CallOutcome { status, failure }) => Err(LifecycleError::Status { plugin, when, status, failure }),
+            Ok(CallOutcome { status, failure }) => {
+                Err(LifecycleError::Status { plugin, when, status, failure })
+            }
             Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
         }
     }

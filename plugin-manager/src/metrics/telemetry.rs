@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Upper bounds of a histogram's buckets, in microseconds; a last bucket takes the rest.
-const BOUNDS_US: [u64; 12] = [10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+const BOUNDS_US: [u64; 12] =
+    [10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 
 /// Durations counted in fixed buckets.
 #[derive(Debug, Default)]
@@ -123,7 +124,9 @@ const FAMILIES: [Family; 6] = [
     ("forgeone_plugin_traps_total", "Instances dropped after a trap or a deadline.", "counter", |s| s.traps),
     ("forgeone_plugin_instances_total", "Instances brought up.", "counter", |s| s.instances),
     ("forgeone_plugin_transitions_total", "Moves from one state to another.", "counter", |s| s.transitions),
-    ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| s.memory_bytes),
+    ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| {
+        s.memory_bytes
+    }),
 ];
 
 /// The metrics of these plugins as Prometheus text. Names are the contract's: no character needs escaping.
@@ -160,13 +163,15 @@ impl StartupTimer {
     /// Starts timing.
     pub fn new(plugin_id: &str, plugin_name: &str, version: &str) -> Self {
         let label = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-        let labels = vec![label("plugin_id", plugin_id), label("plugin_name", plugin_name), label("version", version)];
+        let labels =
+            vec![label("plugin_id", plugin_id), label("plugin_name", plugin_name), label("version", version)];
         Self { labels, since: Instant::now() }
     }
     /// Stops timing and returns the duration. The event reaches a telemetry sink when one is installed.
     pub fn stop(self) -> Duration {
         let took = self.since.elapsed();
-        let event = TelemetryEvent::new("plugin.startup", MetricType::Histogram, took.as_secs_f64(), self.labels);
+        let event =
+            TelemetryEvent::new("plugin.startup", MetricType::Histogram, took.as_secs_f64(), self.labels);
         if let Err(error) = record_event(event) {
             tracing::trace!(%error, "startup was timed and not reported");
         }
@@ -193,9 +198,16 @@ mod tests {
         assert_eq!(s.transitions, 1);
         let text = prometheus_text(&[("log-redactor", &m)]);
         assert!(text.contains("forgeone_plugin_calls_total{plugin=\"log-redactor\"} 2\n"), "{text}");
-        assert!(text.contains("forgeone_plugin_startup_seconds_bucket{plugin=\"log-redactor\",le=\"0.000100\"} 1\n"));
+        assert!(
+            text.contains(
+                "forgeone_plugin_startup_seconds_bucket{plugin=\"log-redactor\",le=\"0.000100\"} 1\n"
+            )
+        );
         assert!(text.contains("le=\"+Inf\"} 2\n"));
-        assert!(text.contains("forgeone_plugin_startup_seconds_sum{plugin=\"log-redactor\"} 60.000070\n"), "{text}");
+        assert!(
+            text.contains("forgeone_plugin_startup_seconds_sum{plugin=\"log-redactor\"} 60.000070\n"),
+            "{text}"
+        );
         assert_eq!(m.startup.count(), 2);
     }
 }

@@ -46,7 +46,8 @@ impl KvPersist for KvRows {
         self.0.kv_load(namespace, each).map_err(PersistError::new)
     }
     fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
-        let rows = writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
+        let rows =
+            writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
         self.0.kv_commit(rows).map_err(PersistError::new)
     }
 }
@@ -67,7 +68,13 @@ pub(super) struct Measurements(pub Arc<GuestMetrics>);
 
 impl MetricSink for Measurements {
     fn record(&self, plugin: &PluginIdentity, measurement: &Measurement<'_>) {
-        self.0.record(plugin.name.as_str(), measurement.name, measurement.kind, measurement.value, &measurement.labels);
+        self.0.record(
+            plugin.name.as_str(),
+            measurement.name,
+            measurement.kind,
+            measurement.value,
+            &measurement.labels,
+        );
     }
 }
 

@@ -59,7 +59,9 @@ impl PluginManager {
         self.hall().in_turn(name.as_str(), self.patience(cause), || {
             self.hall().while_open(|| match self.hall().loaded(name.as_str()) {
                 Some(up) if up.plugin.state() == PluginState::Running => Ok(up),
-                Some(failed) if matches!(cause, Cause::Start) && failed.plugin.state() == PluginState::Failed => {
+                Some(failed)
+                    if matches!(cause, Cause::Start) && failed.plugin.state() == PluginState::Failed =>
+                {
                     self.hall().take(name.as_str());
                     self.bring_up_in_turn(name, cause, PluginState::Failed)
                 }
@@ -69,7 +71,12 @@ impl PluginManager {
         })
     }
 
-    fn bring_up_in_turn(&self, name: &Name, cause: Cause<'_>, from: PluginState) -> Result<Arc<Loaded>, ForgeError> {
+    fn bring_up_in_turn(
+        &self,
+        name: &Name,
+        cause: Cause<'_>,
+        from: PluginState,
+    ) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name.as_str())?;
         desired_running(&row, cause)?;
         let from = if row.failure.is_some() { PluginState::Failed } else { from };
@@ -105,7 +112,9 @@ impl PluginManager {
         let bytes = host.home.read_package(&row.plugin.package)?;
         let grant = host.grant(host.prove(&bytes)?)?;
         let found = identity(grant.package());
-        if found.id != PluginId::new(&row.plugin.publisher, &row.plugin.name) || found.digest != row.plugin.manifest {
+        if found.id != PluginId::new(&row.plugin.publisher, &row.plugin.name)
+            || found.digest != row.plugin.manifest
+        {
             let what = format!("the record of plugin {} does not belong to its package", row.plugin.name);
             return Err(ForgeError::new(&codes::E0003, what));
         }

@@ -12,7 +12,8 @@ const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 impl PluginManager {
     /// Looks at the engines, the home, the log, the trust configuration and the isolation.
     pub fn doctor(&self) -> Vec<Probe> {
-        let mut probes: Vec<Probe> = runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
+        let mut probes: Vec<Probe> =
+            runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
         probes.extend([self.home_probe(), self.audit_probe(), self.trust_probe(), self.isolation_probe()]);
         probes.extend(self.host().config.weakened().into_iter().map(|key| Probe {
             name: key.to_owned(),
@@ -39,7 +40,9 @@ impl PluginManager {
         let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
         let (verdict, detail) = match mode {
             Ok(mode) if mode & 0o022 == 0 => ("ok", format!("{} has mode {mode:04o}", path.display())),
-            Ok(mode) => ("problem", format!("{} has mode {mode:04o}: others can write to it", path.display())),
+            Ok(mode) => {
+                ("problem", format!("{} has mode {mode:04o}: others can write to it", path.display()))
+            }
             Err(e) => ("problem", format!("{} cannot be looked at: {e}", path.display())),
         };
         Probe { name: "home".to_owned(), verdict, detail }
@@ -55,11 +58,13 @@ impl PluginManager {
 
     fn trust_probe(&self) -> Probe {
         let host = self.host();
-        let anchors = host.verifier.trust().map(|trust| trust.anchors().len());
-        let (verdict, detail) = match (&host.trust_problem, anchors) {
+        let anchors = host.judge.verifier().trust().map(|trust| trust.anchors().len());
+        let (verdict, detail) = match (host.judge.problem(), anchors) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
-            (None, None) => ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned()),
+            (None, None) => {
+                ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned())
+            }
         };
         Probe { name: "trust".to_owned(), verdict, detail }
     }
@@ -67,9 +72,15 @@ impl PluginManager {
     fn isolation_probe(&self) -> Probe {
         let demanded = self.host().config.security.namespace_isolation;
         let (verdict, detail) = if demanded {
-            ("problem", "security.namespace_isolation is true and this build has no worker processes: plugins are refused (E4050)")
+            (
+                "problem",
+                "security.namespace_isolation is true and this build has no worker processes: plugins are refused (E4050)",
+            )
         } else {
-            ("warning", "plugins run inside the host's process: engine limits hold, there is no wall around them")
+            (
+                "warning",
+                "plugins run inside the host's process: engine limits hold, there is no wall around them",
+            )
         };
         Probe { name: "isolation".to_owned(), verdict, detail: detail.to_owned() }
     }

@@ -3,7 +3,7 @@
 use super::bring_up::Cause;
 use super::dependencies::{candidates, dependencies, plan};
 use super::error::HostError;
-use super::load::{Ready, check, identity};
+use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
 use super::steps::known;
@@ -70,7 +70,8 @@ impl PluginManager {
         let _roster = host.roster.lock();
         self.room_for(grant)?;
         let digest = row.manifest.to_string();
-        let details = [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
+        let details =
+            [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
         host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
         host.home.install(row, package)?;
         Ok(())
@@ -163,7 +164,11 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     if old.plugin.publisher == *offered {
         HostError::Installed { name, version: old.plugin.version.clone() }
     } else {
-        HostError::OtherPublisher { name, installed: old.plugin.publisher.to_string(), offered: offered.to_string() }
+        HostError::OtherPublisher {
+            name,
+            installed: old.plugin.publisher.to_string(),
+            offered: offered.to_string(),
+        }
     }
 }
 
@@ -201,7 +206,9 @@ fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, Forge
         .into_iter()
         .map(|(key, json)| match json {
             Ok(json) => Ok((key.to_owned(), json)),
-            Err(e) => Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string())),
+            Err(e) => {
+                Err(ForgeError::new(&common::error::codes::E0001, "a fact has no JSON").reason(e.to_string()))
+            }
         })
         .collect()
 }
@@ -238,7 +245,7 @@ fn report(grant: &Grant, ready: &Ready) -> InstallReport {
         version: id.version,
         publisher: id.publisher.to_string(),
         digest: id.digest,
-        checks: grant.package().attestation().checks.iter().map(check).collect(),
+        checks: grant.package().attestation().checks.clone(),
         granted: granted(grant),
         withheld: withheld(grant),
         enforcement: grant.enforcement().to_string(),

@@ -3,10 +3,13 @@
 use super::adapters::{Events, KvRows, LogLines, Measurements};
 use super::error::HostError;
 use super::host::Host;
+use super::judge::Judge;
 use super::manager::PluginManager;
 use super::sources;
 use crate::config::{Config, Journal};
-use crate::extension::{self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings};
+use crate::extension::{
+    self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+};
 use crate::loader::PackageLimits;
 use crate::metrics::GuestMetrics;
 use crate::runtime;
@@ -93,8 +96,7 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let trust = sources::trust(&home.trust_dir());
-    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
+    let judge = Judge::new(&config, &home.trust_dir())?;
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities())?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -102,7 +104,6 @@ fn open(
         operator: TrustContext::new(operator),
         package_limits: PackageLimits::default(),
         engines: Mutex::default(),
-        trust_problem: trust.err(),
         guest_metrics,
         roster: Mutex::default(),
         publishing: Mutex::default(),
@@ -114,7 +115,7 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
-        verifier,
+        judge,
         sandbox,
     })
 }
@@ -134,7 +135,11 @@ fn audit_options(config: &Config) -> AuditOptions {
     }
 }
 
-fn dependencies(home: &Arc<Home>, config: &Config, metrics: &Arc<GuestMetrics>) -> Result<Dependencies, ForgeError> {
+fn dependencies(
+    home: &Arc<Home>,
+    config: &Config,
+    metrics: &Arc<GuestMetrics>,
+) -> Result<Dependencies, ForgeError> {
     let quota = config.sandbox.storage_limit.0;
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
@@ -160,7 +165,8 @@ fn bridge(
     let actions = builtin_actions();
     let policies = sources::policies(&home.policy_dir())?;
     let evaluator = TrustEvaluator::with_options(&actions, &policies, &sources::policy_options(config))?;
-    let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> = extension::services(services).into_iter().collect();
+    let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> =
+        extension::services(services).into_iter().collect();
     let entry = |action: Action| {
         let handler = handlers.remove(action.name);
         (action, handler)

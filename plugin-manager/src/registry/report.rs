@@ -1,5 +1,6 @@
 //! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
 
+use crate::attestation::CheckOutcome;
 use common::identity::{Digest, PluginId};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub struct InstallReport {
     /// The digest of its manifest.
     pub digest: Digest,
     /// The checks that ran, in order, each with its outcome.
-    pub checks: Vec<(String, String)>,
+    pub checks: Vec<CheckOutcome>,
     /// What was granted, one line each.
     pub granted: Vec<String>,
     /// What was asked for and clamped or not granted, one line each.

@@ -72,7 +72,9 @@ fn refusal(error: &LifecycleError) -> RouteError {
         LifecycleError::NoOperation { .. } => RouteError::NotFound,
         LifecycleError::NotRunning { .. } => RouteError::NotRunning,
         LifecycleError::Status { status, .. } => RouteError::Failed(*status),
-        LifecycleError::Input { .. } | LifecycleError::Trapped { trap: Trap::Nested, .. } => RouteError::Limit,
+        LifecycleError::Input { .. } | LifecycleError::Trapped { trap: Trap::Nested, .. } => {
+            RouteError::Limit
+        }
         LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline | Trap::Late, .. } => {
             RouteError::Timeout
         }

@@ -4,8 +4,8 @@ use super::error::HostError;
 use crate::abi;
 use crate::attestation::trust::TrustConfig;
 use crate::attestation::{
-    AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules, SignaturePolicy,
-    TrustRoot, Verifier,
+    AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules,
+    SignaturePolicy, TrustRoot, Verifier,
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
@@ -49,8 +49,11 @@ pub(crate) fn verifier(config: &Config, trust: Option<TrustRoot>) -> Result<Veri
         Environment::Staging => TrustEnvironment::Staging,
         Environment::Development => TrustEnvironment::Development,
     };
-    let signatures =
-        if config.security.verify_signatures { SignaturePolicy::Required } else { SignaturePolicy::NotRequired };
+    let signatures = if config.security.verify_signatures {
+        SignaturePolicy::Required
+    } else {
+        SignaturePolicy::NotRequired
+    };
     Verifier::new(trust, environment, signatures, module_rules(), ModuleLimits::default())
 }
 

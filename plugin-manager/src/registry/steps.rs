@@ -1,7 +1,7 @@
 //! Start, stop, pause, resume, settings, status: what operators do with an installed plugin.
 
-use super::error::HostError;
 use super::bring_up::Cause;
+use super::error::HostError;
 use super::install::{End, fact, limits};
 use super::manager::PluginManager;
 use super::report::PluginStatus;
@@ -153,7 +153,9 @@ impl PluginManager {
             desired: plugin.desired.name().to_owned(),
             failure,
             // What the plugin runs under now, which the configuration may have changed since it was installed.
-            engine: loaded.as_ref().map_or_else(|| plugin.engine.clone(), |l| l.plugin.engine().name().to_owned()),
+            engine: loaded
+                .as_ref()
+                .map_or_else(|| plugin.engine.clone(), |l| l.plugin.engine().name().to_owned()),
             enforcement: known(row, fact::ENFORCEMENT)?,
             operations: known(row, fact::OPERATIONS)?,
             granted: known(row, fact::GRANTED)?,
@@ -191,10 +193,19 @@ impl PluginManager {
     /// # Errors
     /// E5001; E0101 for a section that is neither `config` nor `env`, a key no host call can ask for, or a value
     /// that is too large.
-    pub fn set_setting(&self, name: &str, section: &str, key: &str, value: Option<&str>) -> Result<(), ForgeError> {
+    pub fn set_setting(
+        &self,
+        name: &str,
+        section: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), ForgeError> {
         self.managed(ManagementAction::Configure, name, |row| {
             if key.is_empty() || key.contains(char::is_control) {
-                return Err(HostError::Setting("the key of a setting has no control character and is not empty").into());
+                return Err(HostError::Setting(
+                    "the key of a setting has no control character and is not empty",
+                )
+                .into());
             }
             let bad = HostError::Setting("a setting's section is config or env");
             let section = Section::from_name(section).ok_or(bad)?;
@@ -215,7 +226,8 @@ impl PluginManager {
         let host = self.host();
         let configure = ManagementAction::Configure;
         host.recorded(configure, "", || host.authorise(configure, ""))?;
-        let record = |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
+        let record =
+            |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
         Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
     }
 
@@ -248,6 +260,7 @@ pub(super) fn known<T: DeserializeOwned>(row: &InstalledPlugin, key: &str) -> Re
     let json = row.plugin.facts.get(key).map_or("null", String::as_str);
     serde_json::from_str(json).map_err(|e| {
         let name = &row.plugin.name;
-        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}")).reason(e.to_string())
+        ForgeError::new(&codes::E0001, format!("the record of plugin {name} lacks {key}"))
+            .reason(e.to_string())
     })
 }

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_call_that_unwinds_on_its_own_thread_is_a_trap() {
-        let unwound = enter(|| enter(|| enter(|| -> Result<(), Trap> { std::panic::resume_unwind(Box::new(())) })));
+        let unwound =
+            enter(|| enter(|| enter(|| -> Result<(), Trap> { std::panic::resume_unwind(Box::new(())) })));
         assert_eq!(unwound, Err(Trap::Engine("a nested call unwound".into())));
     }
 }

@@ -89,7 +89,11 @@ impl SandboxPolicy {
     ///
     /// # Errors
     /// [`SandboxError::NoEngine`] when the configured engine is not among `engines`.
-    pub fn new(config: &Config, engines: &[EngineKind], services: Vec<Capability>) -> Result<Self, SandboxError> {
+    pub fn new(
+        config: &Config,
+        engines: &[EngineKind],
+        services: Vec<Capability>,
+    ) -> Result<Self, SandboxError> {
         let engine = config.engine.or(engines.first().copied()).unwrap_or(EngineKind::Wasmtime);
         if !engines.contains(&engine) {
             return Err(SandboxError::NoEngine(engine));
@@ -115,7 +119,8 @@ impl SandboxPolicy {
         let engine = self.engine_for(manifest.engine)?;
         let (limits, clamps) = self.limits_for(&manifest.limits);
         let served = |p: &Permission| self.services.contains(&p.capability);
-        let (permissions, unserved): (Vec<_>, Vec<_>) = manifest.permissions.iter().cloned().partition(served);
+        let (permissions, unserved): (Vec<_>, Vec<_>) =
+            manifest.permissions.iter().cloned().partition(served);
         let reason = "this build has no service for it";
         let withheld = unserved.into_iter().map(|permission| Withheld { permission, reason }).collect();
         let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];

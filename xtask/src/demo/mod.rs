@@ -178,10 +178,7 @@ fn keys(demo: &Demo) -> Result<Vec<String>> {
     demo.host.forgeone(&["keys", "issue", PUBLISHER])?.succeeded()?;
     let made = evidence::files(&demo.host.home.join("keys"))?;
     ensure!(!made.is_empty(), "no key was written");
-    lines(format!(
-        "certificate authority acme-root, publisher {PUBLISHER}: {} files in keys/",
-        made.len()
-    ))
+    lines(format!("certificate authority acme-root, publisher {PUBLISHER}: {} files in keys/", made.len()))
 }
 
 /// What the operator permits beyond the plugin's private areas.

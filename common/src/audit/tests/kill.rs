@@ -23,7 +23,7 @@ fn child(dir: &Path, pkcs8: &[u8], journal: JournalKind) -> ! {
 }
 
 /// Runs this very test in a child process that aborts, and returns the bed it wrote to.
-fn killed(test: &str, journal: JournalKind, times: usize) -> Bed {
+fn killed(test: &str, times: usize) -> Bed {
     let bed = Bed::new();
     std::fs::write(bed.dir().join("key"), &bed.pkcs8).unwrap();
     for _ in 0..times {
@@ -35,7 +35,6 @@ fn killed(test: &str, journal: JournalKind, times: usize) -> Bed {
             .status;
         assert!(!status.success());
     }
-    let _ = journal;
     bed
 }
 
@@ -51,7 +50,7 @@ fn with_a_mapped_journal_everything_appended_is_there_exactly_once() {
     as_child(JournalKind::Mapped);
     let times = 3;
     let test = "audit::tests::kill::with_a_mapped_journal_everything_appended_is_there_exactly_once";
-    let bed = killed(test, JournalKind::Mapped, times);
+    let bed = killed(test, times);
     let dir = bed.dir().join("audit");
     drop(AuditLog::open(&dir, bed.key(), options(), bed.clock.clone()).unwrap());
     let records = records_in(&dir);
@@ -71,7 +70,7 @@ fn with_a_mapped_journal_everything_appended_is_there_exactly_once() {
 fn with_a_journal_in_memory_everything_awaited_is_there() {
     as_child(JournalKind::Memory);
     let test = "audit::tests::kill::with_a_journal_in_memory_everything_awaited_is_there";
-    let bed = killed(test, JournalKind::Memory, 1);
+    let bed = killed(test, 1);
     let dir = bed.dir().join("audit");
     let memory = AuditOptions { journal: JournalKind::Memory, ..options() };
     drop(AuditLog::open(&dir, bed.key(), memory, bed.clock.clone()).unwrap());

@@ -65,3 +65,26 @@ fn a_log_verifies_while_it_is_written() {
     });
     assert!(seen >= 2_501);
 }
+
+#[test]
+fn checkpoints_and_summaries_are_made_while_waiters_never_pause() {
+    let bed = Bed::new();
+    let log = bed.try_open(AuditOptions { detail_rate: 0, ..options() }).unwrap();
+    let seen = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let me = actor();
+                while !seen.load(std::sync::atomic::Ordering::SeqCst) {
+                    log.commit(&record(&me, "x")).unwrap();
+                }
+            });
+        }
+        log.tally(&actor(), "ping", "none").hit(0, true, 0).unwrap();
+        let made = || log.metrics().summaries > 0 && std::fs::metadata(bed.dir().join("edge")).is_ok();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| eventually("both", made)));
+        seen.store(true, std::sync::atomic::Ordering::SeqCst);
+        ended.unwrap();
+    });
+    assert!(bed.verify().unwrap().covered > 0);
+}

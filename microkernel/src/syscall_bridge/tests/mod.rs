@@ -151,8 +151,7 @@ impl Door {
     /// Whatever was granted is permitted; the resources are private or not, the handlers answer so.
     pub(super) fn new(setup: Setup) -> Self {
         let (log, clock, dir) = (Double::default(), ManualClock::at(1), tempfile::tempdir().unwrap());
-        let options =
-            AuditOptions { detail_rate: 1000, strict: false, production: true, node: "test".into() };
+        let options = AuditOptions::new("test");
         let (key, _) = SigningKey::generate(Algorithm::Ed25519).unwrap();
         let audit = AuditLog::open(dir.path(), key, options, clock.clone()).unwrap();
         let mut actions = builtin_actions();

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 /// Signed WebAssembly plugins: proven, granted, sandboxed and recorded.
 #[derive(Debug, Parser)]
 #[command(name = "forgeone", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 internal or I/O, 2 usage or configuration, 3 refused, 4 denied, \
-    5 the plugin failed, 6 a limit, 7 not found or conflict, 8 audit log.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 internal or I/O, 2 usage or configuration, 3 refused, 4 denied, \
+    5 the plugin failed, 6 a limit, 7 not found or conflict, 8 audit log."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -230,7 +232,7 @@ pub struct Config {
 pub enum ConfigVerb {
     /// Print one value
     Get(ConfigKey),
-    /// Set one value; it holds from the plugin's next start
+    /// Set one value; the plugin's next read of it sees it
     Set(ConfigSet),
     /// Remove one value
     Unset(ConfigKey),

@@ -52,6 +52,19 @@ impl Context {
         &self,
         job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
     ) -> Result<T, Failure> {
+        let (done, ended) = self.with_manager_to_the_end(job)?;
+        ended?;
+        Ok(done)
+    }
+
+    /// As [`Context::with_manager`], with what the job gave even where letting go of the home failed afterwards.
+    ///
+    /// # Errors
+    /// What opening or the job ran into.
+    pub fn with_manager_to_the_end<T>(
+        &self,
+        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
+    ) -> Result<(T, Result<(), ForgeError>), Failure> {
         let builder = PluginManager::builder().home(&self.home).wait(self.wait).operator(operator::name());
         let manager = match &self.config {
             Some(file) => builder.config(file).open()?,
@@ -59,9 +72,7 @@ impl Context {
         };
         let done = job(&manager);
         let ended = manager.shutdown();
-        let done = done?;
-        ended?;
-        Ok(done)
+        Ok((done?, ended))
     }
 }
 

@@ -41,7 +41,9 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Error(ForgeError::new(&codes::E0002, "cannot write to stdout").reason(error.to_string())),
+            _ => Self::Error(
+                ForgeError::new(&codes::E0002, "cannot write to stdout").reason(error.to_string()),
+            ),
         }
     }
 }

@@ -58,9 +58,9 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), ForgeError> {
 }
 
 fn beside(path: &Path) -> Result<PathBuf, ForgeError> {
-    let name = path.file_name().ok_or_else(|| {
-        ForgeError::new(&codes::E0101, format!("{} does not name a file", path.display()))
-    })?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| ForgeError::new(&codes::E0101, format!("{} does not name a file", path.display())))?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));

@@ -33,7 +33,8 @@ fn asks_for_json(arguments: &[OsString]) -> bool {
 
 /// clap's text: what is wrong in the first paragraph, hints and usage in the others.
 fn bad_usage(text: &str) -> ForgeError {
-    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("For more information"));
+    let mut lines =
+        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("For more information"));
     let first = lines.next().unwrap_or("the command line is not valid");
     let message = first.strip_prefix("error: ").unwrap_or(first);
     lines.fold(ForgeError::new(&codes::E0101, message), ForgeError::reason)

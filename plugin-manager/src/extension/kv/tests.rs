@@ -358,19 +358,16 @@ fn values_survive_an_orderly_end() {
 
 const CHILD_HOME: &str = "FORGEONE_TEST_KV_HOME";
 
-/// Run by the next test in a process of its own, which it kills.
-#[test]
-#[ignore = "a helper of the test below"]
-fn child_that_is_killed() {
-    let Ok(path) = std::env::var(CHILD_HOME) else { return };
-    let host = on_home(Path::new(&path));
+/// What the test below does in a process of its own, which it kills.
+fn write_until_killed(home: &Path) -> ! {
+    let host = on_home(home);
     for i in 0..1000 {
         set(&host, &format!("k{i}"), i.to_string()).unwrap();
     }
     // Never flushed by this thread: the group commit alone makes them durable.
     loop {
         if host.kv.core.backlog.is_empty() {
-            std::fs::write(Path::new(&path).join("tmp/done"), "").unwrap();
+            std::fs::write(home.join("tmp/done"), "").unwrap();
         }
         std::thread::park_timeout(Duration::from_millis(5));
     }
@@ -378,9 +375,12 @@ fn child_that_is_killed() {
 
 #[test]
 fn fault_089_values_survive_kill_9_without_a_flush() {
+    if let Ok(home) = std::env::var(CHILD_HOME) {
+        write_until_killed(Path::new(&home));
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "extension::kv::tests::child_that_is_killed", "--ignored"])
+        .args(["--exact", "extension::kv::tests::fault_089_values_survive_kill_9_without_a_flush"])
         .env(CHILD_HOME, dir.path())
         .stdout(std::process::Stdio::null())
         .spawn()

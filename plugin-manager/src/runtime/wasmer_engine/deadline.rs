@@ -30,21 +30,25 @@ impl Flag {
     /// A flag at this place.
     ///
     /// # Safety
-    /// The place is aligned, and valid for atomic access from any thread until the [`Armed`] guard of the slot it is
-    /// registered with has been dropped.
+    /// The place is aligned, and valid for atomic access from any thread until the [`Watch`] it is registered with has
+    /// been dropped.
+    #[allow(unsafe_code, reason = "only the caller knows how long the place lives")]
     pub(super) unsafe fn at(place: NonNull<AtomicU32>) -> Self {
         Self(place)
     }
     fn set(self, value: u32) {
-        // SAFETY: valid by the contract of `at`: the slot is still registered when the thread fires, which it does
-        // under the registry's lock, and when the guard, which unregisters, disarms.
+        // SAFETY: valid by the contract of `at`, for the watch is not dropped yet: the thread fires registered slots
+        // alone, under the lock that dropping a watch takes to unregister it, and else the watch itself disarms.
+        #[allow(unsafe_code, reason = "the flag is a global of an instance")]
         unsafe { self.0.as_ref() }.store(value, Ordering::SeqCst);
     }
 }
 
 // SAFETY: the place may be accessed from any thread by the contract of `at`, and only atomically by us.
+#[allow(unsafe_code, reason = "a raw pointer that may be used from any thread")]
 unsafe impl Send for Flag {}
 // SAFETY: as above.
+#[allow(unsafe_code, reason = "a raw pointer that may be used from any thread")]
 unsafe impl Sync for Flag {}
 
 /// On a cache line of its own, so that instances on different threads do not slow one another down.
@@ -205,6 +209,7 @@ mod tests {
     fn flag() -> (Flag, &'static AtomicU32) {
         let word: &'static AtomicU32 = Box::leak(Box::default());
         // SAFETY: leaked, so valid for ever.
+        #[allow(unsafe_code, reason = "what the engine does with a global")]
         (unsafe { Flag::at(NonNull::from(word)) }, word)
     }
 
@@ -266,11 +271,11 @@ mod tests {
             watch.slot.state.store(ms, Ordering::SeqCst);
             deadlines.earliest.fetch_min(ms, Ordering::SeqCst);
         }
-        for now in 1..=50 {
+        for passed in 1..=50 {
             clock.advance(Duration::from_millis(1));
             deadlines.tick();
             let set = watches.iter().filter(|(_, word)| word.load(Ordering::SeqCst) == 1).count();
-            assert_eq!(set, now);
+            assert_eq!(set, passed);
         }
     }
 

@@ -77,6 +77,12 @@ pub(super) struct WasmerInstance {
 #[allow(unsafe_code, reason = "wasmer leaves it to its users to say when a store may move")]
 unsafe impl Send for WasmerInstance {}
 
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<(Env, Watch, Entries, Memory, Limited)>();
+    send::<Arc<Compiled>>();
+};
+
 impl WasmerInstance {
     /// See [`crate::runtime::Engine::instantiate`].
     pub(super) fn new(

@@ -55,6 +55,7 @@ impl Tunables for Limited {
     fn create_host_memory(&self, ty: &MemoryType, style: &MemoryStyle) -> Result<VMMemory, MemoryError> {
         self.base.create_host_memory(&self.memory(ty), style)
     }
+    #[allow(unsafe_code, reason = "as the trait has it")]
     unsafe fn create_vm_memory(
         &self,
         ty: &MemoryType,
@@ -67,6 +68,7 @@ impl Tunables for Limited {
     fn create_host_table(&self, ty: &TableType, style: &TableStyle) -> Result<VMTable, String> {
         self.base.create_host_table(&self.table(ty), style)
     }
+    #[allow(unsafe_code, reason = "as the trait has it")]
     unsafe fn create_vm_table(
         &self,
         ty: &TableType,

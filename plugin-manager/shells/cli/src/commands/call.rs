@@ -1,7 +1,8 @@
 //! `call`: the operation's result bytes on stdout and nothing else; with `--json` one object that holds them.
 //!
 //! `{"plugin","operation","length","output"}` when the result is UTF-8 text, with `"output_base64"` in place of
-//! `"output"` when it is not.
+//! `"output"` when it is not. A plugin that answers and then fails to stop: the answer is written, and the command
+//! fails with the plugin's error.
 
 use crate::args::Call;
 use crate::context::Context;
@@ -9,6 +10,7 @@ use crate::failure::{self, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::error::ForgeError;
+use plugin_manager::PluginManager;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -35,12 +37,15 @@ struct Answer<'a> {
 pub fn call(context: &Context, args: &Call) -> Result<(), Failure> {
     // Read before the home is opened: a slow writer on stdin does not keep others out.
     let input = args.input.as_deref().map_or(Ok(Vec::new()), input)?;
-    let output = context.with_manager(|manager| manager.call(&args.name, &args.operation, input))?;
+    let job = |manager: &PluginManager| manager.call(&args.name, &args.operation, input);
+    let (output, ended) = context.with_manager_to_the_end(job)?;
     if context.output().json() {
-        context.output().value(&answer(args, &output))
-    } else {
-        context.output().bytes(&output)
+        // One value on stdout: the error of a plugin that could not stop takes the place of the answer.
+        ended?;
+        return context.output().value(&answer(args, &output));
     }
+    context.output().bytes(&output)?;
+    Ok(ended?)
 }
 
 fn input(path: &Path) -> Result<Vec<u8>, ForgeError> {

@@ -71,7 +71,8 @@ pub fn run(context: &Context, args: &Config) -> Result<(), Failure> {
 
 fn list(context: &Context, name: &str) -> Result<(), Failure> {
     let settings = context.with_manager(|m| m.settings(name))?;
-    let settings = settings.into_iter().map(|(section, key, value)| Setting { section, key, value }).collect();
+    let settings =
+        settings.into_iter().map(|(section, key, value)| Setting { section, key, value }).collect();
     context.output().show(&Settings { plugin: name, settings })
 }
 
@@ -80,7 +81,8 @@ fn get(manager: &PluginManager, name: &str, key: &ConfigKey) -> Result<String, F
     let found = settings.into_iter().find(|(s, k, _)| s == section(key) && *k == key.key);
     found.map(|(_, _, value)| value).ok_or_else(|| {
         let message = format!("{name} has no {} `{}`", section(key), key.key);
-        ForgeError::new(&codes::E5008, message).with_help(format!("`forgeone config {name} list` shows what is set"))
+        ForgeError::new(&codes::E5008, message)
+            .with_help(format!("`forgeone config {name} list` shows what is set"))
     })
 }
 

@@ -59,8 +59,9 @@ fn files(package: &Package) -> Vec<FileLine> {
 impl Inspected {
     fn of(package: &Package) -> Result<Self, ForgeError> {
         let manifest = package.manifest();
-        let json = serde_json::from_slice(&manifest.to_json())
-            .map_err(|e| ForgeError::new(&codes::E0001, "the manifest cannot be shown").reason(e.to_string()))?;
+        let json = serde_json::from_slice(&manifest.to_json()).map_err(|e| {
+            ForgeError::new(&codes::E0001, "the manifest cannot be shown").reason(e.to_string())
+        })?;
         Ok(Self {
             digest: package.manifest_digest().to_string(),
             package_digest: package.digest().to_string(),

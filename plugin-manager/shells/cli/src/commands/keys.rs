@@ -141,7 +141,11 @@ fn issue(context: &Context, args: &KeysIssue) -> Result<(), Failure> {
 fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {
     let certificate = ring.certificate(&args.who)?;
     let Some(file) = &args.output else {
-        return context.output().show(&Exported { exported: &args.who, certificate: Some(certificate), file: None });
+        return context.output().show(&Exported {
+            exported: &args.who,
+            certificate: Some(certificate),
+            file: None,
+        });
     };
     if args.include_private_key {
         let key = ring.private_key(&args.who)?;

@@ -8,7 +8,7 @@ use super::plugins::CheckLine;
 use super::source;
 use crate::args::{Pack, PackageFile, Sign};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, one_line};
 use crate::files::{self, MAX_FILE};
 use crate::output::{Show, table, write_pairs, write_table};
 use common::error::{ForgeError, codes};
@@ -92,9 +92,10 @@ pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
 fn signer(context: &Context, args: &Sign) -> Result<SignWith, ForgeError> {
     match (&args.publisher, &args.key, &args.cert) {
         (Some(publisher), ..) => KeyRing::new(context.home()).signer(publisher),
-        (None, Some(key), Some(cert)) => {
-            Ok(SignWith { key: files::read_text(key, 1 << 20)?, certificate: files::read_text(cert, 1 << 20)? })
-        }
+        (None, Some(key), Some(cert)) => Ok(SignWith {
+            key: files::read_text(key, 1 << 20)?,
+            certificate: files::read_text(cert, 1 << 20)?,
+        }),
         _ => Err(ForgeError::new(&codes::E0101, "name --publisher, or --key and --cert")),
     }
 }
@@ -127,16 +128,23 @@ impl From<Verification> for Verified {
 
 impl Show for Verified {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&["CHECK", "OUTCOME"]);
+        let mut table = table(&["STEP", "CHECK", "OUTCOME", "SEEN"]);
         for check in &self.checks {
-            table.add_row([&check.check, &check.outcome]);
+            table.add_row([
+                check.step.to_string().as_str(),
+                check.title,
+                check.outcome,
+                &one_line(&check.detail),
+            ]);
         }
         write_table(out, &table)?;
         writeln!(out)?;
+        let (verb, proof) =
+            if self.signer.is_some() { ("verified", "") } else { ("checked", ", as it says itself") };
         write_pairs(
             out,
             &[
-                ("verified", format!("{} {} by {}", self.name, self.version, self.publisher)),
+                (verb, format!("{} {} by {}{proof}", self.name, self.version, self.publisher)),
                 ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
                 ("digest", self.digest.clone()),
             ],

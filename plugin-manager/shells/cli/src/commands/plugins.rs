@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::{Show, write_pairs};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use plugin_manager::InstallReport;
+use plugin_manager::{CheckOutcome, InstallReport};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -17,15 +17,27 @@ use std::time::Duration;
 /// One check of a package and how it came out.
 #[derive(Debug, Serialize)]
 pub struct CheckLine {
-    /// Its name.
-    pub check: String,
+    /// Its number in TRUST.md.
+    pub step: u8,
+    /// A word for it.
+    pub name: &'static str,
+    /// What it checks.
+    pub title: &'static str,
+    /// `passed`, `skipped` or `failed`.
+    pub outcome: &'static str,
     /// What was seen.
-    pub outcome: String,
+    pub detail: String,
 }
 
-impl From<(String, String)> for CheckLine {
-    fn from((check, outcome): (String, String)) -> Self {
-        Self { check, outcome }
+impl From<CheckOutcome> for CheckLine {
+    fn from(c: CheckOutcome) -> Self {
+        Self {
+            step: c.step.number(),
+            name: c.step.name(),
+            title: c.step.title(),
+            outcome: c.outcome.name(),
+            detail: c.detail,
+        }
     }
 }
 
@@ -65,6 +77,12 @@ impl From<InstallReport> for Installed {
     }
 }
 
+impl Installed {
+    fn count(&self, outcome: &str) -> usize {
+        self.checks.iter().filter(|c| c.outcome == outcome).count()
+    }
+}
+
 impl Show for Installed {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let compiled = self.compiled_ms.map_or(String::new(), |ms| format!(", compiled in {ms} ms"));
@@ -72,7 +90,7 @@ impl Show for Installed {
             ("installed", format!("{} {}", self.name, self.version)),
             ("publisher", self.publisher.clone()),
             ("digest", self.digest.clone()),
-            ("checks", format!("{} passed", self.checks.len())),
+            ("checks", format!("{} passed, {} skipped", self.count("passed"), self.count("skipped"))),
             ("granted", joined(&self.granted)),
         ];
         if !self.withheld.is_empty() {

@@ -47,9 +47,10 @@ fn walk(dir: &Path, name: &str, depth: usize, found: &mut Vec<Asset>) -> Result<
         return Err(not_packable(dir, "it is nested too deeply"));
     }
     for path in entries(dir)? {
-        let part = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
-            not_packable(&path, "its name is not UTF-8")
-        })?;
+        let part = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .ok_or_else(|| not_packable(&path, "its name is not UTF-8"))?;
         let name = format!("{name}/{part}");
         let kind = fs::symlink_metadata(&path).map_err(|e| failure::file("read", &path, &e))?.file_type();
         if kind.is_dir() {

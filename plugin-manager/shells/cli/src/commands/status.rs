@@ -47,7 +47,15 @@ impl Show for Listing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["NAME", "VERSION", "PUBLISHER", "STATE", "DESIRED", "ENGINE", "ENFORCED"]);
         for p in &self.plugins {
-            table.add_row([&p.name, &p.version, &p.publisher, &p.state, &p.desired, &p.engine, &p.enforcement]);
+            table.add_row([
+                &p.name,
+                &p.version,
+                &p.publisher,
+                &p.state,
+                &p.desired,
+                &p.engine,
+                &p.enforcement,
+            ]);
         }
         write_table(out, &table)
     }

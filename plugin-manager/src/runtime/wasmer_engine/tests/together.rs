@@ -113,3 +113,40 @@ fn a_trap_below_another_engines_guest_is_the_inner_ones() {
     nested(&wasmtime, &wasmer);
     nested(&wasmer, &wasmer);
 }
+
+/// Traps of one engine, then of the other, then of one below the other.
+fn in_this_order(kinds: [EngineKind; 2]) {
+    let clock: Arc<dyn common::clock::Clock> = SystemClock::start().unwrap();
+    let engines = kinds.map(|kind| {
+        let engine = engine(kind, &clock).unwrap();
+        for (index, expected) in (0..).zip(expected()) {
+            assert_eq!(plain(&engine).call(Entry::Operation(index)), expected, "{engine:?}");
+        }
+        engine
+    });
+    let [first, second] = &engines;
+    nested(first, second);
+    nested(second, first);
+}
+
+#[test]
+fn wasmer_first() {
+    in_this_order([EngineKind::Wasmer, EngineKind::Wasmtime]);
+}
+
+#[test]
+fn wasmtime_first() {
+    in_this_order([EngineKind::Wasmtime, EngineKind::Wasmer]);
+}
+
+/// Handlers are installed once in a process, so each order has one of its own.
+#[test]
+fn handlers_may_be_installed_in_either_order() {
+    let this = std::env::current_exe().unwrap();
+    for child in ["wasmer_first", "wasmtime_first"] {
+        let name = format!("runtime::wasmer_engine::tests::together::{child}");
+        let run = std::process::Command::new(&this).args(["--exact", &name]).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{child}: {}\n{said}", run.status);
+    }
+}
