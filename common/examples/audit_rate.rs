@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const RUN: Duration = Duration::from_secs(3);
+/// Short turns, so that both sides of a ratio meet the same disk.
+const RUN: Duration = Duration::from_millis(700);
+const TURNS: usize = 7;
 
 fn actor() -> Actor {
     let name = |text: &str| Name::new(text).unwrap();
@@ -119,6 +121,18 @@ fn nanoseconds(name: &str, times: u64, mut work: impl FnMut(u64)) {
     println!("{name:44} {:>9.1} ns", begin.elapsed().as_nanos() as f64 / times as f64);
 }
 
+/// Medians of alternating turns of the bare file and the log, and their ratio.
+fn compare(what: &str, mut bare: impl FnMut() -> f64, mut log: impl FnMut() -> f64) {
+    let turns: Vec<(f64, f64)> = (0..TURNS).map(|_| (bare(), log())).collect();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[TURNS / 2]
+    };
+    let of = |pick: fn(&(f64, f64)) -> f64| median(turns.iter().map(pick).collect());
+    let (bare, log, ratio) = (of(|t| t.0), of(|t| t.1), of(|t| t.1 / t.0));
+    println!("  {what:30} bare file {bare:>8.0}/s   log {log:>8.0}/s   ratio {ratio:.2}");
+}
+
 fn measure(root: &Path, journal: JournalKind) {
     let dir = root.join(format!("{journal:?}"));
     let (key, _) = SigningKey::generate(Algorithm::Ed25519).unwrap();
@@ -127,18 +141,15 @@ fn measure(root: &Path, journal: JournalKind) {
     let options = AuditOptions { journal, journal_slots: 8_192, ..AuditOptions::new("bench") };
     let log = AuditLog::open(&dir, key, options, clock).unwrap();
     let me = actor();
-    println!("journal {journal:?}");
-    for threads in [1, 64] {
-        let got = rate(threads, || log.commit(&record(&me)).map_or(0, |_| 1));
-        println!("  commit, {threads:2} waiters {got:>40.0} durable records/s");
-    }
-    let got = rate(4, || {
+    println!("journal {journal:?}, durable records");
+    let commit = || log.commit(&record(&me)).map_or(0, |_| 1);
+    compare("1 waiter", || bare_file(root, 1, 1), || rate(1, commit));
+    compare("64 waiters", || bare_file(root, 64, 1), || rate(64, commit));
+    let in_flight = || {
         let last = (0..512).fold(None, |_, _| log.append(&record(&me)).ok());
         last.map_or(0, |ticket| ticket.durable().map_or(0, |_| 512))
-    });
-    println!("  append, 4 x 512 in flight {got:>35.0} durable records/s");
-    let got = rate(1, || log.append(&record(&me)).map_or(0, |_| 1));
-    println!("  append, 1 thread, as fast as the disk takes {got:>17.0} records/s");
+    };
+    compare("4 x 512 in flight", || bare_file(root, 4, 512), || rate(4, in_flight));
     log.flush().unwrap();
     nanoseconds("  append, ring not full", 4_000, |_| {
         log.append(&record(&me)).unwrap();
@@ -158,8 +169,6 @@ fn measure(root: &Path, journal: JournalKind) {
 fn main() {
     let root = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/audit_rate"), PathBuf::from);
     std::fs::create_dir_all(&root).unwrap();
-    println!("bare file, 64 waiters {:>44.0} durable records/s", bare_file(&root, 64, 1));
-    println!("bare file, 4 x 512 in flight {:>37.0} durable records/s", bare_file(&root, 4, 512));
     measure(&root, JournalKind::Mapped);
     measure(&root, JournalKind::Memory);
     std::fs::remove_dir_all(&root).unwrap();

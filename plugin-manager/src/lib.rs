@@ -23,9 +23,10 @@ pub mod workshop;
 
 pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
-pub use ledger::{AuditSource, ClassRow, letter as class_letter, record_classes};
+pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
     InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };

@@ -3,7 +3,7 @@
 
 use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
 use crate::loader::{self, Package, PackageLimits};
-use crate::registry::load::refused;
+use crate::registry::judge::Judge;
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -94,14 +94,9 @@ pub struct Verification {
 /// cannot be read.
 pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Verification, ForgeError> {
     let config = sources::config(home, config)?;
-    let trust = sources::trust(&home.join("trust"));
-    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
+    let judge = Judge::new(&config, &home.join("trust"))?;
     let package = Package::load(package, &PackageLimits::default())?;
-    let verified = verifier.verify(package, now()?).map_err(|refusal| match (refused(refusal), &trust) {
-        // An unsigned package is refused as such, whatever is wrong with the trust configuration.
-        (error, Err(problem)) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
-        (error, _) => error,
-    })?;
+    let verified = judge.prove(package, now()?)?;
     let (manifest, proof) = (verified.package().manifest(), verified.attestation());
     Ok(Verification {
         name: manifest.name.to_string(),

@@ -26,10 +26,11 @@ table! {
 
     E0101 Usage "bad usage" => "see the command's --help";
     E0102 Usage "the configuration is not valid" => "mend the key that is named and run the command again";
-    E0103 Usage "a security default is weakened in production" => "set `environment` to staging or development, or remove the key";
+    E0103 Usage "a security default is weakened where that is not allowed" => "remove the key, or choose an environment that allows it: the operator guide says which";
     E0104 Usage "the home cannot be used" => "name another home with --home, or mend its ownership and modes";
     E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
     E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
+    E0107 Internal "doctor found a problem" => "see the lines whose verdict is `problem`";
 
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
@@ -134,6 +135,6 @@ table! {
     E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
     E5007 State "other plugins need this one" => "remove the plugins that are named first";
     E5008 State "there is no such key, certificate or file" => "check the name";
-    E5009 State "the name is taken" => "use another name";
+    E5009 State "it is there already" => "keep what is there, or use another name or home";
     E5010 State "the call would re-enter a plugin already on its call chain" => "break the cycle of calls";
 }

@@ -44,21 +44,18 @@ pub struct ClassRow {
     pub protects: bool,
 }
 
-/// Events of no host call and no verb. Failures and denials are class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 13] = [
+/// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
+/// class B whatever the class of what they end.
+const LIFECYCLE: [(&str, RecordClass, bool); 9] = [
     ("transition", RecordClass::A, false),
-    ("swap", RecordClass::A, false),
-    ("quarantine", RecordClass::A, true),
-    ("release", RecordClass::A, false),
-    ("worker_death", RecordClass::A, false),
-    ("trust_change", RecordClass::A, false),
-    ("policy_change", RecordClass::A, false),
-    ("key_change", RecordClass::A, false),
-    ("revocation", RecordClass::A, true),
+    ("open", RecordClass::A, false),
+    ("key_init", RecordClass::A, false),
+    ("key_issue", RecordClass::A, false),
     ("denial", RecordClass::B, false),
     ("failure", RecordClass::B, false),
     ("trap", RecordClass::B, false),
     ("limit", RecordClass::B, false),
+    ("refusal", RecordClass::B, false),
 ];
 
 /// Every row: host calls, then management, then lifecycle.

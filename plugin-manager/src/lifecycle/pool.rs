@@ -205,7 +205,7 @@ mod tests {
         made(&mut lease, 7);
         assert_eq!(pool.quiet(NOW, &*clock), 1);
         lease.give_back();
-        assert_eq!(waiter.join(), Ok(7), "the waiter is lent the instance, and drops it");
+        assert_eq!(waiter.join().unwrap(), 7, "the waiter is lent the instance, and drops it");
         assert_eq!(pool.quiet(Deadline::NEVER, &*clock), 0);
         assert!(pool.drain().is_empty());
         pool.add(8);
@@ -219,8 +219,8 @@ mod tests {
         let open = AtomicBool::new(true);
         let lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
         std::thread::scope(|scope| {
-            let admitted = || open.load(Ordering::SeqCst);
-            let waiter = scope.spawn(|| pool.take(Deadline::NEVER, &*clock, admitted).map(drop));
+            let waiter = scope
+                .spawn(|| pool.take(Deadline::NEVER, &*clock, || open.load(Ordering::SeqCst)).map(drop));
             open.store(false, Ordering::SeqCst);
             pool.wake();
             assert_eq!(waiter.join().unwrap(), Err(NoInstance::Closed));

@@ -58,8 +58,8 @@ impl PluginManager {
 
     fn trust_probe(&self) -> Probe {
         let host = self.host();
-        let anchors = host.verifier.trust().map(|trust| trust.anchors().len());
-        let (verdict, detail) = match (&host.trust_problem, anchors) {
+        let anchors = host.judge.verifier().trust().map(|trust| trust.anchors().len());
+        let (verdict, detail) = match (host.judge.problem(), anchors) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
             (None, None) => {

@@ -1,7 +1,7 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
 use super::error::HostError;
-use crate::attestation::Verifier;
+use super::judge::Judge;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
@@ -31,7 +31,7 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
-    pub verifier: Verifier,
+    pub judge: Judge,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     pub seal: MacKey,
@@ -40,8 +40,6 @@ pub(super) struct Host {
     /// The operator, as decisions know it.
     pub operator: TrustContext,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
-    /// Why `trust.toml` cannot be used, when it cannot: no signed package passes then.
-    pub trust_problem: Option<ForgeError>,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is

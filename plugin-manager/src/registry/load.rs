@@ -3,7 +3,7 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
-use crate::attestation::{CheckOutcome, ModuleFacts, Refusal, VerifiedPackage};
+use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
 use crate::loader::Package;
 use crate::metrics::PluginMetrics;
@@ -12,7 +12,7 @@ use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
 use crate::syscall::HostPort;
 use common::audit::{Outcome, Record};
-use common::error::{Coded, ForgeError, codes};
+use common::error::{Coded, ForgeError};
 use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
@@ -33,13 +33,7 @@ impl Host {
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
         let package = Package::load(bytes, &self.package_limits)?;
-        self.verifier.verify(package, self.clock.wall_ns()).map_err(|refusal| {
-            let error = refused(refusal);
-            match &self.trust_problem {
-                Some(problem) if error.code() == &codes::E1408 => error.reason(problem.to_string()),
-                _ => error,
-            }
-        })
+        self.judge.prove(package, self.clock.wall_ns())
     }
 
     /// What a verified package may touch and use.
@@ -138,16 +132,6 @@ impl Host {
             Box::new(HostPort::new(bridge.clone(), caller, &bus))
         })
     }
-}
-
-/// A refusal with the checks before it as reasons.
-pub(crate) fn refused(refusal: Refusal) -> ForgeError {
-    let lines: Vec<String> = refusal.checks().iter().map(check_line).collect();
-    lines.into_iter().fold(ForgeError::from(refusal), ForgeError::reason)
-}
-
-fn check_line(c: &CheckOutcome) -> String {
-    format!("check {} {}: {}: {}", c.step.number(), c.step.title(), c.outcome.name(), c.detail)
 }
 
 /// Instances of one plugin at most, whatever its manifest says.

@@ -11,6 +11,7 @@ mod hall;
 mod handle;
 mod host;
 mod install;
+pub(crate) mod judge;
 pub(crate) mod load;
 mod manager;
 mod open;

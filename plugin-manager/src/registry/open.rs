@@ -3,6 +3,7 @@
 use super::adapters::{Events, KvRows, LogLines, Measurements};
 use super::error::HostError;
 use super::host::Host;
+use super::judge::Judge;
 use super::manager::PluginManager;
 use super::sources;
 use crate::config::{Config, Journal};
@@ -95,8 +96,7 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let trust = sources::trust(&home.trust_dir());
-    let verifier = sources::verifier(&config, trust.as_ref().ok().cloned().flatten())?;
+    let judge = Judge::new(&config, &home.trust_dir())?;
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities())?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -104,7 +104,6 @@ fn open(
         operator: TrustContext::new(operator),
         package_limits: PackageLimits::default(),
         engines: Mutex::default(),
-        trust_problem: trust.err(),
         guest_metrics,
         roster: Mutex::default(),
         publishing: Mutex::default(),
@@ -116,7 +115,7 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
-        verifier,
+        judge,
         sandbox,
     })
 }

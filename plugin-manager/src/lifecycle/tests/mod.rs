@@ -1,1 +1,7 @@
-//! x
+//! A plugin's life on real engines: the state table, restarts, saved state, calls beside steps.
+
+mod calls;
+mod rig;
+mod state;
+mod steps;
+mod threads;

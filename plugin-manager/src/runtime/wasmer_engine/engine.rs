@@ -88,11 +88,12 @@ impl Engine for WasmerEngine {
     }
 
     fn fingerprint(&self, fuel: bool) -> String {
+        let features: Vec<String> = self.target.cpu_features().iter().map(|f| format!("{f:?}")).collect();
         format!(
-            "wasmer {} cranelift {} {:?} checks={} nan=canonical fuel={fuel}",
+            "wasmer {} cranelift {} {} checks={} nan=canonical fuel={fuel}",
             wasmer::sys::vm::VERSION,
             self.target.triple(),
-            self.target.cpu_features(),
+            features.join("+"),
             middleware::VERSION,
         )
     }

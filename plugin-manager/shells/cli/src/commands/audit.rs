@@ -8,10 +8,10 @@ use crate::args::{Audit, AuditProve, AuditTail};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, write_pairs, write_table};
-use common::audit::{self, AuditError, Proof, VerifyReport, verifier_key};
+use common::audit::{self, AuditError, Proof, RecordClass, VerifyReport, verifier_key};
 use common::crypto::Sha256;
 use common::error::{ForgeError, codes};
-use plugin_manager::{AuditSource, ClassRow, class_letter, record_classes};
+use plugin_manager::{AuditSource, ClassRow, classes};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -221,8 +221,18 @@ struct ClassLine {
 
 impl Classes {
     fn new() -> Self {
-        let line = |r: ClassRow| ClassLine { class: class_letter(r.class), kind: r.kind, action: r.action };
-        Self { classes: record_classes().into_iter().map(line).collect() }
+        let line = |r: ClassRow| ClassLine { class: letter(r.class), kind: r.area.name(), action: r.name };
+        let mut classes: Vec<ClassLine> = classes().into_iter().map(line).collect();
+        classes.sort_by_key(|line| (line.class, line.kind, line.action));
+        Self { classes }
+    }
+}
+
+const fn letter(class: RecordClass) -> char {
+    match class {
+        RecordClass::A => 'A',
+        RecordClass::B => 'B',
+        RecordClass::C => 'C',
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, table, write_table};
+use common::error::{ForgeError, codes};
 use plugin_manager::Probe;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -41,8 +42,13 @@ impl Show for Probes {
 /// Runs `doctor`.
 ///
 /// # Errors
-/// When the home cannot be opened.
+/// When the home cannot be opened; E0107 when anything is a problem.
 pub fn doctor(context: &Context) -> Result<(), Failure> {
     let probes = context.with_manager(|manager| Ok(manager.doctor()))?;
-    context.output().show(&Probes { probes: probes.into_iter().map(ProbeLine::from).collect() })
+    let bad: Vec<String> = probes.iter().filter(|p| p.verdict == "problem").map(|p| p.name.clone()).collect();
+    context.output().show(&Probes { probes: probes.into_iter().map(ProbeLine::from).collect() })?;
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(ForgeError::new(&codes::E0107, format!("doctor found a problem with {}", bad.join(", "))).into())
 }
