@@ -67,10 +67,15 @@ impl Home {
         self.kv_sync()
     }
 
-    /// Whether [`Home::kv_settle`] has something to do. Appending waits for it only when a second journal is
-    /// full.
+    /// Whether [`Home::kv_settle`] has something to do.
     pub fn kv_settle_due(&self) -> bool {
         self.values.settle_due()
+    }
+
+    /// Whether there is no room but what is kept for changes that were accepted already: appending much more
+    /// waits for [`Home::kv_settle`].
+    pub fn kv_is_full(&self) -> bool {
+        self.values.is_full()
     }
 
     /// Moves the values of a full journal to their rows and empties it; others may append and sync meanwhile.

@@ -160,7 +160,10 @@ mod tests {
     fn a_frame_verifies_at_its_place_and_in_its_generation_alone() {
         let bytes = [vec![0; 64], frame(64, b"body"), vec![0; 9]].concat();
         let found = decode(&JOURNAL, &bytes, 64).unwrap();
-        assert_eq!((found.standing, found.body, found.end), (standing(64), b"body".as_slice(), 64 + HEAD + 4));
+        assert_eq!(
+            (found.standing, found.body, found.end),
+            (standing(64), b"body".as_slice(), 64 + HEAD + 4)
+        );
         assert_eq!(decode(&Header { generation: 4, ..JOURNAL }, &bytes, 64), None);
         assert_eq!(decode(&Header { mark: [8; MARK], ..JOURNAL }, &bytes, 64), None);
         assert_eq!(decode(&JOURNAL, &bytes[1..], 63), None);

@@ -42,7 +42,8 @@ impl Pending {
     }
     /// All of them, sorted.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = (&str, &str, Option<&[u8]>)> {
-        let keys = self.0.iter().flat_map(|(ns, keys)| keys.iter().map(move |(key, change)| (ns, key, change)));
+        let keys =
+            self.0.iter().flat_map(|(ns, keys)| keys.iter().map(move |(key, change)| (ns, key, change)));
         keys.map(|(ns, key, change)| (ns.as_str(), key.as_str(), change.as_deref()))
     }
     pub(super) fn is_empty(&self) -> bool {

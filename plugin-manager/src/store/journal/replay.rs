@@ -67,7 +67,9 @@ pub(super) fn replay(earlier: &Found, later: &Found) -> Result<Pending, StoreErr
     let mut rows = Pending::default();
     for frame in journal.frames {
         let read = rows.put_batch(frame.body);
-        read.ok_or_else(|| damage(journal.path, frame.standing.at.offset, "holds a batch that does not parse"))?;
+        read.ok_or_else(|| {
+            damage(journal.path, frame.standing.at.offset, "holds a batch that does not parse")
+        })?;
     }
     Ok(rows)
 }

@@ -10,8 +10,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes at which a journal is full: what may wait to be moved into the database is twice this, and two batches.
+/// Bytes at which a journal is full: the other one takes over as soon as it is empty.
 const FULL: u64 = 8 << 20;
+/// Bytes at which nothing is appended before the other one has taken over.
+const OVERFULL: u64 = 3 * FULL;
 
 /// The file of a journal, open for appending.
 #[derive(Debug)]
@@ -63,6 +65,9 @@ impl Segment {
     }
     pub(super) fn is_full(&self) -> bool {
         self.length >= FULL
+    }
+    pub(super) fn is_overfull(&self) -> bool {
+        self.length >= OVERFULL
     }
     /// Whether some of it is not durable yet.
     pub(super) fn is_ahead(&self) -> bool {

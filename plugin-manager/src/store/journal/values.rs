@@ -17,7 +17,7 @@ use std::sync::Arc;
 const FILES: [&str; 2] = ["kv.0.journal", "kv.1.journal"];
 /// Most bytes of one batch.
 const BATCH: usize = 128 << 20;
-/// Most bytes of a journal that is read: one that was not full when the largest batch came.
+/// Most bytes of a journal that is read: one that was not overfull when the largest batch came.
 const MOST: u64 = 160 << 20;
 
 /// Stored values that are in the journals and perhaps not in the database.
@@ -60,7 +60,7 @@ impl State {
     fn append(&mut self, disk: &dyn Disk, rows: &[KvRow<'_>]) -> Result<(), StoreError> {
         let standing = Standing { at: self.front.end(), synced: self.durable(), before: self.before };
         let fill = |out: &mut Vec<u8>| rows.iter().for_each(|row| pending::encode(row, out));
-        let frame = frame::encode(&self.front.header, standing, fill);
+        let frame = frame::encode(&self.front.header, &standing, fill);
         if let Err(torn) = self.front.append(disk, &frame) {
             self.broken = !torn.cut;
             return Err(torn.error);
@@ -86,7 +86,8 @@ impl Values {
         }
         let generation = earlier.generation().max(later.generation());
         let usable = earlier.is_clean() && later.is_clean();
-        let reuse = |found: Found, next: u64| open_segment(&*disk, found, (!usable).then_some(generation + next));
+        let reuse =
+            |found: Found, next: u64| open_segment(&*disk, found, (!usable).then_some(generation + next));
         let front = reuse(earlier, 1)?;
         let back = reuse(later, 2)?;
         if !usable {
@@ -97,7 +98,7 @@ impl Values {
     }
 
     /// Appends a batch: all of it or nothing. When this returns it outlives this process, not yet a loss of
-    /// power. Settles first when both journals are full.
+    /// power. Settles first when one journal is full and the other overfull.
     pub(in crate::store) fn append(&self, db: &Db, rows: &[KvRow<'_>]) -> Result<(), StoreError> {
         let bytes: usize = rows.iter().map(pending::encoded_len).sum();
         if bytes > BATCH {
@@ -115,7 +116,7 @@ impl Values {
             if state.front.is_full() && state.back.is_empty() {
                 state.turn();
             }
-            if !state.front.is_full() {
+            if !state.front.is_overfull() {
                 return Ok(state);
             }
             drop(state);
@@ -150,6 +151,12 @@ impl Values {
     /// Whether a full journal waits to be settled.
     pub(in crate::store) fn settle_due(&self) -> bool {
         !self.state.lock().back.is_empty()
+    }
+
+    /// Whether both journals are full: who appends had better wait for a settling.
+    pub(in crate::store) fn is_full(&self) -> bool {
+        let state = self.state.lock();
+        state.front.is_full() && !state.back.is_empty()
     }
 
     /// Moves the rows of a full journal into the database and empties it. Appending goes on meanwhile.
