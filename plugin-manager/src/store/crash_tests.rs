@@ -2,7 +2,7 @@
 //! new one, whole, and no garbage.
 
 use super::disk::{Disk, RealDisk};
-use super::home::tests::{NOW, open};
+use super::home::tests::{NOW, SHORTLY, open};
 use super::records::tests::plugin;
 use super::{Home, KvRow, NewPlugin, PrivateData, StoreError};
 use common::clock::ManualClock;
@@ -11,7 +11,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 /// Fails at its k-th step: that step is not done (a write is half done). When it stands for the process's death,
 /// no later step is done either; when it stands for a full disk, later ones are.
@@ -78,7 +77,7 @@ impl Disk for DyingDisk {
 
 pub(super) fn dying(path: &Path, steps: usize, recovers: bool) -> Home {
     let disk = Arc::new(DyingDisk { left: AtomicUsize::new(steps), recovers });
-    Home::open_on(disk, path, Duration::ZERO, ManualClock::at(NOW)).unwrap()
+    Home::open_on(disk, path, SHORTLY, ManualClock::at(NOW)).unwrap()
 }
 
 /// A copy of a home as a kill would leave it now: nothing in it was closed in order.

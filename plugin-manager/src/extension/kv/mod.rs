@@ -14,6 +14,8 @@ mod persist;
 mod service;
 mod shard;
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 pub(super) mod tests;
 
 pub use engine::{Kv, KvLimits};

@@ -1,10 +1,11 @@
 //! Stored values through kills, torn ends, damage, full journals and failing disks.
 
-use super::super::crash_tests::{dying, image};
-use super::super::home::tests::open;
+use super::super::crash_tests::{DyingDisk, dying, image};
+use super::super::home::tests::{NOW, SHORTLY, open};
 use super::super::{Home, KvRow, StoreError};
 use super::frame::{HEAD, HEADER};
 use super::replay::{Found, in_order, replay};
+use common::clock::ManualClock;
 use common::error::{Code, Coded, codes};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -303,15 +304,8 @@ fn fault_089_dying_at_every_step_of_turning_and_settling_loses_nothing_synced() 
 #[test]
 fn dying_at_every_step_of_recovery_loses_nothing() {
     let (home, _) = three_batches(synced);
-    let recover = |path: &Path, steps| {
-        use super::super::crash_tests::DyingDisk;
-        Home::open_on(
-            DyingDisk::after(steps),
-            path,
-            std::time::Duration::ZERO,
-            common::clock::ManualClock::at(0),
-        )
-    };
+    let recover =
+        |path: &Path, steps| Home::open_on(DyingDisk::after(steps), path, SHORTLY, ManualClock::at(NOW));
     for steps in 0..30 {
         let copy = image(home.path());
         let done = recover(copy.path(), steps).is_ok();
