@@ -177,7 +177,11 @@ impl ManagedPlugin {
         self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))
     }
 
-    fn bring_into_service(&self, candidate: Candidate, chain: &Arc<[PluginId]>) -> Result<Live, LifecycleError> {
+    fn bring_into_service(
+        &self,
+        candidate: Candidate,
+        chain: &Arc<[PluginId]>,
+    ) -> Result<Live, LifecycleError> {
         let Candidate { mut live, again } = candidate;
         match self.service.begin(&mut live, self.unhurried(chain)) {
             Ok(()) => Ok(live),
