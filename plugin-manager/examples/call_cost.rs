@@ -16,7 +16,7 @@ use microkernel::syscall_bridge::{Call, CallError, SyscallBridge, SyscallHandler
 use microkernel::trust::{Permit, TrustContext, TrustEvaluator};
 use plugin_manager::runtime::{EngineKind, Execution, ExportPlan, Terms, engine};
 use plugin_manager::sandbox::Limits;
-use plugin_manager::syscall::{HostPort, LogBus, LogSink};
+use plugin_manager::syscall::{HostPort, LogAllowance, LogBus, LogSink};
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -149,7 +149,7 @@ impl Product {
         let tallies = NAMES.map(|name| audit.tally(&actor, &format!("call:{name}"), "operation"));
         let caller = bridge.caller(TrustContext::with_grants(identity, Vec::new()));
         let bus = LogBus::start(Arc::new(Nowhere))?;
-        let port = Box::new(HostPort::new(bridge, caller, &bus));
+        let port = Box::new(HostPort::new(bridge, caller, &bus, Arc::new(LogAllowance::new(clock.coarse_ms()))));
         let engine = engine(EngineKind::Wasmtime, &clock)?;
         let module = engine.compile(&wat::parse_str(PRODUCT)?, false)?;
         let plan = ExportPlan { operations: NAMES.map(String::from).to_vec(), ..ExportPlan::default() };

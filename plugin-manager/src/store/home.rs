@@ -2,6 +2,7 @@
 
 use super::db::Db;
 use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
+use super::journal::Values;
 use super::lock::HomeLock;
 use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The home on disk, held by this process until it is dropped.
+/// The home on disk, held by this process until it is dropped. Dropping it moves stored values out of their
+/// journals.
 #[derive(Debug)]
 pub struct Home {
     root: PathBuf,
@@ -19,6 +21,7 @@ pub struct Home {
     pub(super) db: Db,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) values: Values,
     staging: StagingNames,
     /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
     /// way.
@@ -48,11 +51,13 @@ impl Home {
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
         let db = open_db(&root)?;
+        let values = Values::open(disk.clone(), &root, &db)?;
         let home = Self {
             root,
             db,
             disk,
             clock,
+            values,
             staging: StagingNames::default(),
             changing: Mutex::new(()),
             _lock: lock,
@@ -152,6 +157,13 @@ fn open_db(root: &Path) -> Result<Db, StoreError> {
     Db::open(&path)
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What stays in the journals is moved by the next opening.
+        let _ = self.values.settle_all(&self.db);
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -180,7 +192,7 @@ pub(super) mod tests {
     fn fault_103_files_are_for_their_owner_alone_and_an_open_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let home = open(dir.path()).unwrap();
-        for file in ["state.redb", "lock"] {
+        for file in ["state.redb", "kv.0.journal", "kv.1.journal", "lock"] {
             let mode = home.path().join(file).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, 0o600, "{file}");
         }
