@@ -19,6 +19,14 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that decides is not one to rely on. The operator can mend it.
+    #[error("{path} {problem}")]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
@@ -102,10 +110,17 @@ pub enum HostError {
     Setting(&'static str),
 }
 
+impl HostError {
+    /// Whether it says that a file is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 impl Coded for HostError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::NoHome => &codes::E0104,
+            Self::NoHome | Self::Unfit { .. } => &codes::E0104,
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
             Self::Installed { .. } => &codes::E5004,
