@@ -51,6 +51,12 @@ pub enum HostError {
         /// Who published this one.
         offered: String,
     },
+    /// The audit log is gone while plugins are installed. The operator can put it back.
+    #[error("the audit log is missing, and {plugins} plugins are installed that it has records of")]
+    LogLost {
+        /// How many are installed.
+        plugins: usize,
+    },
     /// The host is full.
     #[error("{0} plugins are installed, as many as max_plugins allows")]
     Full(u32),
@@ -123,6 +129,7 @@ impl Coded for HostError {
             Self::NoHome | Self::Unfit { .. } => &codes::E0104,
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
+            Self::LogLost { .. } => &codes::E3005,
             Self::Installed { .. } => &codes::E5004,
             Self::OtherPublisher { .. } => &codes::E1411,
             Self::Full(_) => &codes::E4018,
@@ -134,6 +141,13 @@ impl Coded for HostError {
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::Setting(_) => &codes::E0101,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::LogLost { .. } => Some("restore the home's audit/ from a copy".to_owned()),
+            _ => None,
         }
     }
 
