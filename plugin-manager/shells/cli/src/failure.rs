@@ -90,9 +90,10 @@ fn human(error: &ForgeError, output: Output) -> String {
     text
 }
 
-/// Control characters escaped, so that what a plugin or package says cannot write further lines or colours.
+/// What a plugin or package says, so that it cannot write further lines or colours, nor turn the text beside it
+/// around.
 pub fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    plugin_manager::escaped(text.as_bytes(), usize::MAX)
 }
 
 /// `{"error":{…}}`.
@@ -130,11 +131,12 @@ mod tests {
 
     #[test]
     fn an_error_prints_code_reasons_and_help_a_line_each() {
-        let error = ForgeError::new(&codes::E1201, "x 1.0.0 is not signed").reason("two\nlines\u{1b}[31m");
+        let error =
+            ForgeError::new(&codes::E1201, "x 1.0.0 is not signed").reason("two\nlines\u{1b}[31m\u{202e}");
         let text = human(&error, Output::plain(false));
         assert_eq!(
             text,
-            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\nhelp: sign it with `forgeone sign`\n"
+            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\\u{202e}\nhelp: sign it with `forgeone sign`\n"
         );
     }
 
