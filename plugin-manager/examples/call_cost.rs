@@ -149,7 +149,8 @@ impl Product {
         let tallies = NAMES.map(|name| audit.tally(&actor, &format!("call:{name}"), "operation"));
         let caller = bridge.caller(TrustContext::with_grants(identity, Vec::new()));
         let bus = LogBus::start(Arc::new(Nowhere))?;
-        let port = Box::new(HostPort::new(bridge, caller, &bus, Arc::new(LogAllowance::new(clock.coarse_ms()))));
+        let port =
+            Box::new(HostPort::new(bridge, caller, &bus, Arc::new(LogAllowance::new(clock.coarse_ms()))));
         let engine = engine(EngineKind::Wasmtime, &clock)?;
         let module = engine.compile(&wat::parse_str(PRODUCT)?, false)?;
         let plan = ExportPlan { operations: NAMES.map(String::from).to_vec(), ..ExportPlan::default() };

@@ -1,7 +1,9 @@
 //! Where rooms that must not know each other meet: the store behind services, saved state, logs; measurements
 //! behind metrics.
 
-use crate::extension::{EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SinkFull};
+use crate::extension::{
+    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SinkFull,
+};
 use crate::lifecycle::{StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
 use crate::store::{Home, KvRow, LogFiles, namespace};

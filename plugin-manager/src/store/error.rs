@@ -132,7 +132,9 @@ impl Coded for StoreError {
                 redb::Error::Io(ref e) if e.kind() == std::io::ErrorKind::InvalidData => &codes::E0003,
                 _ => &codes::E0002,
             },
-            Self::Damaged { .. } | Self::Lost(_) | Self::Secret { .. } | Self::Journal { .. } => &codes::E0003,
+            Self::Damaged { .. } | Self::Lost(_) | Self::Secret { .. } | Self::Journal { .. } => {
+                &codes::E0003
+            }
             Self::Package(_) => &codes::E1503,
             Self::Mismatch(_) => &codes::E0001,
             Self::Exists(_) => &codes::E5004,

@@ -603,7 +603,8 @@ fn ages_of_values_when_they_are_written_and_durable() {
     let timed = Timed { rows: HomeRows(home), clock, unsynced: Mutex::default(), ages: Mutex::default() };
     let timed = Arc::new(timed);
     let host = Host::with_kv(Kv::start(timed.clone(), KvLimits::default()).unwrap());
-    for (pace, count, value) in [(20_000, 200, 64), (1_000, 3_000, 64), (0, 200_000, 64), (0, 5_000, 16_000)] {
+    for (pace, count, value) in [(20_000, 200, 64), (1_000, 3_000, 64), (0, 200_000, 64), (0, 5_000, 16_000)]
+    {
         let value = vec![7; value];
         for i in 0..count {
             let stamped = [&timed.clock.mono_ns().to_le_bytes(), value.as_slice()].concat();
@@ -613,11 +614,16 @@ fn ages_of_values_when_they_are_written_and_durable() {
             }
         }
         host.kv.flush().unwrap();
-        for (what, mut ages) in ["begun", "written", "durable"].iter().zip(std::mem::take(&mut *timed.ages.lock())) {
+        for (what, mut ages) in
+            ["begun", "written", "durable"].iter().zip(std::mem::take(&mut *timed.ages.lock()))
+        {
             ages.sort_unstable();
             let at = |share: usize| ages[(ages.len() - 1) * share / 1000] as f64 / 1e6;
             let [median, p95, p999, max] = [500, 950, 999, 1000].map(at);
-            println!("{pace:>6} us, {:>5} B, {what:>8}: {median:.2} {p95:.2} {p999:.2} {max:.2} ms", value.len());
+            println!(
+                "{pace:>6} us, {:>5} B, {what:>8}: {median:.2} {p95:.2} {p999:.2} {max:.2} ms",
+                value.len()
+            );
         }
     }
 }
