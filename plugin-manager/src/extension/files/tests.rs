@@ -285,14 +285,15 @@ fn two_plugins_of_one_publisher_may_make_its_directory_at_once() {
         let dir = open();
         let make = |i| {
             together.wait();
-            super::walk::down_or_make(&dir, &format!("publisher-{i}")).unwrap().1
+            super::walk::down_or_make(&dir, &format!("publisher-{i}")).map(|(_, made)| made)
         };
-        (0..200).map(make).collect::<Vec<bool>>()
+        (0..200).map(make).collect::<Vec<_>>()
     };
     let (one, other) = std::thread::scope(|scope| {
         let other = scope.spawn(make_all);
         (make_all(), other.join().unwrap())
     });
     // Each is made once, whoever was first.
-    assert!(one.iter().zip(&other).all(|(a, b)| a ^ b));
+    let once = |(one, other): (Result<bool, _>, Result<bool, _>)| one.unwrap() ^ other.unwrap();
+    assert!(one.into_iter().zip(other).all(once));
 }
