@@ -16,7 +16,7 @@ mod testing;
 
 pub use event::{EventSink, SinkFull};
 pub use files::{FileDirs, FileError, FileLimits, Files};
-pub use kv::{Kv, KvError, KvLimits, KvPersist, KvWrite, PersistError};
+pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};
 pub use metric::{Measurement, MetricLimits, MetricSink, Metrics};
 pub use plugin_call::{MAX_CHAIN, PluginRouter, RouteError, RoutedCall, RouterSlot};
 pub use settings::{PluginSettings, Settings};

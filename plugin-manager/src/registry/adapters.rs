@@ -1,7 +1,9 @@
 //! Where rooms that must not know each other meet: the store behind services, saved state, logs; measurements
 //! behind metrics.
 
-use crate::extension::{EventSink, KvPersist, KvWrite, Measurement, MetricSink, PersistError, SinkFull};
+use crate::extension::{
+    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SinkFull,
+};
 use crate::lifecycle::{StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
 use crate::store::{Home, KvRow, LogFiles, namespace};
@@ -45,10 +47,22 @@ impl KvPersist for KvRows {
     fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
         self.0.kv_load(namespace, each).map_err(PersistError::new)
     }
-    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
+    fn append(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
         let rows =
             writes.iter().map(|w| KvRow { namespace: &w.namespace, key: &w.key, value: w.value.as_deref() });
-        self.0.kv_commit(rows).map_err(PersistError::new)
+        self.0.kv_append(rows).map_err(PersistError::new)
+    }
+    fn sync(&self) -> Result<(), PersistError> {
+        self.0.kv_sync().map_err(PersistError::new)
+    }
+    fn room(&self) -> KvRoom {
+        if self.0.kv_is_full() {
+            return KvRoom::Short;
+        }
+        if self.0.kv_settle_due() { KvRoom::SettleDue } else { KvRoom::Enough }
+    }
+    fn settle(&self) -> Result<(), PersistError> {
+        self.0.kv_settle().map_err(PersistError::new)
     }
 }
 

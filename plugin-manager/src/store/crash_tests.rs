@@ -16,12 +16,16 @@ use std::time::Duration;
 /// Fails at its k-th step: that step is not done (a write is half done). When it stands for the process's death,
 /// no later step is done either; when it stands for a full disk, later ones are.
 #[derive(Debug)]
-struct DyingDisk {
+pub(super) struct DyingDisk {
     left: AtomicUsize,
     recovers: bool,
 }
 
 impl DyingDisk {
+    /// One that dies after this many steps.
+    pub(super) fn after(steps: usize) -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(steps), recovers: false })
+    }
     fn step(&self) -> io::Result<()> {
         match self.left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)) {
             Ok(_) => Ok(()),
@@ -39,15 +43,24 @@ impl Disk for DyingDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.step().and_then(|()| RealDisk.create(path))
     }
-    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
         if let Err(died) = self.step() {
             RealDisk.write(file, &bytes[..bytes.len() / 2])?;
             return Err(died);
         }
         RealDisk.write(file, bytes)
     }
+    fn append_to(&self, path: &Path) -> io::Result<File> {
+        RealDisk.append_to(path)
+    }
     fn sync(&self, file: &File) -> io::Result<()> {
         self.step().and_then(|()| RealDisk.sync(file))
+    }
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        self.step().and_then(|()| RealDisk.sync_data(file))
+    }
+    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        self.step().and_then(|()| RealDisk.truncate(file, length))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step().and_then(|()| RealDisk.rename(from, to))
@@ -63,9 +76,28 @@ impl Disk for DyingDisk {
     }
 }
 
-fn dying(path: &Path, steps: usize, recovers: bool) -> Home {
+pub(super) fn dying(path: &Path, steps: usize, recovers: bool) -> Home {
     let disk = Arc::new(DyingDisk { left: AtomicUsize::new(steps), recovers });
     Home::open_on(disk, path, Duration::ZERO, ManualClock::at(NOW)).unwrap()
+}
+
+/// A copy of a home as a kill would leave it now: nothing in it was closed in order.
+pub(super) fn image(of: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(of, copy.path());
+    copy
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 fn files(dir: &Path) -> usize {
@@ -83,8 +115,8 @@ fn at_every_step(
         before(&open(dir.path()).unwrap());
         let home = dying(dir.path(), steps, false);
         let done = act(&home).is_ok();
-        drop(home);
-        let home = open(dir.path()).unwrap();
+        let left = image(dir.path());
+        let home = open(left.path()).unwrap();
         check(&home, done);
         let plugins = home.plugins().unwrap();
         assert_eq!(files(&home.packages_dir()), plugins.len(), "garbage after {steps} steps");
@@ -132,6 +164,16 @@ fn fault_089_replace_leaves_the_old_or_the_new() {
     );
 }
 
+fn value(namespace: &'static str, key: &'static str) -> KvRow<'static> {
+    KvRow { namespace, key, value: Some(b"v") }
+}
+
+fn values(home: &Home, namespace: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    home.kv_load(namespace, &mut |key, _| keys.push(key.to_owned())).unwrap();
+    keys
+}
+
 #[test]
 fn fault_089_remove_leaves_all_or_nothing() {
     let (one, _) = versions();
@@ -141,18 +183,41 @@ fn fault_089_remove_leaves_all_or_nothing() {
             home.install(one.clone(), b"one").unwrap();
             std::fs::create_dir_all(area(home)).unwrap();
             std::fs::write(area(home).join("f"), "x").unwrap();
-            home.kv_commit([KvRow { namespace: "acme/a", key: "k", value: Some(b"v") }]).unwrap();
+            // These are rows when the home is opened again.
+            home.kv_commit([value("acme/a", "settled"), value("acme/b", "settled")]).unwrap();
         },
-        |home| home.remove(&one.name, PrivateData::Erase).map(drop),
+        |home| {
+            // These wait in a journal.
+            home.kv_commit([value("acme/a", "waiting"), value("acme/b", "waiting")])?;
+            home.remove(&one.name, PrivateData::Erase).map(drop)
+        },
         |home, done| {
             let there = home.plugin(&one.name).unwrap().is_some();
             assert!(!(done && there));
             assert_eq!(area(home).join("f").exists(), there);
-            let mut values = 0;
-            home.kv_load("acme/a", &mut |_, _| values += 1).unwrap();
-            assert_eq!(values, usize::from(there));
+            let of_it = values(home, "acme/a");
+            assert!(if there { of_it.contains(&"settled".into()) } else { of_it.is_empty() }, "{of_it:?}");
+            assert_eq!(values(home, "acme/b").first().map(String::as_str), Some("settled"));
+            assert!(!done || values(home, "acme/b").len() == 2);
         },
     );
+}
+
+#[test]
+fn a_removed_plugin_that_is_installed_again_finds_no_value_of_before() {
+    let (one, _) = versions();
+    let dir = tempfile::tempdir().unwrap();
+    let home = open(dir.path()).unwrap();
+    home.install(one.clone(), b"one").unwrap();
+    home.kv_append([value("acme/a", "old"), value("acme/b", "other")]).unwrap();
+    home.remove(&one.name, PrivateData::Erase).unwrap();
+    home.install(one.clone(), b"one").unwrap();
+    home.kv_append([value("acme/a", "new")]).unwrap();
+    assert_eq!(values(&home, "acme/a"), ["new"]);
+    let left = image(dir.path());
+    let home = open(left.path()).unwrap();
+    assert_eq!(values(&home, "acme/a"), ["new"]);
+    assert_eq!(values(&home, "acme/b"), ["other"]);
 }
 
 #[test]

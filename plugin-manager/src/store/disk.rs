@@ -12,13 +12,26 @@ pub(super) trait Disk: Send + Sync + std::fmt::Debug {
     fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
     }
+    /// Opens a file for appending; creates it, mode 0600, when it is not there. Follows no link.
+    fn append_to(&self, path: &Path) -> io::Result<File> {
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_link).open(path)
+    }
     /// Writes all bytes.
-    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
     /// Makes a file's bytes durable.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_all()
+    }
+    /// Makes a file's bytes and its length durable.
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+    /// Cuts a file to this length.
+    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        file.set_len(length)
     }
     /// Moves a file or directory, replacing a file.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -67,8 +80,8 @@ pub(super) fn write_atomic(disk: &dyn Disk, temporary: &Path, target: &Path, byt
 }
 
 fn fill(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = disk.create(path)?;
-    disk.write(&mut file, bytes)?;
+    let file = disk.create(path)?;
+    disk.write(&file, bytes)?;
     disk.sync(&file)
 }
 

@@ -2,7 +2,9 @@
 
 use super::db::Db;
 use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
+use super::journal::Values;
 use super::lock::HomeLock;
+use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
 use parking_lot::Mutex;
@@ -10,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The home on disk, held by this process until it is dropped.
+/// The home on disk, held by this process until it is dropped. Dropping it moves stored values out of their
+/// journals.
 #[derive(Debug)]
 pub struct Home {
     root: PathBuf,
@@ -18,6 +21,7 @@ pub struct Home {
     pub(super) db: Db,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) values: Values,
     staging: StagingNames,
     /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
     /// way.
@@ -46,12 +50,14 @@ impl Home {
         let root = layout::root(path)?;
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
-        let db = Db::open(&root.join("state.redb"))?;
+        let db = open_db(&root)?;
+        let values = Values::open(disk.clone(), &root, &db)?;
         let home = Self {
             root,
             db,
             disk,
             clock,
+            values,
             staging: StagingNames::default(),
             changing: Mutex::new(()),
             _lock: lock,
@@ -141,6 +147,23 @@ impl Home {
     }
 }
 
+/// The key of the audit log is made after the database: where it is, a missing database was lost. Making another
+/// would drop every stored package as one that no row names.
+fn open_db(root: &Path) -> Result<Db, StoreError> {
+    let path = root.join("state.redb");
+    if root.join(AUDIT_KEY).exists() && Db::is_missing(&path)? {
+        return Err(StoreError::Lost(path));
+    }
+    Db::open(&path)
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What stays in the journals is moved by the next opening.
+        let _ = self.values.settle_all(&self.db);
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -169,7 +192,7 @@ pub(super) mod tests {
     fn fault_103_files_are_for_their_owner_alone_and_an_open_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let home = open(dir.path()).unwrap();
-        for file in ["state.redb", "lock"] {
+        for file in ["state.redb", "kv.0.journal", "kv.1.journal", "lock"] {
             let mode = home.path().join(file).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o7777, 0o600, "{file}");
         }
@@ -177,6 +200,26 @@ pub(super) mod tests {
         drop(home);
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(open(dir.path()).unwrap_err().code(), &codes::E0104);
+    }
+
+    #[test]
+    fn a_used_home_whose_database_is_gone_is_refused_and_its_packages_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = open(dir.path()).unwrap();
+        home.audit_key().unwrap();
+        let package = home.packages_dir().join("one");
+        let state = home.path().join("state.redb");
+        drop(home);
+        std::fs::write(&package, "bytes").unwrap();
+        for empty in [true, false] {
+            std::fs::remove_file(&state).unwrap();
+            if empty {
+                std::fs::write(&state, "").unwrap();
+                std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
+            }
+            assert_eq!(open(dir.path()).unwrap_err().code(), &codes::E0003);
+            assert!(package.exists());
+        }
     }
 
     #[test]

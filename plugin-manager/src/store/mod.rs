@@ -2,7 +2,8 @@
 //! policy: the only user of redb.
 //!
 //! One process holds a home at a time ([`Home::open`] takes its lock). Files are written beside their place,
-//! synced, and renamed into it; rows are committed in two phases. An installation writes its package first and
+//! synced, and renamed into it; rows are committed in two phases; stored values are appended to a journal first and
+//! moved into their rows in bulk. An installation writes its package first and
 //! its row last, so a crash leaves the old state and garbage that the next opening clears.
 
 mod cache;
@@ -11,6 +12,7 @@ mod disk;
 mod erase;
 mod error;
 mod home;
+mod journal;
 mod kv;
 mod layout;
 mod lock;

@@ -78,7 +78,8 @@ impl Home {
     /// Removes a plugin, its settings and its package; its private data too when asked. What a crash
     /// interrupts is finished by the next opening. Returns what was removed.
     ///
-    /// The service that keeps stored values in memory must have forgotten the plugin before.
+    /// The service that keeps stored values in memory must have forgotten the plugin before. Its values are in
+    /// no journal any more when their rows go, so nothing can bring them back.
     ///
     /// # Errors
     /// E5001 when none is installed. E0002 when its files could not be removed: the plugin is gone then, and the
@@ -87,11 +88,16 @@ impl Home {
         let _one = self.changing.lock();
         let old = self.plugin(name)?.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
         let owner = namespace(&old.plugin.publisher, name);
+        let resting = match data {
+            PrivateData::Erase => Some(self.values.settle_of(&self.db, &owner)?),
+            PrivateData::Keep => None,
+        };
         self.db.write("remove", |txn| {
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
             drop_settings(txn, name.as_str())?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
+        drop(resting);
         self.finish_erasures()?;
         self.drop_unreferenced_packages()?;
         Ok(old)

@@ -3,6 +3,7 @@
 use crate::output::Output;
 use common::error::{ErrorClass, ForgeError, codes};
 use serde::Serialize;
+use std::any::Any;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,6 +69,14 @@ impl Failure {
         drop(printed);
         ExitCode::from(exit_code(error.class()))
     }
+}
+
+/// A fault of the program, met while a command ran, as an internal error. Where it was is on stderr already.
+pub fn bug(fault: &(dyn Any + Send)) -> Failure {
+    let text = fault.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| fault.downcast_ref::<&str>().copied()).unwrap_or("it left no message");
+    let error = ForgeError::new(&codes::E0001, "a fault of the program ended the command").reason(text);
+    Failure::Error(error.with_help("report it with what is printed above; if the home was changed or its disk failed, restore it from a copy"))
 }
 
 /// `error[E1204]: …`, the reasons and the help, a line each.

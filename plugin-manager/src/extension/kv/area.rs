@@ -18,7 +18,7 @@ pub(super) struct Area {
     entries: BTreeMap<Arc<str>, Arc<[u8]>>,
     /// Bytes of keys and values: what the quota counts.
     bytes: usize,
-    /// Changes that are not durable yet; while there are any, the area must stay in memory.
+    /// Changes that a load would not find yet; while there are any, the area must stay in memory.
     pub(super) dirty: usize,
     used_ms: AtomicU64,
 }

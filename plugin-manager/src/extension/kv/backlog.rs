@@ -1,9 +1,9 @@
-//! The bound on what waits to be committed: who would exceed it waits for room, up to its deadline.
+//! The bound on what waits to be appended: who would exceed it waits for room, up to its deadline.
 
 use common::clock::{Clock, Deadline};
 use microkernel::syscall_bridge::{CallError, Status};
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long a waiter sleeps before it looks again by itself.
@@ -14,13 +14,24 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Backlog {
     bytes: AtomicUsize,
     most: usize,
+    /// Whether nobody gets room, whatever waits.
+    held: AtomicBool,
+    /// When the oldest of what waits came, in nanoseconds; zero when that is not known.
+    since_ns: AtomicU64,
     waiting: Mutex<()>,
     room: Condvar,
 }
 
 impl Backlog {
     pub(super) fn new(most: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), most, waiting: Mutex::new(()), room: Condvar::new() }
+        Self {
+            bytes: AtomicUsize::new(0),
+            most,
+            held: AtomicBool::new(false),
+            since_ns: AtomicU64::new(0),
+            waiting: Mutex::new(()),
+            room: Condvar::new(),
+        }
     }
 
     /// Whether nothing waits.
@@ -49,8 +60,34 @@ impl Backlog {
     }
 
     fn try_reserve(&self, bytes: usize) -> bool {
+        if self.held.load(Ordering::SeqCst) {
+            return false;
+        }
         let fits = |now: usize| (now == 0 || now + bytes <= self.most).then_some(now + bytes);
         self.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_ok()
+    }
+
+    /// Gives nobody room while `hold` says so. It is asked here, so that of two who come at once the one that asked
+    /// later prevails.
+    pub(super) fn hold(&self, hold: impl FnOnce() -> bool) {
+        let _waiting = self.waiting.lock();
+        self.held.store(hold(), Ordering::SeqCst);
+        self.room.notify_all();
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// How long the oldest of what waits has waited; what came `now` is among it.
+    pub(super) fn waited_ns(&self, now: u64) -> u64 {
+        let first = self.since_ns.compare_exchange(0, now.max(1), Ordering::AcqRel, Ordering::Acquire);
+        first.map_or_else(|since| now.saturating_sub(since), |_| 0)
+    }
+
+    /// Forgets how long something waited, before it is taken: what comes from now on is counted anew.
+    pub(super) fn restart_waiting(&self) {
+        self.since_ns.store(0, Ordering::Release);
     }
 
     /// Gives room back.
@@ -95,5 +132,24 @@ mod tests {
             waiter.join().unwrap().unwrap();
         });
         assert!(!backlog.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_is_the_first_after_what_was_taken() {
+        let backlog = Backlog::new(10);
+        assert_eq!([0, 5, 7].map(|now| backlog.waited_ns(now)), [0, 4, 6]);
+        backlog.restart_waiting();
+        assert_eq!([20, 23].map(|now| backlog.waited_ns(now)), [0, 3]);
+    }
+
+    #[test]
+    fn nobody_gets_room_while_it_is_held() {
+        let clock = ManualClock::at(0);
+        let backlog = Backlog::new(10);
+        backlog.hold(|| true);
+        let refused = backlog.reserve(1, Deadline::at_ms(0), &*clock, || Ok(())).unwrap_err();
+        assert_eq!(refused.status, Status::Timeout);
+        backlog.hold(|| false);
+        backlog.reserve(1, Deadline::at_ms(0), &*clock, || Ok(())).unwrap();
     }
 }

@@ -3,14 +3,14 @@
 use super::super::service::limit;
 use super::area::Area;
 use super::backlog::Backlog;
-use super::flush::{Flusher, Waker};
+use super::flush::{Bell, Flusher, Waker};
 use super::persist::weight;
 use super::shard::Shards;
-use super::{KvError, KvPersist, KvWrite};
+use super::{KvError, KvPersist, KvRoom, KvWrite, PersistError};
 use common::clock::{Clock, Deadline};
 use common::identity::{PluginId, PluginIdentity};
 use microkernel::syscall_bridge::{CallError, Status};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +19,10 @@ use std::sync::{Arc, OnceLock};
 const SMALL: usize = 64 << 10;
 /// Attempts to find a namespace in memory after loading it, should it be let go in between.
 const ATTEMPTS: usize = 8;
+
+/// How long the oldest change may wait before a writer appends the queue itself: a busy machine may let the
+/// thread that should wait for a core longer than changes may be lost.
+const LATE_NS: u64 = 2_000_000;
 
 /// Quotas of each plugin, and bounds of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +33,9 @@ pub struct KvLimits {
     pub keys: usize,
     /// Bytes of one value.
     pub value_bytes: usize,
-    /// Bytes of changes of all plugins that wait to be committed.
+    /// Bytes of changes of all plugins that wait to be appended.
     pub queue_bytes: usize,
-    /// Bytes of values of all plugins kept in memory; more only while they are not durable yet.
+    /// Bytes of values of all plugins kept in memory; more only while they wait to be appended.
     pub memory_bytes: usize,
 }
 
@@ -41,7 +45,8 @@ impl Default for KvLimits {
             bytes: 64 << 20,
             keys: 100_000,
             value_bytes: 16 << 20,
-            queue_bytes: 64 << 20,
+            // A few milliseconds of what a disk's cache takes: no change should wait longer than that.
+            queue_bytes: 1 << 20,
             memory_bytes: 512 << 20,
         }
     }
@@ -60,10 +65,10 @@ impl std::fmt::Debug for Kv {
 }
 
 impl Kv {
-    /// Starts the service and the thread that commits. Dropping it commits what waits.
+    /// Starts the service and its threads. Dropping it makes durable what waits.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// When a thread cannot be started.
     pub fn start(persist: Arc<dyn KvPersist>, limits: KvLimits) -> Result<Self, KvError> {
         let core = Arc::new(Core::new(persist, limits));
         let flusher = Flusher::start(&core).map_err(|e| KvError::Thread(Arc::new(e)))?;
@@ -75,7 +80,8 @@ impl Kv {
     /// # Errors
     /// When that failed, now or before.
     pub fn flush(&self) -> Result<(), KvError> {
-        self.core.commit()
+        self.core.append()?;
+        self.core.sync()
     }
 
     /// Why writes are refused, when they are.
@@ -83,13 +89,13 @@ impl Kv {
         self.core.failure.get().cloned()
     }
 
-    /// Commits what waits and lets go of a plugin's values in memory, as before its rows are erased. The plugin
-    /// must not be running.
+    /// Makes durable what waits and lets go of a plugin's values in memory, as before its rows are erased. The
+    /// plugin must not be running.
     ///
     /// # Errors
-    /// When the commit failed; nothing is let go then.
+    /// When that failed; nothing is let go then.
     pub fn forget(&self, plugin: PluginId) -> Result<(), KvError> {
-        self.core.commit()?;
+        self.flush()?;
         let gone = self.core.shards.of(plugin).write().areas.remove(&plugin);
         self.core.memory.fetch_sub(gone.map_or(0, |area| area.footprint()), Ordering::Relaxed);
         Ok(())
@@ -103,8 +109,10 @@ pub(super) struct Core {
     persist: Arc<dyn KvPersist>,
     pub(super) backlog: Backlog,
     pub(super) waker: Waker,
-    /// One commit at a time.
-    committing: Mutex<()>,
+    pub(super) to_sync: Bell,
+    pub(super) to_settle: Bell,
+    /// One batch at a time, so that they follow one another.
+    appending: Mutex<()>,
     /// One load at a time, so that nothing loaded can be older than what was let go meanwhile.
     loading: Mutex<()>,
     memory: AtomicUsize,
@@ -113,14 +121,16 @@ pub(super) struct Core {
 }
 
 impl Core {
-    fn new(persist: Arc<dyn KvPersist>, limits: KvLimits) -> Self {
+    pub(super) fn new(persist: Arc<dyn KvPersist>, limits: KvLimits) -> Self {
         Self {
             shards: Shards::new(),
             limits,
             persist,
             backlog: Backlog::new(limits.queue_bytes),
             waker: Waker::default(),
-            committing: Mutex::new(()),
+            to_sync: Bell::default(),
+            to_settle: Bell::default(),
+            appending: Mutex::new(()),
             loading: Mutex::new(()),
             memory: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
@@ -185,10 +195,23 @@ impl Core {
         self.backlog.reserve(weight, deadline, clock, || self.writable())?;
         let changed = self.writable().and_then(|()| self.apply(plugin, change, clock.coarse_ms()));
         match changed {
-            Ok(()) => self.waker.wake(),
+            Ok(()) => self.see_to_it(clock.mono_ns()),
             Err(_) => self.backlog.release(weight),
         }
         changed
+    }
+
+    /// Has a change appended that was made now: by the thread, or here when the thread is late.
+    fn see_to_it(&self, now_ns: u64) {
+        self.waker.wake();
+        if self.backlog.waited_ns(now_ns) < LATE_NS || self.backlog.is_held() {
+            return;
+        }
+        // Whoever has the lock is at it.
+        if let Some(turn) = self.appending.try_lock() {
+            // A failure is kept, and refuses the next write.
+            let _ = self.append_in(&turn);
+        }
     }
 
     fn writable(&self) -> Result<(), CallError> {
@@ -266,31 +289,76 @@ impl Core {
         self.shards.all().filter_map(|shard| idlest_of(&shard.read())).min().map(|(_, id)| id)
     }
 
-    /// Commits everything queued so far. After a failure nothing is committed any more.
-    pub(super) fn commit(&self) -> Result<(), KvError> {
-        let _one = self.committing.lock();
-        if let Some(failure) = self.failure.get() {
-            return Err(failure.clone());
-        }
+    /// Appends everything queued so far and asks for it to be synced. After a failure nothing is appended any
+    /// more.
+    pub(super) fn append(&self) -> Result<(), KvError> {
+        self.append_in(&self.appending.lock())
+    }
+
+    fn append_in(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), KvError> {
+        self.sound()?;
+        self.backlog.restart_waiting();
         let batch = Batch::take(&self.shards);
         if batch.writes.is_empty() {
             return Ok(());
         }
         let writes: Vec<KvWrite> = batch.writes.into_values().collect();
-        let outcome = self.persist.commit(&writes).map_err(KvError::Persist);
-        match &outcome {
-            Ok(()) => self.settle(&batch.plugins),
-            Err(failure) => {
-                // `get` above found it empty, under the same lock.
-                let _ = self.failure.set(failure.clone());
-                self.failed.store(true, Ordering::Release);
-            }
+        let outcome = self.noted(self.persist.append(&writes));
+        if outcome.is_ok() {
+            self.to_sync.ring();
+            self.clean(&batch.plugins);
         }
         self.backlog.release(batch.weight);
+        self.look_for_room();
         outcome
     }
 
-    fn settle(&self, plugins: &BTreeMap<PluginId, usize>) {
+    /// Makes durable what was appended.
+    pub(super) fn sync(&self) -> Result<(), KvError> {
+        self.sound()?;
+        self.noted(self.persist.sync())
+    }
+
+    /// Moves what was appended to where it stays.
+    pub(super) fn settle(&self) {
+        // A failure is noted, and refuses writes from then on.
+        let _ = self.noted(self.persist.settle());
+        self.look_for_room();
+    }
+
+    /// Asks for a settling when one is due, and holds writers while room is short.
+    fn look_for_room(&self) {
+        self.backlog.hold(|| {
+            let room = self.persist.room();
+            if room != KvRoom::Enough && !self.failed.load(Ordering::Acquire) {
+                self.to_settle.ring();
+            }
+            room == KvRoom::Short
+        });
+    }
+
+    /// Whether there is nothing to append, or after a failure no sense in it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.backlog.is_empty() || self.failed.load(Ordering::Acquire)
+    }
+
+    fn sound(&self) -> Result<(), KvError> {
+        self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Keeps the first failure and refuses writes from then on.
+    fn noted(&self, outcome: Result<(), PersistError>) -> Result<(), KvError> {
+        outcome.map_err(|failure| {
+            let failure = KvError::Persist(failure);
+            // Of several at once the first stays.
+            let _ = self.failure.set(failure.clone());
+            self.failed.store(true, Ordering::Release);
+            failure
+        })
+    }
+
+    /// Counts changes as found by a load, so that their areas may be let go.
+    fn clean(&self, plugins: &BTreeMap<PluginId, usize>) {
         for (plugin, changes) in plugins {
             if let Some(area) = self.shards.of(*plugin).write().areas.get_mut(plugin) {
                 area.dirty = area.dirty.saturating_sub(*changes);
@@ -300,7 +368,7 @@ impl Core {
     }
 }
 
-/// What is committed together: the last change of each key, in the order of the rows.
+/// What is appended together: the last change of each key, in the order of the rows.
 #[derive(Default)]
 struct Batch {
     writes: BTreeMap<(Arc<str>, Arc<str>), KvWrite>,

@@ -1,8 +1,10 @@
-//! `kv_*`: values of each plugin in memory, visible at once, durable within 5 ms by group commit.
+//! `kv_*`: values of each plugin in memory, visible at once, handed to the system within a round of 1 ms.
 //!
 //! A plugin's namespace is loaded when it is first touched and let go when memory is short and nobody used it
-//! lately. Writes go to memory and to a queue; one thread commits the queue. When a commit fails, what is in
-//! memory can still be read, and every further write is refused.
+//! lately. Writes go to memory and to a queue. One thread appends the queue to what is behind it, a round a
+//! millisecond: from then on a value outlives the process. Another syncs what was appended, at once and all that
+//! came meanwhile together: from then on it outlives a loss of power. When one of them fails, what is in memory
+//! can still be read, and every further write is refused.
 
 mod area;
 mod backlog;
@@ -15,5 +17,5 @@ mod shard;
 pub(super) mod tests;
 
 pub use engine::{Kv, KvLimits};
-pub use persist::{KvError, KvPersist, KvWrite, PersistError};
+pub use persist::{KvError, KvPersist, KvRoom, KvWrite, PersistError};
 pub(super) use service::services;

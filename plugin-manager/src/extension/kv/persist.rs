@@ -28,6 +28,17 @@ pub(super) fn weight(key: &str, value: Option<&[u8]>) -> usize {
     key.len() + value.map_or(0, <[u8]>::len) + 128
 }
 
+/// What room there is behind the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvRoom {
+    /// Enough.
+    Enough,
+    /// [`KvPersist::settle`] should run.
+    SettleDue,
+    /// None but for what was accepted already: writers are held until [`KvPersist::settle`] has run.
+    Short,
+}
+
 /// Rows behind the values; the hall puts the home's there.
 pub trait KvPersist: Send + Sync {
     /// Hands every key and value of a namespace to `each`, sorted by key.
@@ -36,11 +47,27 @@ pub trait KvPersist: Send + Sync {
     /// When they cannot be read.
     fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError>;
 
-    /// Makes all changes or none; durable when it returns. No key is in a batch twice.
+    /// Makes all changes or none. When it returns, [`KvPersist::load`] finds them, and they outlive this process;
+    /// a loss of power only after [`KvPersist::sync`]. No key is in a batch twice.
     ///
     /// # Errors
-    /// When they could not be made durable. It is not called again then.
-    fn commit(&self, writes: &[KvWrite]) -> Result<(), PersistError>;
+    /// When that failed. It is not called again then.
+    fn append(&self, writes: &[KvWrite]) -> Result<(), PersistError>;
+
+    /// Makes durable what was appended before; may run beside `append`.
+    ///
+    /// # Errors
+    /// When that failed. Nothing is appended any more then.
+    fn sync(&self) -> Result<(), PersistError>;
+
+    /// What room `append` finds.
+    fn room(&self) -> KvRoom;
+
+    /// Moves what was appended to where it stays; may run beside `append` and `sync`.
+    ///
+    /// # Errors
+    /// When that failed. Nothing is appended any more then.
+    fn settle(&self) -> Result<(), PersistError>;
 }
 
 /// The rows could not be read or changed.
@@ -59,10 +86,10 @@ impl PersistError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvError {
-    /// The thread that commits could not be started.
-    #[error("the thread that stores values cannot be started")]
+    /// A thread of the service could not be started.
+    #[error("the threads that store values cannot be started")]
     Thread(#[source] Arc<std::io::Error>),
-    /// A commit failed; writes are refused since.
+    /// An append, a sync or a settling failed; writes are refused since.
     #[error("values could not be made durable")]
     Persist(#[source] PersistError),
 }

@@ -9,7 +9,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 const SHARDS: usize = 64;
 
-/// Areas under one lock, and the changes made to them that are not committed yet.
+/// Areas under one lock, and the changes made to them that are not appended yet.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     pub(super) areas: HashMap<PluginId, Area, BuildHasherDefault<IdHasher>>,
