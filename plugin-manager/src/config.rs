@@ -96,6 +96,16 @@ pub enum Journal {
     Memory,
 }
 
+/// Which counted actions get a record of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// As many a second as `detail_rate` says, and summaries beyond.
+    Rate,
+    /// Each; callers wait when the journal is full.
+    Every,
+}
+
 /// `sandbox`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -179,6 +189,8 @@ impl Default for Security {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
+    /// Which counted actions get a record of their own.
+    pub detail: Detail,
     /// Records a second per plugin and action before summaries take over.
     pub detail_rate: u32,
     /// Records of effects are durable before the effect.
@@ -191,7 +203,13 @@ pub struct Audit {
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { detail_rate: 1000, strict: false, journal: Journal::Mapped, node: "forgeone".into() }
+        Self {
+            detail: Detail::Rate,
+            detail_rate: 1000,
+            strict: false,
+            journal: Journal::Mapped,
+            node: "forgeone".into(),
+        }
     }
 }
 
@@ -280,6 +298,8 @@ pub enum SettingsError {
         key: &'static str,
         /// The environment.
         environment: &'static str,
+        /// Where it is allowed.
+        allowed_in: &'static [Environment],
     },
 }
 
@@ -288,6 +308,14 @@ impl Coded for SettingsError {
         match self {
             Self::Text(_) | Self::Value { .. } => &codes::E0102,
             Self::Weakened { .. } => &codes::E0103,
+        }
+    }
+    fn help(&self) -> Option<String> {
+        let Self::Weakened { allowed_in, .. } = self else { return None };
+        let names: Vec<&str> = allowed_in.iter().map(|e| e.name()).collect();
+        match names.is_empty() {
+            true => Some("remove the key: nowhere may it be false".to_owned()),
+            false => Some(format!("remove the key, or set `environment` to {}", names.join(" or "))),
         }
     }
 }
@@ -325,18 +353,13 @@ impl Config {
         if let Some((key, _, problem)) = ranges.into_iter().find(|(_, valid, _)| !valid) {
             return Err(SettingsError::Value { key, problem });
         }
-        match self.weakened().into_iter().find(|key| !self.may_weaken(key)) {
-            Some(key) => Err(SettingsError::Weakened { key, environment: self.environment.name() }),
+        match self.weakened().into_iter().find(|key| !weakenable(key).contains(&self.environment)) {
+            Some(key) => Err(SettingsError::Weakened {
+                key,
+                environment: self.environment.name(),
+                allowed_in: weakenable(key),
+            }),
             None => Ok(()),
-        }
-    }
-
-    fn may_weaken(&self, key: &str) -> bool {
-        match key {
-            // Records are what every other promise rests on.
-            "security.audit_logging" => false,
-            "security.verify_signatures" => self.environment == Environment::Development,
-            _ => self.environment != Environment::Production,
         }
     }
 
@@ -352,6 +375,16 @@ impl Config {
         .into_iter()
         .filter_map(|(key, on)| (!on).then_some(key))
         .collect()
+    }
+}
+
+/// Where a security default may be switched off.
+fn weakenable(key: &str) -> &'static [Environment] {
+    match key {
+        // Records are what every other promise rests on.
+        "security.audit_logging" => &[],
+        "security.verify_signatures" => &[Environment::Development],
+        _ => &[Environment::Staging, Environment::Development],
     }
 }
 
@@ -421,8 +454,20 @@ plugin_manager:
         }
         assert!(matches!(with("staging", "verify_signatures"), Err(SettingsError::Weakened { .. })));
         assert!(matches!(with("development", "audit_logging"), Err(SettingsError::Weakened { .. })));
+        let help = |environment, key| with(environment, key).unwrap_err().help().unwrap();
+        assert!(help("production", "namespace_isolation").ends_with("to staging or development"));
+        assert!(help("staging", "verify_signatures").ends_with("to development"));
+        assert!(!help("development", "audit_logging").contains("environment"));
         assert_eq!(with("development", "verify_signatures").unwrap(), 1);
         assert_eq!(with("staging", "namespace_isolation").unwrap(), 1);
+    }
+
+    #[test]
+    fn counted_actions_are_summarised_unless_each_is_asked_for() {
+        let detail = |text: &str| Config::parse("c.yaml", text).map(|c| c.audit.detail);
+        assert_eq!(detail("").unwrap(), Detail::Rate);
+        assert_eq!(detail("plugin_manager: { audit: { detail: every } }").unwrap(), Detail::Every);
+        assert!(detail("plugin_manager: { audit: { detail: none } }").is_err());
     }
 
     #[test]

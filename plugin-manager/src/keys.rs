@@ -123,6 +123,10 @@ pub struct KeyInfo {
     pub identity: Option<String>,
     /// The SHA-256 of the certificate.
     pub fingerprint: Digest,
+    /// The certificate's serial number, as a kill-list names it.
+    pub serial: String,
+    /// The SHA-256 of the public key, as a kill-list names it.
+    pub key: Digest,
     /// Valid from, in nanoseconds since 1970.
     pub not_before_ns: u64,
     /// Valid until, in nanoseconds since 1970.
@@ -409,6 +413,8 @@ fn info(kind: KeyKind, certificate: &str, private_key: bool) -> Result<KeyInfo, 
         algorithm: facts.algorithm.map_or("unknown", Algorithm::name).to_owned(),
         identity: facts.uri,
         fingerprint: facts.fingerprint,
+        serial: facts.serial,
+        key: facts.key,
         not_before_ns: facts.not_before.saturating_mul(1_000_000_000),
         not_after_ns: facts.not_after.saturating_mul(1_000_000_000),
         development: facts.development,

@@ -30,6 +30,7 @@ pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
     InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
+pub use syscall::text::escaped;
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
     verify,

@@ -155,3 +155,42 @@ fn a_line_taken_out_or_a_cut_end_is_found() {
     std::fs::remove_file(path).unwrap();
     world.run(&["audit", "verify"]).exits(8);
 }
+
+#[test]
+fn a_log_or_a_database_that_was_deleted_is_missed_and_not_begun_again() {
+    let world = World::development();
+    world.install("good", &Wat::good().package()).ok();
+    for (gone, code, id) in [("audit", 8, "E3005"), ("state.redb", 1, "E0003")] {
+        let (place, aside) = (world.home().join(gone), world.path("aside"));
+        std::fs::rename(&place, &aside).unwrap();
+        for _ in 0..2 {
+            world.run(&["call", "good", "hello"]).fails(code, id);
+        }
+        if place.is_dir() {
+            std::fs::remove_dir(&place).unwrap();
+        }
+        std::fs::rename(&aside, &place).unwrap();
+        assert_eq!(world.run(&["call", "good", "hello"]).ok().stdout, b"hello");
+    }
+    world.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn a_flipped_byte_of_the_database_has_an_exit_code_and_an_error_whatever_its_engine_does() {
+    let world = World::development();
+    world.install("good", &Wat::good().package()).ok();
+    let state = world.home().join("state.redb");
+    let good = std::fs::read(&state).unwrap();
+    // The first pages, where the engine keeps its own tables, and some of the rest.
+    for at in (0..12_288).step_by(96).chain(sample(good.len(), 40)) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x40;
+        std::fs::write(&state, bad).unwrap();
+        let ran = world.run(&["list", "--json"]);
+        match ran.code {
+            0 => assert_eq!(ran.json()["plugins"][0]["name"], "good", "byte {at}: {ran}"),
+            1 | 2 => assert!(ran.json()["error"]["code"].is_string(), "byte {at}: {ran}"),
+            other => panic!("byte {at}: exit {other}: {ran}"),
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::crypto::PublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The latest signed checkpoint.
@@ -99,6 +99,40 @@ impl History {
         let place = |f: Finding| Finding { line: self.line, offset, ..f };
         opened.map(Some).map_err(|error| place(bad_note(error, HISTORY)))
     }
+}
+
+/// What a checkpoint is that covers less than this one, found in `file`.
+pub(super) fn outdated(file: &str, other: &Checkpoint) -> Finding {
+    let detail = format!("an earlier one, in `{file}`, covers {} records", other.size);
+    Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, detail)
+}
+
+/// The last whole line of the history. What follows it is the line of one checkpoint that was not finished.
+pub(super) fn last_of_history(dir: &Path, key: &PublicKey) -> Result<Option<Checkpoint>, AuditError> {
+    const LINE: u64 = MAX_NOTE as u64 * 2;
+    let path = dir.join(HISTORY);
+    let whole = whole_history(dir)?;
+    let failed = |e| AuditError::io("read", &path)(e);
+    let length = match std::fs::metadata(&path) {
+        Ok(meta) => meta.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let malformed = |offset| Finding { offset, ..bad_note(NoteError::Form, HISTORY) };
+    if length - whole > LINE {
+        return Err(malformed(whole).into());
+    }
+    let from = whole.saturating_sub(LINE);
+    let mut bytes = Vec::new();
+    let mut file = File::open(&path).map_err(failed)?;
+    let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.take(whole - from).read_to_end(&mut bytes));
+    read.map_err(failed)?;
+    let Some(lines) = bytes.strip_suffix(b"\n") else { return Ok(None) };
+    let line = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or(lines);
+    let offset = whole - line.len() as u64 - 1;
+    let note: Option<String> = serde_json::from_slice(line).ok();
+    let opened = note.ok_or(NoteError::Form).and_then(|note| Checkpoint::open(&note, key));
+    opened.map(Some).map_err(|error| Finding { offset, ..bad_note(error, HISTORY) }.into())
 }
 
 /// How many bytes of the history are whole lines.

@@ -73,6 +73,7 @@ fn stand(setting: &Setting) -> Result<(Standing, Option<Cut>), AuditError> {
         Finding::of_file(FindingKind::BadCheckpoint, marks::CHECKPOINT, "there are records and no checkpoint")
     })?;
     let checkpoint = our_checkpoint(setting, &text)?;
+    is_the_latest(setting, &checkpoint)?;
     let mut walk = match resume(setting, &checkpoint, last) {
         Some(walk) => walk,
         None => Walk::new(Reader::new(dir, 1, last), Tip::start(), &checkpoint),
@@ -88,14 +89,29 @@ fn stand(setting: &Setting) -> Result<(Standing, Option<Cut>), AuditError> {
 }
 
 fn stand_without_segments(setting: &Setting) -> Result<(Standing, Option<Cut>), AuditError> {
-    if let Some(text) = marks::read_checkpoint(&setting.dir)? {
-        let checkpoint = our_checkpoint(setting, &text)?;
-        if checkpoint.size > 0 {
-            let detail = format!("the checkpoint covers {} records and there is no segment", checkpoint.size);
-            return Err(Finding::of_file(FindingKind::Truncated, &segment::file_name(1), detail).into());
-        }
+    let Some(text) = marks::read_checkpoint(&setting.dir)? else {
+        return match vouching(setting)? {
+            None => Ok((nothing(), None)),
+            Some(_) => Err(Finding::of_file(
+                FindingKind::BadCheckpoint,
+                marks::CHECKPOINT,
+                "there are earlier checkpoints and not the latest",
+            )
+            .into()),
+        };
+    };
+    let checkpoint = our_checkpoint(setting, &text)?;
+    is_the_latest(setting, &checkpoint)?;
+    if checkpoint.size > 0 {
+        let detail = format!("the checkpoint covers {} records and there is no segment", checkpoint.size);
+        return Err(Finding::of_file(FindingKind::Truncated, &segment::file_name(1), detail).into());
     }
-    Ok((Standing { tip: Tip::start(), last: None, segment: 0, length: 0, covered: 0 }, None))
+    Ok((nothing(), None))
+}
+
+/// Where a log stands that has not begun.
+fn nothing() -> Standing {
+    Standing { tip: Tip::start(), last: None, segment: 0, length: 0, covered: 0 }
 }
 
 fn our_checkpoint(setting: &Setting, text: &str) -> Result<Checkpoint, AuditError> {
@@ -104,6 +120,23 @@ fn our_checkpoint(setting: &Setting, text: &str) -> Result<Checkpoint, AuditErro
         return Ok(checkpoint);
     }
     Err(AuditError::OtherNode { found: checkpoint.origin, expected: setting.node.clone() })
+}
+
+/// A checkpoint takes its place before it goes into the history and with its edge: when either vouches for more
+/// records, an older one was put in its place. Signing the records anew would hide that.
+fn is_the_latest(setting: &Setting, checkpoint: &Checkpoint) -> Result<(), AuditError> {
+    match vouching(setting)? {
+        Some((file, other)) if other.size > checkpoint.size => Err(marks::outdated(file, &other).into()),
+        _ => Ok(()),
+    }
+}
+
+/// The largest checkpoint beside the latest one, and the file it is in.
+fn vouching(setting: &Setting) -> Result<Option<(&'static str, Checkpoint)>, AuditError> {
+    let key = setting.key.public();
+    let edge = EdgeFile::read(&setting.dir, &key).map(|edge| (marks::EDGE, edge.checkpoint));
+    let kept = marks::last_of_history(&setting.dir, &key)?.map(|last| (marks::HISTORY, last));
+    Ok(edge.into_iter().chain(kept).max_by_key(|(_, checkpoint)| checkpoint.size))
 }
 
 /// A walk that begins after the last line of a kept edge. `None` when there is no edge or it does not fit:

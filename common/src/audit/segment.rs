@@ -93,9 +93,10 @@ impl Reader {
         self.dir.join(file_name(self.place.segment))
     }
 
-    /// Where the next line of this segment would be.
+    /// Where the next line of this segment would be; before anything was read, of the first one.
     pub(super) fn here(&self) -> Place {
-        Place { line: self.place.line + 1, ..self.place }
+        let segment = self.place.segment + u64::from(self.file.is_none());
+        Place { segment, line: self.place.line + 1, ..self.place }
     }
 
     /// Whether the segment being read is the last one.

@@ -2,7 +2,7 @@
 //! Needs no lock; a log that is being written verifies as far as it was read.
 
 use super::error::{Finding, FindingKind};
-use super::marks::{self, CHECKPOINT, EdgeFile, HISTORY, History};
+use super::marks::{self, CHECKPOINT, EDGE, EdgeFile, HISTORY, History};
 use super::note::Checkpoint;
 use super::recover::{root_mismatch, truncated};
 use super::segment::{self, Reader};
@@ -38,15 +38,22 @@ pub struct VerifyReport {
 /// # Errors
 /// The first damage found, with its place.
 pub fn verify(dir: &Path, key: &PublicKey) -> Result<VerifyReport, Finding> {
-    // The history is read as it was before the checkpoint, and both as they were before the segments: what a
+    // The edge and the history are read as they were before the checkpoint, and all as they were before the segments: what a
     // writer adds meanwhile makes nothing disagree.
-    let history = History::open(dir)?;
+    let edge = EdgeFile::read(dir, key).map(|edge| edge.checkpoint);
+    let mut history = History::open(dir)?;
     let missing = || Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, "there is no checkpoint");
     let text = marks::read_checkpoint(dir)?.ok_or_else(missing)?;
     let checkpoint = marks::open_checkpoint(&text, key)?;
+    if let Some(newer) = edge.filter(|edge| edge.size > checkpoint.size) {
+        return Err(marks::outdated(EDGE, &newer));
+    }
     let numbers = segment::list_whole(dir)?;
     let segments = numbers.len() as u64;
     if segments == 0 {
+        if let Some(newer) = history.next(key, &text)?.filter(|kept| kept.size > checkpoint.size) {
+            return Err(marks::outdated(HISTORY, &newer));
+        }
         return without_segments(checkpoint);
     }
     let walk = Walk::new(Reader::new(dir, 1, segments), Tip::start(), &checkpoint);
@@ -142,7 +149,7 @@ impl Verification<'_> {
         } else if due.size < before {
             (FindingKind::Reordered, HISTORY, format!("size {} comes after size {before}", due.size))
         } else if due.size > self.checkpoint.size {
-            (FindingKind::BadCheckpoint, CHECKPOINT, format!("an earlier one covers {} records", due.size))
+            return Err(marks::outdated(HISTORY, due));
         } else {
             return Ok(());
         };

@@ -103,7 +103,7 @@ table! {
     E3003 Audit "the audit log was edited" => "compare the segment that is named with a copy kept elsewhere";
     E3004 Audit "the audit log cannot be opened" => "see the reason; another process may hold its lock";
     E3005 Audit "the audit log is truncated" => "records before the checkpoint are missing: restore the segment from a copy";
-    E3006 Audit "there is no such record" => "`forgeone audit tail` shows the sequence numbers there are";
+    E3006 State "there is no such record" => "`forgeone audit tail` shows the sequence numbers there are";
 
     E4001 Plugin "the plugin trapped" => "see the trap and the plugin's log: `forgeone logs`";
     E4002 Plugin "the plugin returned a nonzero status" => "see its reason and its log: `forgeone logs`";
@@ -131,7 +131,7 @@ table! {
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
     E5003 State "the plugin is not running" => "start or resume it first";
     E5004 State "the plugin is already installed" => "remove it first, or install another version with `forgeone upgrade` when it arrives";
-    E5005 State "there is no such operation" => "`forgeone inspect` shows the operations there are";
+    E5005 State "there is no such operation" => "`forgeone status NAME` shows its operations";
     E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
     E5007 State "other plugins need this one" => "remove the plugins that are named first";
     E5008 State "there is no such key, certificate or file" => "check the name";

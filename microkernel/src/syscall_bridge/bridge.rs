@@ -301,7 +301,8 @@ impl SyscallBridge {
         })
     }
 
-    /// Records that a permitted effect failed.
+    /// Records that a permitted call failed. What a plugin can cause at will without an effect is rated; a failed
+    /// effect is told each time, as its intent was.
     #[cold]
     fn failed(
         &self,
@@ -327,9 +328,11 @@ impl SyscallBridge {
             details: &details,
             ..entry.record(caller, resource, decided)
         };
-        match record.outcome {
-            Outcome::Denied | Outcome::Limit => self.report(&record),
-            Outcome::Ok | Outcome::Failed => self.told(&record, self.recorder.append(&record)),
+        match (entry.action.class, record.outcome) {
+            (RecordClass::C, _) | (_, Outcome::Denied | Outcome::Limit) => self.report(&record),
+            (RecordClass::A | RecordClass::B, Outcome::Ok | Outcome::Failed) => {
+                self.told(&record, self.recorder.append(&record))
+            }
         };
     }
 

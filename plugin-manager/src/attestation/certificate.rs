@@ -48,7 +48,7 @@ pub struct CertificateFacts {
     pub subject: String,
     /// The issuer, likewise.
     pub issuer: String,
-    /// The serial number in lower-case hexadecimal.
+    /// The serial number in lower-case hexadecimal, as kill-lists name it.
     pub serial: String,
     /// The SHA-256 of the certificate.
     pub fingerprint: Digest,
@@ -125,9 +125,11 @@ impl Cert {
         // What was decoded from DER encodes again; an empty encoding would match no kill-list entry.
         Digest::of(&self.parsed.tbs_certificate.subject_public_key_info.to_der().unwrap_or_default())
     }
+    /// The number itself: DER puts a zero before one whose first bit is set, and no tool shows that zero.
     pub(super) fn serial(&self) -> String {
         let bytes = self.parsed.tbs_certificate.serial_number.as_bytes();
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        plain_serial(&hex).to_owned()
     }
     pub(super) fn subject(&self) -> String {
         clip(&self.parsed.tbs_certificate.subject.to_string())
@@ -307,4 +309,25 @@ pub(super) fn text(value: &x509_cert::der::Any) -> Option<&str> {
         return Some(text.as_str());
     }
     value.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str())
+}
+
+/// A serial number in hexadecimal without the zero bytes before it.
+pub(super) fn plain_serial(mut hex: &str) -> &str {
+    while let Some(rest) = hex.strip_prefix("00").filter(|rest| !rest.is_empty()) {
+        hex = rest;
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_has_no_zero_byte_before_it() {
+        for (der, want) in [("00f1a2", "f1a2"), ("0000", "00"), ("00", "00"), ("0100", "0100"), ("f1", "f1")]
+        {
+            assert_eq!(plain_serial(der), want);
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! `plugin_call`: one plugin calls an operation of another. No cycle, a bounded chain, the caller's deadline.
 
 use super::service::{Service, invalid, limit, plugin, required, target, text};
-use common::clock::Deadline;
+use common::clock::{Clock, Deadline};
 use common::identity::{IdentityContext, Name, PluginId};
 use microkernel::syscall_bridge::{Call, CallError, Status, Target, list};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 /// Most plugins on one chain of calls, the last callee included.
 pub const MAX_CHAIN: usize = 8;
+
+/// What the caller keeps of its time, so that it can answer when the callee does not: this, or a tenth of what it
+/// has when that is less.
+const KEPT: Duration = Duration::from_millis(20);
 
 /// A call on its way to another plugin.
 #[derive(Debug)]
@@ -22,7 +27,7 @@ pub struct RoutedCall<'a> {
     pub operation: &'a str,
     /// The operation's input.
     pub input: &'a [u8],
-    /// By when the outermost call must end; the callee's own limit may be earlier.
+    /// By when the callee must answer, a little before its caller must; its own limit may be earlier.
     pub deadline: Deadline,
 }
 
@@ -127,7 +132,7 @@ impl Service for PluginCall {
             plugin: &callee,
             operation: text(required(operation)?)?,
             input: required(input)?,
-            deadline: call.deadline,
+            deadline: answer_by(call.deadline, call.clock),
         };
         *call.response = router.call(&routed).map_err(|e| refused(&e))?;
         Ok(())
@@ -145,6 +150,12 @@ fn chain(call: &Call<'_>, callee: PluginId) -> Result<Arc<[PluginId]>, CallError
         return Err(limit("the chain of calls is longer than 8 plugins"));
     }
     Ok(call.chain.iter().copied().chain([caller]).collect())
+}
+
+fn answer_by(deadline: Deadline, clock: &dyn Clock) -> Deadline {
+    let Some(left) = deadline.remaining(clock) else { return Deadline::NEVER };
+    let kept = u64::try_from(KEPT.min(left / 10).as_millis()).unwrap_or(0);
+    Deadline::at_ms(deadline.as_ms().saturating_sub(kept))
 }
 
 fn name(text: &str) -> Result<Name, CallError> {
@@ -201,11 +212,21 @@ mod tests {
     fn output_comes_back_and_caller_input_and_deadline_go_there() {
         let (mut host, router) = routed(Ok(b"out".to_vec()));
         host.chain = Arc::from([id("outer")]);
-        host.deadline = Deadline::at_ms(77);
+        host.deadline = Deadline::at_ms(1077);
         assert_eq!(call(&host, "callee"), Ok(b"out".to_vec()));
-        assert_eq!(*router.seen.lock(), [(2, "op".into(), b"in".to_vec(), Deadline::at_ms(77))]);
+        assert_eq!(*router.seen.lock(), [(2, "op".into(), b"in".to_vec(), Deadline::at_ms(1057))]);
         let target = host.target("plugin_call", args().arg("callee").arg("op").arg(""));
         assert_eq!(target, Ok(("callee".into(), false)));
+    }
+
+    #[test]
+    fn a_caller_keeps_a_moment_of_its_time() {
+        let clock = common::clock::ManualClock::at(0);
+        for (deadline, expected) in
+            [(1000, 980), (200, 180), (100, 90), (5, 5), (0, 0), (Deadline::NEVER.as_ms(), u64::MAX)]
+        {
+            assert_eq!(answer_by(Deadline::at_ms(deadline), &*clock), Deadline::at_ms(expected));
+        }
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl ManagedPlugin {
         let Some(candidate) = slot.take().filter(|_| from == PluginState::Ready) else {
             return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         };
-        let live = self.into_service(candidate, chain).map_err(|e| self.fail(e))?;
+        let live = self.bring_into_service(candidate, chain).map_err(|e| self.fail(e))?;
         if self.service.blueprint.mode == InstanceMode::Fresh {
             drop(live);
         } else {
@@ -177,7 +177,11 @@ impl ManagedPlugin {
         self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))
     }
 
-    fn into_service(&self, candidate: Candidate, chain: &Arc<[PluginId]>) -> Result<Live, LifecycleError> {
+    fn bring_into_service(
+        &self,
+        candidate: Candidate,
+        chain: &Arc<[PluginId]>,
+    ) -> Result<Live, LifecycleError> {
         let Candidate { mut live, again } = candidate;
         match self.service.begin(&mut live, self.unhurried(chain)) {
             Ok(()) => Ok(live),

@@ -219,8 +219,8 @@ mod tests {
         let open = AtomicBool::new(true);
         let lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
         std::thread::scope(|scope| {
-            let waiter = scope
-                .spawn(|| pool.take(Deadline::NEVER, &*clock, || open.load(Ordering::SeqCst)).map(drop));
+            let waiter =
+                scope.spawn(|| pool.take(Deadline::NEVER, &*clock, || open.load(Ordering::SeqCst)).map(drop));
             open.store(false, Ordering::SeqCst);
             pool.wake();
             assert_eq!(waiter.join().unwrap(), Err(NoInstance::Closed));

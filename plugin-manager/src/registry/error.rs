@@ -19,6 +19,14 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that decides is not one to rely on. The operator can mend it.
+    #[error("{path} {problem}")]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
@@ -42,6 +50,12 @@ pub enum HostError {
         installed: String,
         /// Who published this one.
         offered: String,
+    },
+    /// The audit log is gone while plugins are installed. The operator can put it back.
+    #[error("the audit log is missing, and {plugins} plugins are installed that it has records of")]
+    LogLost {
+        /// How many are installed.
+        plugins: usize,
     },
     /// The host is full.
     #[error("{0} plugins are installed, as many as max_plugins allows")]
@@ -102,12 +116,20 @@ pub enum HostError {
     Setting(&'static str),
 }
 
+impl HostError {
+    /// Whether it says that a file is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 impl Coded for HostError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::NoHome => &codes::E0104,
+            Self::NoHome | Self::Unfit { .. } => &codes::E0104,
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
+            Self::LogLost { .. } => &codes::E3005,
             Self::Installed { .. } => &codes::E5004,
             Self::OtherPublisher { .. } => &codes::E1411,
             Self::Full(_) => &codes::E4018,
@@ -119,6 +141,13 @@ impl Coded for HostError {
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::Setting(_) => &codes::E0101,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::LogLost { .. } => Some("restore the home's audit/ from a copy".to_owned()),
+            _ => None,
         }
     }
 

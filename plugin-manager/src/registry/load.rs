@@ -10,7 +10,7 @@ use crate::metrics::PluginMetrics;
 use crate::plugin::PluginState;
 use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
-use crate::syscall::HostPort;
+use crate::syscall::{HostPort, LogAllowance};
 use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError};
 use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
@@ -120,16 +120,18 @@ impl Host {
         ManagedPlugin::new(blueprint, state)
     }
 
-    /// Each instance gets its own caller: its own number in records, its own memory of decisions.
+    /// Each instance gets its own caller: its own number in records, its own memory of decisions. What they may
+    /// log is the plugin's, not each instance's.
     fn ports(&self, identity: &PluginIdentity, grant: &Grant, denials: Arc<Denials>) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
+        let allowance = Arc::new(LogAllowance::new(self.clock.coarse_ms()));
         Box::new(move |instance| {
             let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
             let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
             let caller = bridge.caller(trust);
             denials.watch(caller.stats().clone());
-            Box::new(HostPort::new(bridge.clone(), caller, &bus))
+            Box::new(HostPort::new(bridge.clone(), caller, &bus, allowance.clone()))
         })
     }
 }

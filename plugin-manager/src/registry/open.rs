@@ -6,7 +6,7 @@ use super::host::Host;
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::sources;
-use crate::config::{Config, Journal};
+use crate::config::{Config, Detail, Journal};
 use crate::extension::{
     self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
 };
@@ -84,12 +84,21 @@ impl ManagerBuilder {
     }
 }
 
+/// A plugin's row comes after the record of its installation: a home with plugins and without a log has lost it,
+/// and beginning another would make that look whole.
+fn log_is_there(home: &Home) -> Result<(), ForgeError> {
+    let plugins = home.plugins()?.len();
+    let empty = std::fs::read_dir(home.audit_dir()).is_ok_and(|mut entries| entries.next().is_none());
+    if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
+}
+
 fn open(
     home: Arc<Home>,
     config: Config,
     clock: Arc<dyn Clock>,
     operator: &IdentityContext,
 ) -> Result<Host, ForgeError> {
+    log_is_there(&home)?;
     let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
@@ -127,6 +136,7 @@ fn audit_options(config: &Config) -> AuditOptions {
     };
     AuditOptions {
         detail_rate: config.audit.detail_rate,
+        detail_every: config.audit.detail == Detail::Every,
         strict: config.audit.strict,
         production: config.environment == crate::config::Environment::Production,
         node: config.audit.node.clone(),

@@ -10,27 +10,57 @@ use crate::attestation::{
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
 use microkernel::trust::{Enforcement, PolicyOptions, PolicySource};
-use std::io::ErrorKind;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path};
+
+/// Bytes of the largest file that is read here.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The bytes of a file that decides. It must be a regular one of bounded size that not everyone may write to; a
+/// link to such a one is followed. Never waits, as opening a pipe would.
+fn bytes(path: &Path) -> Result<Vec<u8>, HostError> {
+    let failed = |source| HostError::Read { path: path.to_owned(), source };
+    let unfit = |problem| HostError::Unfit { path: path.to_owned(), problem };
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(unfit("is not a regular file"));
+    }
+    if meta.mode() & 0o002 != 0 {
+        return Err(unfit("is writable by everyone"));
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if read as u64 > MAX_FILE { Err(unfit("is larger than 1 MiB")) } else { Ok(bytes) }
+}
+
+fn text(path: &Path) -> Result<String, HostError> {
+    let bytes = bytes(path)?;
+    String::from_utf8(bytes)
+        .map_err(|_| HostError::Unfit { path: path.to_owned(), problem: "is not UTF-8 text" })
+}
 
 /// The configuration of a home: the named file, else `plugin-manager.yaml`, else the defaults.
 pub(crate) fn config(home: &Path, named: Option<&Path>) -> Result<Config, ForgeError> {
     let standard = home.join("plugin-manager.yaml");
     let path = named.unwrap_or(&standard);
-    match std::fs::read_to_string(path) {
+    match text(path) {
         Ok(text) => Ok(Config::parse(&path.display().to_string(), &text)?),
-        Err(e) if e.kind() == ErrorKind::NotFound && named.is_none() => Ok(Config::default()),
-        Err(source) => Err(HostError::Read { path: path.to_owned(), source }.into()),
+        Err(e) if e.is_missing() && named.is_none() => Ok(Config::default()),
+        Err(e) => Err(e.into()),
     }
 }
 
 /// The trust configuration of a home; `None` when there is no `trust.toml`.
 pub(crate) fn trust(trust_dir: &Path) -> Result<Option<TrustRoot>, ForgeError> {
     let path = trust_dir.join("trust.toml");
-    let text = match std::fs::read_to_string(&path) {
+    let text = match text(&path) {
         Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(HostError::Read { path, source }.into()),
+        Err(e) if e.is_missing() => return Ok(None),
+        Err(e) => return Err(e.into()),
     };
     let config = TrustConfig::parse(&text)?;
     Ok(Some(TrustRoot::new(config, |file| below(trust_dir, file))?))
@@ -39,7 +69,7 @@ pub(crate) fn trust(trust_dir: &Path) -> Result<Option<TrustRoot>, ForgeError> {
 /// A file named by trust.toml: below the directory, by plain names alone.
 fn below(dir: &Path, file: &str) -> Option<Vec<u8>> {
     let plain = Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
-    plain.then(|| std::fs::read(dir.join(file)).ok()).flatten()
+    plain.then(|| bytes(&dir.join(file)).ok()).flatten()
 }
 
 /// The verifier of this configuration and trust.
@@ -78,7 +108,7 @@ pub(crate) fn policies(dir: &Path) -> Result<Vec<PolicySource>, ForgeError> {
     for entry in entries {
         let path = entry.map_err(fail(dir))?.path();
         if path.extension().is_some_and(|e| e == "cedar") {
-            let text = std::fs::read_to_string(&path).map_err(fail(&path))?;
+            let text = text(&path)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             sources.push(PolicySource { name, text });
         }
@@ -98,4 +128,54 @@ pub(crate) fn policy_options(config: &Config) -> PolicyOptions {
         Enforcement::GrantedIsPermitted
     };
     PolicyOptions { environment: config.environment.name().to_owned(), enforcement }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::error::{Coded, codes};
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn fault_103_a_file_that_decides_is_refused_when_everyone_may_write_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, trust) = (dir.path().join("plugin-manager.yaml"), dir.path().join("trust.toml"));
+        std::fs::write(&file, "plugin_manager: { max_plugins: 3 }").unwrap();
+        std::fs::write(&trust, "version = 1").unwrap();
+        assert_eq!(config(dir.path(), None).unwrap().max_plugins, 3);
+        assert!(super::trust(dir.path()).unwrap().is_some());
+        for path in [&file, &trust] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o646)).unwrap();
+        }
+        assert_eq!(config(dir.path(), None).unwrap_err().code(), &codes::E0104);
+        assert_eq!(super::trust(dir.path()).unwrap_err().code(), &codes::E0104);
+    }
+
+    #[test]
+    fn what_is_no_small_file_of_text_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        let large = dir.path().join("large");
+        std::fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        let binary = dir.path().join("binary");
+        std::fs::write(&binary, [0xff]).unwrap();
+        for path in [&pipe, &large, &binary, Path::new("/dev/zero"), dir.path()] {
+            let e = text(path).unwrap_err();
+            assert!(matches!(&e, HostError::Unfit { .. }), "{e}");
+            assert_eq!(e.code(), &codes::E0104);
+        }
+        let missing = dir.path().join("missing");
+        assert!(text(&missing).unwrap_err().is_missing());
+        assert!(config(dir.path(), Some(&missing)).is_err());
+    }
+
+    #[test]
+    fn a_policy_that_is_too_large_is_not_read_in_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = "permit(principal, action, resource);".to_owned();
+        std::fs::write(dir.path().join("a.cedar"), policy + &" ".repeat(1 << 20)).unwrap();
+        assert_eq!(policies(dir.path()).unwrap_err().code(), &codes::E0104);
+    }
 }

@@ -25,13 +25,19 @@ thread_local! {
     static DEPTH: Cell<Depth> = const { Cell::new(Depth { here: 0, total: 0 }) };
 }
 
+/// Not `LocalKey::set`, which is a call of its own in each build so far.
+#[inline]
+fn set(depth: Depth) {
+    DEPTH.with(|cell| cell.set(depth));
+}
+
 /// Sets the depth back when the call ends, however it ends.
 struct Entered(Depth);
 
 impl Entered {
     #[inline]
     fn into(before: Depth) -> Self {
-        DEPTH.set(Depth { here: before.here + 1, total: before.total + 1 });
+        set(Depth { here: before.here + 1, total: before.total + 1 });
         Self(before)
     }
 }
@@ -39,7 +45,7 @@ impl Entered {
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        DEPTH.set(self.0);
+        set(self.0);
     }
 }
 

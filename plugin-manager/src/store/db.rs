@@ -1,10 +1,12 @@
 //! `state.redb`: its tables, its schema check, and the one way to write to it: immediate, in two phases.
 
+use super::disk::{Disk, RealDisk, gone};
 use super::{StoreError, layout};
 use redb::{
     Builder, Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction,
 };
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -47,9 +49,34 @@ impl<T, E: Into<redb::Error>> OrDb<T> for Result<T, E> {
 }
 
 impl Db {
-    /// Opens or creates the database at `path` and checks its schema.
+    /// Opens the database at `path`, made first when there is none, and checks its schema.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         layout::check_file(path)?;
+        if Self::is_missing(path)? {
+            Self::make(path)?;
+        }
+        Self::open_file(path)
+    }
+
+    /// Whether there is no database at `path`: no file, or one without a byte in it.
+    pub(super) fn is_missing(path: &Path) -> Result<bool, StoreError> {
+        match path.metadata() {
+            Ok(meta) => Ok(meta.len() == 0),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(StoreError::io("look at", path)(e)),
+        }
+    }
+
+    /// Makes it under another name and moves it into place whole: dying in between leaves no half of one.
+    fn make(path: &Path) -> Result<(), StoreError> {
+        let fresh = path.with_extension("redb.new");
+        gone(RealDisk.remove(&fresh)).map_err(StoreError::io("remove", &fresh))?;
+        drop(Self::open_file(&fresh)?);
+        RealDisk.rename(&fresh, path).map_err(StoreError::io("rename", &fresh))?;
+        path.parent().map_or(Ok(()), |dir| RealDisk.sync_dir(dir).map_err(StoreError::io("sync", dir)))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.map_err(StoreError::io("open", path))?;
@@ -141,8 +168,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.redb");
         std::fs::write(&path, vec![7; 8192]).unwrap();
-        assert!(Db::open(&path).is_err());
+        assert_eq!(Db::open(&path).unwrap_err().code(), &codes::E0003);
         assert_eq!(std::fs::read(&path).unwrap(), vec![7; 8192]);
+    }
+
+    #[test]
+    fn half_a_database_that_a_crash_left_while_making_it_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.redb");
+        for half in [0, 100, 4096] {
+            std::fs::write(dir.path().join("state.redb.new"), vec![0; half]).unwrap();
+            drop(Db::open(&path).unwrap());
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// The database is gone while other files of the home are not. The operator can put it back.
+    #[error("{} is missing or empty, and this home was in use", .0.display())]
+    Lost(PathBuf),
     /// A journal of stored values lost something that was durable.
     #[error("the journal {} {problem} (at byte {at})", path.display())]
     Journal {
@@ -125,9 +128,13 @@ impl Coded for StoreError {
             Self::Io { .. } | Self::Refusing(_) => &codes::E0002,
             Self::Database { source, .. } => match **source {
                 redb::Error::Corrupted(_) | redb::Error::TableTypeMismatch { .. } => &codes::E0003,
+                // What it says of a file that is no database.
+                redb::Error::Io(ref e) if e.kind() == std::io::ErrorKind::InvalidData => &codes::E0003,
                 _ => &codes::E0002,
             },
-            Self::Damaged { .. } | Self::Secret { .. } | Self::Journal { .. } => &codes::E0003,
+            Self::Damaged { .. } | Self::Lost(_) | Self::Secret { .. } | Self::Journal { .. } => {
+                &codes::E0003
+            }
             Self::Package(_) => &codes::E1503,
             Self::Mismatch(_) => &codes::E0001,
             Self::Exists(_) => &codes::E5004,

@@ -4,6 +4,7 @@ use super::db::Db;
 use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
 use super::journal::Values;
 use super::lock::HomeLock;
+use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
 use parking_lot::Mutex;
@@ -49,7 +50,7 @@ impl Home {
         let root = layout::root(path)?;
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
-        let db = Db::open(&root.join("state.redb"))?;
+        let db = open_db(&root)?;
         let values = Values::open(disk.clone(), &root, &db)?;
         let home = Self {
             root,
@@ -146,6 +147,16 @@ impl Home {
     }
 }
 
+/// The key of the audit log is made after the database: where it is, a missing database was lost. Making another
+/// would drop every stored package as one that no row names.
+fn open_db(root: &Path) -> Result<Db, StoreError> {
+    let path = root.join("state.redb");
+    if root.join(AUDIT_KEY).exists() && Db::is_missing(&path)? {
+        return Err(StoreError::Lost(path));
+    }
+    Db::open(&path)
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
         // What stays in the journals is moved by the next opening.
@@ -193,6 +204,26 @@ pub(super) mod tests {
         drop(home);
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(open(dir.path()).unwrap_err().code(), &codes::E0104);
+    }
+
+    #[test]
+    fn a_used_home_whose_database_is_gone_is_refused_and_its_packages_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = open(dir.path()).unwrap();
+        home.audit_key().unwrap();
+        let package = home.packages_dir().join("one");
+        let state = home.path().join("state.redb");
+        drop(home);
+        std::fs::write(&package, "bytes").unwrap();
+        for empty in [true, false] {
+            std::fs::remove_file(&state).unwrap();
+            if empty {
+                std::fs::write(&state, "").unwrap();
+                std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
+            }
+            assert_eq!(open(dir.path()).unwrap_err().code(), &codes::E0003);
+            assert!(package.exists());
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use common::crypto::{Algorithm, CryptoError, MacKey, SigningKey, random};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// The key of the audit log, below the home.
+pub(super) const AUDIT_KEY: &str = "keys/audit.pkcs8";
+
 impl Home {
     /// The key that authenticates compiled code; made on first use.
     ///
@@ -25,7 +28,7 @@ impl Home {
     /// # Errors
     /// E0104 when others can write its file, E0003 when it is no such key, E0002 on input and output.
     pub fn audit_key(&self) -> Result<SigningKey, StoreError> {
-        let path = self.keys_dir().join("audit.pkcs8");
+        let path = self.path().join(AUDIT_KEY);
         let make = || SigningKey::generate(Algorithm::Ed25519).map(|(_, pkcs8)| pkcs8);
         let bytes = self.load_or_make(&path, make)?;
         SigningKey::from_pkcs8(&bytes).map_err(secret(&path))

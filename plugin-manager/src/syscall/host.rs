@@ -1,7 +1,7 @@
 //! The host's port: host calls go straight through the bridge, log lines are admitted there and then queued.
 
 use super::channel::{LogBus, Shared};
-use super::lines::{Allowance, Block, Lines};
+use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
 use super::{LogLevel, Status, SyscallPort};
 use common::clock::{Clock, Deadline};
@@ -22,7 +22,7 @@ pub struct HostPort {
     names: Names,
     bus: Arc<Shared>,
     lines: Lines,
-    allowance: Allowance,
+    allowance: Arc<LogAllowance>,
     dropped: u64,
     /// Whose log lines these are: the plugin and the number of its instance. Who is no plugin has no log.
     owner: Option<(Name, u64)>,
@@ -37,8 +37,14 @@ impl std::fmt::Debug for HostPort {
 }
 
 impl HostPort {
-    /// The port of an instance that acts as `caller`. What it logs goes to `bus`.
-    pub fn new(bridge: Arc<SyscallBridge>, caller: Caller, bus: &LogBus) -> Self {
+    /// The port of an instance that acts as `caller`. What it logs goes to `bus`, as far as `allowance` reaches,
+    /// which all instances of the plugin share.
+    pub fn new(
+        bridge: Arc<SyscallBridge>,
+        caller: Caller,
+        bus: &LogBus,
+        allowance: Arc<LogAllowance>,
+    ) -> Self {
         let owner = caller.identity().as_plugin().map(|plugin| (plugin.name.clone(), plugin.instance));
         Self {
             log_action: bridge.action("log"),
@@ -46,7 +52,7 @@ impl HostPort {
             names: Names::default(),
             bus: bus.shared(),
             lines: Lines::default(),
-            allowance: Allowance::new(bridge.clock().coarse_ms()),
+            allowance,
             dropped: 0,
             owner,
             scratch: Vec::new(),

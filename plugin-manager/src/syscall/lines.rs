@@ -2,39 +2,48 @@
 
 use super::{LogLevel, text};
 use common::identity::Name;
+use parking_lot::Mutex;
 
 /// Longest line kept, in bytes, once made safe.
 pub(super) const LINE_BYTES: usize = 4096;
 /// Bytes of one block on its way to the bus.
 pub(super) const BLOCK_BYTES: usize = 32 << 10;
-/// Bytes an instance may log at once, and bytes a second it may log for long.
+/// Bytes a plugin may log at once, and bytes a second it may log for long.
 const BURST: u64 = 4 << 20;
 const RATE: u64 = 1 << 20;
 const HEADER: usize = 7;
 
-/// What one instance may still log: fills with time, empties with each line.
+/// What the instances of one plugin together may still log: fills with time, empties with each block. A new
+/// instance shares it, so that a plugin cannot log more by ending its instances. Blocks that are being filled at
+/// one moment are not counted yet: by so many it may be exceeded.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub struct LogAllowance(Mutex<Left>);
+
+#[derive(Debug)]
+struct Left {
     bytes: u64,
     at_ms: u64,
 }
 
-impl Allowance {
+impl LogAllowance {
+    /// A full one, at this coarse time.
     pub fn new(now_ms: u64) -> Self {
-        Self { bytes: BURST, at_ms: now_ms }
+        Self(Mutex::new(Left { bytes: BURST, at_ms: now_ms }))
     }
     /// Bytes of a new block; `None` when not even one line is left.
-    pub fn room(&mut self, now_ms: u64) -> Option<usize> {
-        let passed = now_ms.saturating_sub(self.at_ms);
+    pub(super) fn room(&self, now_ms: u64) -> Option<usize> {
+        let mut left = self.0.lock();
+        let passed = now_ms.saturating_sub(left.at_ms);
         let gained = passed.saturating_mul(RATE / 1000);
-        self.bytes = self.bytes.saturating_add(gained).min(BURST);
-        self.at_ms = now_ms.max(self.at_ms);
-        let room = usize::try_from(self.bytes).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        left.bytes = left.bytes.saturating_add(gained).min(BURST);
+        left.at_ms = now_ms.max(left.at_ms);
+        let room = usize::try_from(left.bytes).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
         (room >= LINE_BYTES + HEADER).then_some(room)
     }
     /// A block of this size was used.
-    pub fn spend(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    pub(super) fn spend(&self, bytes: usize) {
+        let mut left = self.0.lock();
+        left.bytes = left.bytes.saturating_sub(bytes as u64);
     }
 }
 
@@ -198,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_allowance_empties_and_fills_with_time() {
-        let mut allowance = Allowance::new(1000);
+        let allowance = LogAllowance::new(1000);
         let mut blocks = 0;
         while let Some(room) = allowance.room(1000) {
             allowance.spend(room);

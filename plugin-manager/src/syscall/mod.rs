@@ -11,6 +11,7 @@ pub mod text;
 
 pub use channel::{LogBus, LogSink, LogStats};
 pub use host::HostPort;
+pub use lines::LogAllowance;
 pub(crate) use lines::utc;
 pub use microkernel::syscall_bridge::Status;
 pub use port::{LogLevel, SyscallPort};

@@ -138,13 +138,75 @@ fn a_missing_segment_checkpoint_or_log_and_a_rolled_back_checkpoint_are_found() 
     std::fs::remove_file(&checkpoint).unwrap();
     assert_eq!(bed.verify().unwrap_err().kind, FindingKind::BadCheckpoint);
     assert!(matches!(bed.try_open(options()), Err(AuditError::Damaged(f)) if f.code().id == "E3002"));
-    let history = std::fs::read_to_string(bed.dir().join("checkpoints")).unwrap();
-    let first: String = serde_json::from_str(history.lines().next().unwrap()).unwrap();
-    std::fs::write(&checkpoint, first).unwrap();
+    std::fs::write(&checkpoint, first_kept(&bed)).unwrap();
     assert_eq!(bed.verify().unwrap_err().kind, FindingKind::BadCheckpoint);
     std::fs::write(&checkpoint, note).unwrap();
     bed.verify().unwrap();
     assert_eq!(verify(bed.dir(), &Bed::new().public()).unwrap_err().kind, FindingKind::WrongKey);
+}
+
+/// The first checkpoint of the history.
+fn first_kept(bed: &Bed) -> String {
+    let history = std::fs::read_to_string(bed.dir().join("checkpoints")).unwrap();
+    serde_json::from_str(history.lines().next().unwrap()).unwrap()
+}
+
+/// Opening must refuse what verifying finds, and leave it as it is.
+fn refused_by_both(bed: &Bed, what: &str) {
+    let found = bed.verify().expect_err(what);
+    let Err(AuditError::Damaged(finding)) = bed.try_open(options()) else { panic!("opened: {what}") };
+    assert_eq!(finding.kind, FindingKind::BadCheckpoint, "{what}: {finding}");
+    assert_eq!(bed.verify().unwrap_err(), found, "{what}");
+}
+
+#[test]
+fn fault_101_opening_does_not_sign_anew_what_an_older_checkpoint_took_the_place_of() {
+    for (kept, what) in [("checkpoints", "history"), ("edge", "edge")] {
+        let (bed, _, _) = small(4);
+        let first = first_kept(&bed);
+        std::fs::write(bed.dir().join("checkpoint"), &first).unwrap();
+        for other in ["checkpoints", "edge"].into_iter().filter(|other| *other != kept) {
+            std::fs::remove_file(bed.dir().join(other)).unwrap();
+        }
+        refused_by_both(&bed, what);
+        // The records it does not cover cut off too: the whole log as it once was, but for one file.
+        let path = bed.dir().join(segment::file_name(1));
+        let covered: usize = first.lines().nth(1).unwrap().parse().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, lines(&bytes)[..covered].concat()).unwrap();
+        refused_by_both(&bed, what);
+    }
+}
+
+#[test]
+fn fault_101_a_history_that_was_overwritten_is_not_cut_by_opening() {
+    for garbage in [b"x".repeat(1 << 16), [b"x".repeat(1 << 16), b"\n".to_vec()].concat()] {
+        let (bed, _, _) = small(4);
+        let history = bed.dir().join("checkpoints");
+        std::fs::write(&history, &garbage).unwrap();
+        refused_by_both(&bed, "garbage");
+        assert_eq!(std::fs::read(&history).unwrap(), garbage);
+    }
+}
+
+#[test]
+fn fault_101_a_log_without_segments_that_began_is_not_begun_again() {
+    let (bed, path, _) = small(4);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(bed.dir().join("checkpoint")).unwrap();
+    refused_by_both(&bed, "neither segment nor checkpoint");
+    let nothing = note::Checkpoint { origin: "node1".into(), size: 0, root: tree::Edge::default().root() };
+    std::fs::write(bed.dir().join("checkpoint"), nothing.sign(&bed.key()).unwrap()).unwrap();
+    refused_by_both(&bed, "a checkpoint of nothing");
+    std::fs::remove_file(bed.dir().join("edge")).unwrap();
+    refused_by_both(&bed, "a checkpoint of nothing, no edge");
+}
+
+#[test]
+fn an_emptied_segment_is_named_by_its_own_name() {
+    let (bed, path, _) = small(4);
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(bed.verify().unwrap_err().file, "0000000001.jsonl");
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn a_failed_effect_gets_a_second_record_with_its_cause() {
         (Status::Denied, Outcome::Denied, "E2007"),
     ];
     for (status, outcome, code) in failures {
-        // What went wrong is recorded each time; denials and limits a plugin can cause at will are rated.
-        let how = if outcome == Outcome::Failed { How::Appended } else { How::Limited };
         let door = Door::new(Setup { private: true, answer: Some(status), ..Setup::default() });
         for action in served() {
+            // An effect that went wrong is recorded each time; what a plugin can cause at will is rated.
+            let effect = action.class != RecordClass::C;
+            let how = if effect && outcome == Outcome::Failed { How::Appended } else { How::Limited };
             let mut caller = door.granted();
             let (done, response) = door.call(&mut caller, action.name, "x");
             assert_eq!((done, response.len()), (Err(status), 0), "{}", action.name);

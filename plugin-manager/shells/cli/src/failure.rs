@@ -3,6 +3,7 @@
 use crate::output::Output;
 use common::error::{ErrorClass, ForgeError, codes};
 use serde::Serialize;
+use std::any::Any;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -70,6 +71,14 @@ impl Failure {
     }
 }
 
+/// A fault of the program, met while a command ran, as an internal error. Where it was is on stderr already.
+pub fn bug(fault: &(dyn Any + Send)) -> Failure {
+    let text = fault.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| fault.downcast_ref::<&str>().copied()).unwrap_or("it left no message");
+    let error = ForgeError::new(&codes::E0001, "a fault of the program ended the command").reason(text);
+    Failure::Error(error.with_help("report it with what is printed above; if the home was changed or its disk failed, restore it from a copy"))
+}
+
 /// `error[E1204]: …`, the reasons and the help, a line each.
 fn human(error: &ForgeError, output: Output) -> String {
     let head = output.alarm(&format!("error[{}]:", error.code()));
@@ -81,9 +90,10 @@ fn human(error: &ForgeError, output: Output) -> String {
     text
 }
 
-/// Control characters escaped, so that what a plugin or package says cannot write further lines or colours.
+/// What a plugin or package says, so that it cannot write further lines or colours, nor turn the text beside it
+/// around.
 pub fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    plugin_manager::escaped(text.as_bytes(), usize::MAX)
 }
 
 /// `{"error":{…}}`.
@@ -121,11 +131,12 @@ mod tests {
 
     #[test]
     fn an_error_prints_code_reasons_and_help_a_line_each() {
-        let error = ForgeError::new(&codes::E1201, "x 1.0.0 is not signed").reason("two\nlines\u{1b}[31m");
+        let error =
+            ForgeError::new(&codes::E1201, "x 1.0.0 is not signed").reason("two\nlines\u{1b}[31m\u{202e}");
         let text = human(&error, Output::plain(false));
         assert_eq!(
             text,
-            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\nhelp: sign it with `forgeone sign`\n"
+            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\\u{202e}\nhelp: sign it with `forgeone sign`\n"
         );
     }
 

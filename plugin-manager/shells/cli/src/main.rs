@@ -20,6 +20,7 @@ use clap::Parser;
 use context::Context;
 use output::Output;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> ExitCode {
     start_log();
     let output = Output::new(cli.global.json);
-    let result = Context::new(cli.global, output).and_then(|context| commands::run(&context, cli.command));
+    // What a damaged state database makes its engine do must have an exit code and a shape too.
+    let run = || Context::new(cli.global, output).and_then(|context| commands::run(&context, cli.command));
+    let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|fault| Err(failure::bug(&*fault)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(output),

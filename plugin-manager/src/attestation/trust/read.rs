@@ -4,6 +4,7 @@ use super::TrustError;
 use super::config::{
     AnchorEntry, CertificateSource, Environment, KillList, NamePattern, PublisherEntry, TrustConfig,
 };
+use crate::attestation::certificate::plain_serial;
 use crate::loader::document::{self, DocumentError, Fields, Node};
 use common::config::Span;
 use common::crypto::Algorithm;
@@ -246,11 +247,10 @@ fn serial(node: &Node) -> Result<String, DocumentError> {
     let text = node.text(64)?;
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     match !text.is_empty() && text.len() % 2 == 0 && text.bytes().all(hex) {
-        true => Ok(text.to_owned()),
-        false => {
-            Err(node
-                .fail("must be whole bytes in lower-case hexadecimal, as `forgeone keys list` shows them"))
-        }
+        true => Ok(plain_serial(text).to_owned()),
+        false => Err(node.fail(
+            "must be whole bytes in lower-case hexadecimal, as `forgeone keys list --json` shows them",
+        )),
     }
 }
 

@@ -275,3 +275,25 @@ fn appends_of_many_threads_all_count() {
     assert_eq!(done, 250);
     assert_eq!(stat(&host, "/data/f").map(|s| s[0]), Ok(1000));
 }
+
+#[test]
+fn two_plugins_of_one_publisher_may_make_its_directory_at_once() {
+    let host = Host::new();
+    let open = || cap_std::fs::Dir::open_ambient_dir(host.dir(), cap_std::ambient_authority()).unwrap();
+    let together = std::sync::Barrier::new(2);
+    let make_all = || {
+        let dir = open();
+        let make = |i| {
+            together.wait();
+            super::walk::down_or_make(&dir, &format!("publisher-{i}")).map(|(_, made)| made)
+        };
+        (0..200).map(make).collect::<Vec<_>>()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(make_all);
+        (make_all(), other.join().unwrap())
+    });
+    // Each is made once, whoever was first.
+    let once = |(one, other): (Result<bool, _>, Result<bool, _>)| one.unwrap() ^ other.unwrap();
+    assert!(one.into_iter().zip(other).all(once));
+}

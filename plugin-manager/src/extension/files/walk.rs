@@ -49,7 +49,8 @@ pub(super) fn down(dir: &Dir, name: &str) -> Result<Dir, CallError> {
     }
 }
 
-/// The directory of this name, made (0700) when it is not there; tells whether it was made.
+/// The directory of this name, made (0700) when it is not there; tells whether it was made. Another plugin of the
+/// same publisher may make it at the same moment.
 pub(super) fn down_or_make(dir: &Dir, name: &str) -> Result<(Dir, bool), CallError> {
     match down(dir, name) {
         Err(e) if e.status == Status::NotFound => {}
@@ -57,8 +58,12 @@ pub(super) fn down_or_make(dir: &Dir, name: &str) -> Result<(Dir, bool), CallErr
     }
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
-    dir.create_dir_with(name, &builder).map_err(|e| fault(&e))?;
-    down(dir, name).map(|dir| (dir, true))
+    let made = match dir.create_dir_with(name, &builder) {
+        Ok(()) => true,
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
+        Err(e) => return Err(fault(&e)),
+    };
+    down(dir, name).map(|dir| (dir, made))
 }
 
 /// The file of this name. Opening never blocks, and what is no plain file is refused.

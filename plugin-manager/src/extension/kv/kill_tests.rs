@@ -1,11 +1,10 @@
-//! Stored values on a real home: what an orderly end, a kill, and the clock leave of them.
+//! Stored values on a real home: what an orderly end and a kill leave of them.
 
 use super::super::testing::{Host, args, n};
 use super::tests::{get, keys, set};
 use super::*;
 use crate::store::{Home, KvRow};
 use common::clock::{Clock, SystemClock};
-use parking_lot::Mutex;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -135,81 +134,5 @@ fn fault_089_values_older_than_5_ms_survive_kill_9_without_a_flush() {
     // More than a disk takes at once: journals fill, are settled, and writers are held.
     for lines in [400, 2_500] {
         kill_after(test, lines, 16_000);
-    }
-}
-
-/// The home's rows, and how old each change was when its append began and ended, and when its sync ended.
-struct Timed {
-    rows: HomeRows,
-    clock: Arc<SystemClock>,
-    unsynced: Mutex<Vec<u64>>,
-    ages: Mutex<[Vec<u64>; 3]>,
-}
-
-impl Timed {
-    fn note(&self, which: usize, stamps: &[u64]) {
-        let now = self.clock.mono_ns();
-        self.ages.lock()[which].extend(stamps.iter().map(|stamp| now - stamp));
-    }
-}
-
-impl KvPersist for Timed {
-    fn load(&self, namespace: &str, each: &mut dyn FnMut(&str, &[u8])) -> Result<(), PersistError> {
-        self.rows.load(namespace, each)
-    }
-    fn append(&self, writes: &[KvWrite]) -> Result<(), PersistError> {
-        let stamp = |w: &KvWrite| u64::from_le_bytes(*w.value.as_ref()?.first_chunk()?).into();
-        let stamps: Vec<u64> = writes.iter().filter_map(stamp).collect();
-        self.note(0, &stamps);
-        self.rows.append(writes)?;
-        self.note(1, &stamps);
-        self.unsynced.lock().extend(stamps);
-        Ok(())
-    }
-    fn sync(&self) -> Result<(), PersistError> {
-        let stamps = std::mem::take(&mut *self.unsynced.lock());
-        self.rows.sync()?;
-        self.note(2, &stamps);
-        Ok(())
-    }
-    fn room(&self) -> KvRoom {
-        self.rows.room()
-    }
-    fn settle(&self) -> Result<(), PersistError> {
-        self.rows.settle()
-    }
-}
-
-#[test]
-#[ignore = "a measurement, for the eye"]
-fn ages_of_values_when_they_are_written_and_durable() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = SystemClock::start().unwrap();
-    let home = Home::open(dir.path(), Duration::from_secs(10), clock.clone()).unwrap();
-    let timed = Timed { rows: HomeRows(home), clock, unsynced: Mutex::default(), ages: Mutex::default() };
-    let timed = Arc::new(timed);
-    let host = Host::with_kv(Kv::start(timed.clone(), KvLimits::default()).unwrap());
-    for (pace, count, value) in [(20_000, 200, 64), (1_000, 3_000, 64), (0, 200_000, 64), (0, 5_000, 16_000)]
-    {
-        let value = vec![7; value];
-        for i in 0..count {
-            let stamped = [&timed.clock.mono_ns().to_le_bytes(), value.as_slice()].concat();
-            set(&host, &format!("k{}", i % 2_000), stamped).unwrap();
-            if pace > 0 {
-                std::thread::park_timeout(Duration::from_micros(pace));
-            }
-        }
-        host.kv.flush().unwrap();
-        for (what, mut ages) in
-            ["begun", "written", "durable"].iter().zip(std::mem::take(&mut *timed.ages.lock()))
-        {
-            ages.sort_unstable();
-            let at = |share: usize| ages[(ages.len() - 1) * share / 1000] as f64 / 1e6;
-            let [median, p95, p999, max] = [500, 950, 999, 1000].map(at);
-            println!(
-                "{pace:>6} us, {:>5} B, {what:>8}: {median:.2} {p95:.2} {p999:.2} {max:.2} ms",
-                value.len()
-            );
-        }
     }
 }

@@ -29,7 +29,9 @@ fn a_status_keeps_the_instance_and_tells_what_the_plugin_gave_to_fail(kind: Engi
     let rig = Rig::new(kind, &lifecycle(0, 0, 0)).running();
     rig.call("op_add").unwrap();
     let error = rig.call("op_fail").unwrap_err();
-    let LifecycleError::Status { when, status: 3, failure: Some(text), .. } = &error else { panic!("{error}") };
+    let LifecycleError::Status { when, status: 3, failure: Some(text), .. } = &error else {
+        panic!("{error}")
+    };
     assert_eq!((when, text.as_str()), (&When::Operation("op_fail".into()), "no"));
     assert_eq!(rig.call("op_add").unwrap(), [2]);
     let sample = rig.plugin.metrics().sample();

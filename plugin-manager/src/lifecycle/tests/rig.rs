@@ -256,7 +256,8 @@ impl Built {
     pub fn call_until(&self, operation: &str, deadline: Deadline) -> Result<Vec<u8>, LifecycleError> {
         let index = self.plugin.operation(operation)?;
         let mut output = b"left over".to_vec();
-        let done = self.plugin.call(index, &mut Vec::new(), &mut output, Terms { deadline, chain: &self.chain }, 1);
+        let done =
+            self.plugin.call(index, &mut Vec::new(), &mut output, Terms { deadline, chain: &self.chain }, 1);
         assert!(done.is_ok() || output.is_empty(), "a call without a result leaves none");
         done.map(|()| output)
     }

@@ -24,7 +24,8 @@ fn times_out(body: impl FnOnce() -> Trap) {
     let start = Instant::now();
     assert_eq!(body(), Trap::Deadline);
     let took = start.elapsed();
-    assert!(took >= DEADLINE - Duration::from_millis(5) && took < DEADLINE * 2, "{took:?}");
+    // The deadline counts from the coarse clock, which a busy machine refreshes late.
+    assert!(took >= DEADLINE * 3 / 4 && took < DEADLINE * 2, "{took:?}");
 }
 
 fn endless<'a>(bench: &'a Bench, code: &str) -> Running<'a> {

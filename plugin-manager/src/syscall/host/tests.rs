@@ -26,17 +26,19 @@ struct Setup {
     bus: LogBus,
     sink: Arc<Memory>,
     clock: Arc<ManualClock>,
+    allowance: Arc<LogAllowance>,
 }
 
 fn setup() -> Setup {
     let (sink, clock) = (Arc::new(Memory::default()), ManualClock::at(0));
     let bus = LogBus::start(sink.clone()).unwrap();
-    Setup { plant: Plant::new(clock.clone()), bus, sink, clock }
+    Setup { plant: Plant::new(clock.clone()), bus, sink, clock, allowance: Arc::new(LogAllowance::new(0)) }
 }
 
 impl Setup {
     fn port(&self) -> HostPort {
-        let mut port = HostPort::new(self.plant.bridge.clone(), self.plant.caller(plugin(7)), &self.bus);
+        let caller = self.plant.caller(plugin(7));
+        let mut port = HostPort::new(self.plant.bridge.clone(), caller, &self.bus, self.allowance.clone());
         port.begin(Deadline::NEVER, &Arc::from([]));
         port
     }
@@ -150,6 +152,26 @@ fn fault_045_a_flood_is_cut_and_counted_exactly() {
 }
 
 #[test]
+fn fault_045_new_instances_do_not_bring_a_new_allowance() {
+    let setup = setup();
+    let line = vec![b'y'; 4096];
+    for _ in 0..10 {
+        let mut port = setup.port();
+        for _ in 0..500 {
+            port.log(LogLevel::Info, &line);
+        }
+    }
+    let written = setup.text();
+    assert!(written.len() < 5 << 20, "{}", written.len());
+    let kept = written.lines().filter(|line| line.ends_with('y')).count();
+    let told = |line: &str| {
+        line.split_once(" lines dropped").and_then(|(n, _)| n.rsplit(' ').next()?.parse::<usize>().ok())
+    };
+    let dropped: usize = written.lines().filter_map(told).sum();
+    assert_eq!((kept > 900, kept + dropped), (true, 5000));
+}
+
+#[test]
 fn an_instance_that_ends_in_a_call_has_said_what_it_said() {
     let setup = setup();
     let mut port = setup.port();
@@ -166,7 +188,7 @@ fn an_instance_that_ends_in_a_call_has_said_what_it_said() {
 fn a_full_bus_loses_lines_by_count() {
     let setup = setup();
     let mut port = setup.port();
-    let Setup { plant: _plant, bus, sink: _, clock: _ } = setup;
+    let Setup { plant: _plant, bus, sink: _, clock: _, allowance: _ } = setup;
     drop(bus);
     port.log(LogLevel::Info, b"a");
     port.log(LogLevel::Info, b"b");

@@ -27,6 +27,10 @@ struct KeyLine {
     identity: Option<String>,
     /// SHA-256 of the certificate's DER.
     fingerprint: String,
+    /// What `[kill] serials` of trust.toml takes.
+    serial: String,
+    /// SHA-256 of the public key: what `[kill] keys` of trust.toml takes.
+    key: String,
     not_before: String,
     not_after: String,
     development: bool,
@@ -42,6 +46,8 @@ impl From<KeyInfo> for KeyLine {
             algorithm: k.algorithm,
             identity: k.identity,
             fingerprint: k.fingerprint.to_string(),
+            serial: k.serial,
+            key: k.key.to_string(),
             not_before: rfc3339(k.not_before_ns),
             not_after: rfc3339(k.not_after_ns),
             development: k.development,
@@ -60,6 +66,7 @@ impl Show for KeyLine {
                 ("algorithm", self.algorithm.clone()),
                 ("identity", self.identity.clone().unwrap_or_else(|| "-".to_owned())),
                 ("fingerprint", self.fingerprint.clone()),
+                ("serial", self.serial.clone()),
                 ("valid", format!("{} to {}", self.not_before, self.not_after)),
                 ("for", use_.to_owned()),
             ],
