@@ -10,11 +10,11 @@ mod area;
 mod backlog;
 mod engine;
 mod flush;
+#[cfg(test)]
+mod kill_tests;
 mod persist;
 mod service;
 mod shard;
-#[cfg(test)]
-mod kill_tests;
 #[cfg(test)]
 pub(super) mod tests;
 
