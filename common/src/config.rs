@@ -117,26 +117,32 @@ const TIMES: &[(&str, u64)] = &[
     ("d", 86_400_000_000_000),
 ];
 
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
+/// Text that is not a whole number and a unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadQuantity(String);
+
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, BadQuantity> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let names = || units.iter().map(|u| u.0).collect::<Vec<_>>().join(", ");
     let unit = unit.trim_start();
     let Some((_, scale)) = units.iter().find(|u| u.0 == unit) else {
-        return Err(if unit.is_empty() {
+        return Err(BadQuantity(if unit.is_empty() {
             format!("`{text}` lacks a unit, one of {}", names())
         } else {
             format!("`{text}` is not a whole number and a unit, one of {}", names())
-        });
+        }));
     };
-    let number: u64 = number.parse().map_err(|_| format!("`{text}` does not start with a whole number"))?;
-    number.checked_mul(*scale).ok_or_else(|| format!("`{text}` is too large"))
+    let no_number = |_| BadQuantity(format!("`{text}` does not start with a whole number"));
+    let number: u64 = number.parse().map_err(no_number)?;
+    number.checked_mul(*scale).ok_or_else(|| BadQuantity(format!("`{text}` is too large")))
 }
 
 impl std::str::FromStr for ByteSize {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = BadQuantity;
+    fn from_str(text: &str) -> Result<Self, BadQuantity> {
         with_unit(text, SIZES).map(Self)
     }
 }
@@ -161,8 +167,8 @@ impl<'de> Deserialize<'de> for ByteSize {
 pub struct Span(pub Duration);
 
 impl std::str::FromStr for Span {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = BadQuantity;
+    fn from_str(text: &str) -> Result<Self, BadQuantity> {
         with_unit(text, TIMES).map(|ns| Self(Duration::from_nanos(ns)))
     }
 }

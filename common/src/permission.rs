@@ -150,9 +150,9 @@ impl Permission {
         };
         let scope = match (scope, row.3) {
             (None, _) => None,
-            (Some(s), ScopeKind::Path) => Some(Scope::Path(Glob::path(s).map_err(fail)?)),
-            (Some(s), ScopeKind::Name) => Some(Scope::Name(Glob::name(s).map_err(fail)?)),
-            (Some(s), ScopeKind::Host) => Some(Scope::Host(HostScope::parse(s).map_err(fail)?)),
+            (Some(s), ScopeKind::Path) => Some(Scope::Path(Glob::path(s).map_err(|e| fail(e.0))?)),
+            (Some(s), ScopeKind::Name) => Some(Scope::Name(Glob::name(s).map_err(|e| fail(e.0))?)),
+            (Some(s), ScopeKind::Host) => Some(Scope::Host(HostScope::parse(s).map_err(|e| fail(e.0))?)),
             (Some(_), ScopeKind::None) => return Err(fail(format!("{family} {verb} takes no scope"))),
         };
         Ok(Self { capability: row.2, scope })
@@ -175,6 +175,17 @@ fn clip(text: &str) -> String {
 
 fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     crate::config::nearest(word, known).map_or(String::new(), |k| format!("; did you mean \"{k}\"?"))
+}
+
+/// Why a scope does not parse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadScope(String);
+
+impl From<&str> for BadScope {
+    fn from(problem: &str) -> Self {
+        Self(problem.to_owned())
+    }
 }
 
 /// What a permission covers.
@@ -224,7 +235,7 @@ impl Glob {
     ///
     /// # Errors
     /// When it is not absolute, or has `.`, `..`, empty segments, backslashes or control characters.
-    pub fn path(text: &str) -> Result<Self, String> {
+    pub fn path(text: &str) -> Result<Self, BadScope> {
         let Some(rest) = text.strip_prefix('/') else { return Err("a path scope starts with /".into()) };
         if !rest.is_empty() && rest.split('/').any(|s| s.is_empty() || s == "." || s == "..") {
             return Err("a path scope has no empty, `.` or `..` segment".into());
@@ -236,12 +247,12 @@ impl Glob {
     ///
     /// # Errors
     /// When it is empty, too long, or has backslashes, control characters or a `**` beside other text.
-    pub fn name(text: &str) -> Result<Self, String> {
+    pub fn name(text: &str) -> Result<Self, BadScope> {
         if text.is_empty() {
             return Err("the scope is empty".into());
         }
         if text.len() > MAX_GLOB {
-            return Err(format!("the scope is longer than {MAX_GLOB} bytes"));
+            return Err(BadScope(format!("the scope is longer than {MAX_GLOB} bytes")));
         }
         if text.contains(|c: char| c.is_control() || c == '\\') {
             return Err("a scope has no backslash and no control character".into());
@@ -300,7 +311,7 @@ pub struct HostScope {
 }
 
 impl HostScope {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, BadScope> {
         let Some((host, ports)) = text.rsplit_once(':') else {
             return Err("a network scope is host:port".into());
         };
