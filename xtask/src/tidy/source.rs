@@ -63,6 +63,7 @@ impl Source {
 fn is_test_file(path: &str) -> bool {
     path.starts_with("tests/")
         || path.ends_with("/tests.rs")
+        || path.ends_with("_tests.rs")
         || ["/tests/", "/benches/", "/fuzz/"].iter().any(|part| path.contains(part))
 }
 
