@@ -3,6 +3,8 @@
 
 mod archive;
 mod binary;
+#[cfg(doctest)]
+mod docs;
 mod plugin;
 mod signed;
 mod world;

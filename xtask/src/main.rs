@@ -3,7 +3,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to people and to CI")]
 
 mod demo;
+mod docs;
 mod guests;
+mod interop;
 mod project;
 mod test;
 mod tidy;
@@ -17,7 +19,11 @@ usage: cargo xtask COMMAND
 
   demo [--engine wasmtime|wasmer] [--input FILE]
           one plugin's whole life through the forgeone binary, every step checked
+  docs [NAME]
+          runs every sh block of the README and the guides
   guests  builds the sample plugin for wasm32-unknown-unknown
+  interop [FILTER]
+          installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
   tidy    layers, forbidden names, file promises, sizes
@@ -42,7 +48,9 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
             Ok(())
         }
         Some("demo") => demo::run(&args),
+        Some("docs") => docs::run(&args),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
+        Some("interop") => interop::run(&args),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),
         Some(other) => bail!("there is no command \"{other}\"\n{HELP}"),

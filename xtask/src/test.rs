@@ -1,7 +1,7 @@
 //! Everything that has to hold before a change goes in, with a timing table and the sum of all tests at the end.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,9 +14,17 @@ const ENGINES: [&str; 3] = ["", "wasmtime-runtime", "wasmer-runtime"];
 
 /// Tests that ran.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Sum {
-    passed: u64,
-    failed: u64,
+pub struct Sum {
+    /// Those that held.
+    pub passed: u64,
+    /// Those that did not.
+    pub failed: u64,
+}
+
+impl std::fmt::Display for Sum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
 }
 
 /// One line of the table: the step, what it took, whether it held.
@@ -58,11 +66,21 @@ fn check(features: &str) -> Result<()> {
     run_command(cargo(&["check", "-p", "plugin-manager", "--no-default-features", "--features", features])?)
 }
 
-/// Runs the tests with their output shown, and adds up their result lines.
 fn tests(args: &[String], sum: &mut Sum) -> Result<()> {
+    let mut command = cargo_test()?;
+    command.args(args);
+    counted(command, sum)
+}
+
+/// `cargo test` over the workspace, with the binary and the sample plugin the stories are about.
+pub fn cargo_test() -> Result<Command> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"])?;
-    command.args(FEATURES).args(args);
-    command.env("FORGEONE_BIN", binary()?).env("FORGEONE_SAMPLE_WASM", sample_wasm()?);
+    command.args(FEATURES).env("FORGEONE_BIN", binary()?).env("FORGEONE_SAMPLE_WASM", sample_wasm()?);
+    Ok(command)
+}
+
+/// Runs a `cargo test` with its output shown, and adds up its result lines.
+pub fn counted(mut command: Command, sum: &mut Sum) -> Result<()> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cargo test does not start")?;
     let output = child.stdout.take().context("cargo test has an output")?;
     for line in BufReader::new(output).split(b'\n') {
@@ -98,7 +116,7 @@ fn report(table: &[Row], sum: Sum) -> Result<()> {
         println!("{name:width$}  {:>9}  {}", human(*time), if *held { "ok" } else { "FAILED" });
     }
     let failed: Vec<_> = table.iter().filter(|(.., held)| !held).map(|(name, ..)| name.as_str()).collect();
-    println!("\n{} passed, {} failed", sum.passed, sum.failed);
+    println!("\n{sum}");
     match failed.is_empty() && sum.passed > 0 {
         true => Ok(()),
         false if failed.is_empty() => bail!("no test ran"),

@@ -1,0 +1,115 @@
+//! Installs tools from outside and runs the tests that need them; a tool that is missing is a failure.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::project::{build_binary, cargo, root, run as run_command, target};
+use crate::test::{Sum, cargo_test, counted};
+use crate::{docs, guests};
+
+/// Debian packages, and a program each must bring.
+const DEBIAN: [(&str, &str); 9] = [
+    ("clang", "clang"),
+    ("lld", "wasm-ld"),
+    ("openssl", "openssl"),
+    ("tar", "tar"),
+    ("graphviz", "dot"),
+    ("libxml2-utils", "xmllint"),
+    ("mandoc", "mandoc"),
+    ("zsh", "zsh"),
+    ("fish", "fish"),
+];
+
+/// PyPI packages with their versions, installed into an environment of their own.
+const PYPI: [&str; 1] = ["check-jsonschema==0.33.3"];
+
+/// crates.io tools with their versions.
+const CARGO_DENY: &str = "0.20.2";
+
+/// `cargo xtask interop [FILTER]`.
+pub fn run(args: &[String]) -> Result<()> {
+    println!("== tools");
+    debian()?;
+    let python = python()?;
+    println!("\n== documents");
+    docs::run(&[])?;
+    println!("\n== licences, bans and sources");
+    deny()?;
+    println!("\n== tests that need tools");
+    tests(args, python)
+}
+
+/// Installs what is missing.
+fn debian() -> Result<()> {
+    let missing: BTreeSet<_> =
+        DEBIAN.iter().filter(|(_, program)| !found(program)).map(|(package, _)| *package).collect();
+    if !missing.is_empty() {
+        let apt = |args: &[&str]| {
+            let mut command = Command::new("apt-get");
+            command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+            command
+        };
+        run_command(apt(&["update", "--quiet"]))?;
+        let mut install = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
+        install.args(&missing);
+        run_command(install)?;
+    }
+    for (package, program) in DEBIAN {
+        ensure!(found(program), "the package {package} brought no {program}");
+    }
+    Ok(())
+}
+
+fn found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// The `bin` directory of a Python environment with the packages of this tier.
+fn python() -> Result<PathBuf> {
+    let dir = target()?.join("interop/python");
+    if !dir.join("bin/pip").exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&dir);
+        run_command(make)?;
+    }
+    let mut install = Command::new(dir.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYPI);
+    run_command(install)?;
+    Ok(dir.join("bin"))
+}
+
+/// `cargo deny` with this workspace's configuration. Advisories need a network that CI may lack: not checked.
+fn deny() -> Result<()> {
+    let tools = target()?.join("interop/tools");
+    if !tools.join("bin/cargo-deny").exists() {
+        let mut install = cargo(&["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY])?;
+        install.arg("--root").arg(&tools).env("CARGO_TARGET_DIR", target()?.join("interop/build"));
+        run_command(install)?;
+    }
+    let mut check = Command::new(tools.join("bin/cargo-deny"));
+    check.current_dir(root()?);
+    check.args(["--config", ".deny.toml", "check", "licenses", "bans", "sources"]);
+    run_command(check)
+}
+
+/// The tests named `interop_…`, which plain `cargo test` ignores.
+fn tests(args: &[String], python: PathBuf) -> Result<()> {
+    guests::build()?;
+    build_binary()?;
+    let every = ["interop_".to_owned()];
+    let mut command = cargo_test()?;
+    command.args(["--lib", "--bins", "--tests", "--", "--ignored"]).args(if args.is_empty() { &every[..] } else { args });
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(python).chain(std::env::split_paths(&path)))?;
+    command.env("PATH", path);
+    let mut sum = Sum::default();
+    let held = counted(command, &mut sum).context("interop");
+    println!("\ninterop: {sum}");
+    held?;
+    ensure!(sum.passed > 0, "no interop test ran");
+    Ok(())
+}
