@@ -102,7 +102,11 @@ fn tests(args: &[String], python: PathBuf) -> Result<()> {
     build_binary()?;
     let every = ["interop_".to_owned()];
     let mut command = cargo_test()?;
-    command.args(["--lib", "--bins", "--tests", "--", "--ignored"]).args(if args.is_empty() { &every[..] } else { args });
+    command.args(["--lib", "--bins", "--tests", "--", "--ignored"]).args(if args.is_empty() {
+        &every[..]
+    } else {
+        args
+    });
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(python).chain(std::env::split_paths(&path)))?;
     command.env("PATH", path);

@@ -40,6 +40,17 @@ pub trait SegmentFile: Send + std::fmt::Debug {
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
 
+/// Opens a file of the log for reading. Anything but a regular file is an error, and never waited for: opening
+/// a pipe would.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
 /// The files of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemFiles;

@@ -2,6 +2,7 @@
 //! the tree's edge, from which opening goes on without reading every line again.
 
 use super::error::{AuditError, Finding, FindingKind};
+use super::files::open_regular;
 use super::line::escape;
 use super::note::{Checkpoint, MAX_NOTE, NoteError};
 use super::tree::Edge;
@@ -26,7 +27,7 @@ pub(super) fn read_checkpoint(dir: &Path) -> Result<Option<String>, Finding> {
 }
 
 fn read_small(path: &Path, limit: usize) -> Result<Option<String>, Finding> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Finding::unreadable(path, &error)),
@@ -68,7 +69,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn open(dir: &Path) -> Result<Self, Finding> {
         let path = dir.join(HISTORY);
-        let file = match File::open(&path) {
+        let file = match open_regular(&path) {
             Ok(file) => {
                 let length = file.metadata().map_err(|e| Finding::unreadable(&path, &e))?.len();
                 Some(BufReader::new(file).take(length))
@@ -124,7 +125,7 @@ pub(super) fn last_of_history(dir: &Path, key: &PublicKey) -> Result<Option<Chec
     }
     let from = whole.saturating_sub(LINE);
     let mut bytes = Vec::new();
-    let mut file = File::open(&path).map_err(failed)?;
+    let mut file = open_regular(&path).map_err(failed)?;
     let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.take(whole - from).read_to_end(&mut bytes));
     read.map_err(failed)?;
     let Some(lines) = bytes.strip_suffix(b"\n") else { return Ok(None) };
@@ -139,7 +140,7 @@ pub(super) fn last_of_history(dir: &Path, key: &PublicKey) -> Result<Option<Chec
 pub(super) fn whole_history(dir: &Path) -> Result<u64, AuditError> {
     let path = dir.join(HISTORY);
     let failed = |e| AuditError::io("read", &path)(e);
-    let mut reader = match File::open(&path) {
+    let mut reader = match open_regular(&path) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(failed(error)),

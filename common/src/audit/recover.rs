@@ -3,6 +3,7 @@
 
 use super::codec::{Entry, Extra};
 use super::error::{AuditError, Finding, FindingKind};
+use super::files::open_regular;
 use super::journal::Journal;
 use super::line::{self, Origin};
 use super::marks::{self, EdgeFile, LastLine};
@@ -201,7 +202,7 @@ pub(super) fn truncated(place: Place, next: u64, checkpoint: &Checkpoint) -> Fin
 
 fn cut_at(setting: &Setting, place: Place) -> Result<Cut, AuditError> {
     let path = setting.dir.join(segment::file_name(place.segment));
-    let mut file = std::fs::File::open(&path).map_err(AuditError::io("open", &path))?;
+    let mut file = open_regular(&path).map_err(AuditError::io("open", &path))?;
     let mut torn = Vec::new();
     file.seek(SeekFrom::Start(place.offset))
         .and_then(|_| file.read_to_end(&mut torn))

@@ -1,6 +1,7 @@
 //! Reading segments line by line, in order, in bounded memory, with the place of each line.
 
 use super::error::{Finding, FindingKind};
+use super::files::open_regular;
 use super::line::MAX_LINE;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -140,7 +141,7 @@ impl Reader {
     fn advance(&mut self) -> Result<(), Finding> {
         self.place = Place { segment: self.place.segment + 1, line: 0, offset: 0 };
         let path = self.path();
-        let file = File::open(&path).map_err(|e| Finding::unreadable(&path, &e))?;
+        let file = open_regular(&path).map_err(|e| Finding::unreadable(&path, &e))?;
         self.file = Some(BufReader::with_capacity(256 << 10, file));
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Reader {
 
 /// The numbers of newlines in the first `offset` bytes: the line number before the next line.
 fn newlines_before(path: &Path, offset: u64) -> io::Result<u64> {
-    let mut file = BufReader::with_capacity(256 << 10, File::open(path)?.take(offset));
+    let mut file = BufReader::with_capacity(256 << 10, open_regular(path)?.take(offset));
     let mut count = 0;
     loop {
         let block = file.fill_buf()?;

@@ -1,8 +1,8 @@
 //! The last records of a log, read when they are asked for. Nothing is verified here.
 
 use super::error::{AuditError, Finding};
+use super::files::open_regular;
 use super::segment::{self, End, Reader};
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn tail(dir: &Path, n: u64) -> Result<Tail, AuditError> {
 
 /// Where the last `n` whole lines of a file begin, and how many of them there are.
 fn last_lines(path: &Path, n: u64) -> io::Result<(u64, u64)> {
-    let file = File::open(path)?;
+    let file = open_regular(path)?;
     let mut end = file.metadata()?.len();
     let mut ends_seen = 0;
     let mut block = Vec::new();

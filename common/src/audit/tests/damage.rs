@@ -145,6 +145,19 @@ fn a_missing_segment_checkpoint_or_log_and_a_rolled_back_checkpoint_are_found() 
     assert_eq!(verify(bed.dir(), &Bed::new().public()).unwrap_err().kind, FindingKind::WrongKey);
 }
 
+#[test]
+fn a_pipe_in_place_of_a_file_is_a_finding_and_is_not_waited_for() {
+    for name in [segment::file_name(1), "checkpoint".into(), "checkpoints".into()] {
+        let (bed, ..) = small(3);
+        let path = bed.dir().join(&name);
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let found = bed.verify().unwrap_err();
+        assert!(found.to_string().contains("not a regular file"), "{name}: {found}");
+        assert!(tail(bed.dir(), 2).is_ok() || name == segment::file_name(1), "{name}");
+    }
+}
+
 /// The first checkpoint of the history.
 fn first_kept(bed: &Bed) -> String {
     let history = std::fs::read_to_string(bed.dir().join("checkpoints")).unwrap();
