@@ -28,7 +28,8 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
-    InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
+    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
+    OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
 pub use syscall::text::escaped;
 pub use workshop::{
