@@ -26,6 +26,7 @@ pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
@@ -34,5 +35,5 @@ pub use registry::{
 pub use syscall::text::escaped;
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
-    verify,
+    verify, verify_telling,
 };

@@ -14,6 +14,7 @@ mod graph;
 mod help;
 mod operator;
 mod output;
+mod progress;
 mod usage;
 mod when;
 

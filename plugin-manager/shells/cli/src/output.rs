@@ -51,6 +51,10 @@ impl Output {
     pub const fn stdout_colours(self) -> bool {
         self.stdout_colours
     }
+    /// Whether stderr may have colours.
+    pub const fn stderr_colours(self) -> bool {
+        self.stderr_colours
+    }
     /// The text in the colour of errors, for stderr.
     pub fn alarm(self, text: &str) -> String {
         if self.stderr_colours { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_owned() }

@@ -68,7 +68,7 @@ impl Show for Written {
 /// # Errors
 /// When a file cannot be read or written, or what the directory has is no package.
 pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
-    let bytes = source::pack(args)?;
+    let bytes = source::pack(args, &*context.progress())?;
     let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
     let name = format!("{}-{}.forgepkg", package.manifest().name, package.manifest().version);
     let path = args.output.clone().unwrap_or_else(|| name.into());
@@ -157,7 +157,8 @@ impl Show for Verified {
 /// # Errors
 /// The first check that refuses.
 pub fn verify(context: &Context, args: &PackageFile) -> Result<(), Failure> {
-    let package = files::read(&args.package, MAX_FILE)?;
-    let seen = plugin_manager::verify(context.home(), context.config(), &package)?;
+    let progress = context.progress();
+    let package = files::read_telling(&args.package, MAX_FILE, &*progress)?;
+    let seen = plugin_manager::verify_telling(context.home(), context.config(), &package, &*progress)?;
     context.output().show(&Verified::from(seen))
 }

@@ -76,10 +76,10 @@ fn page(path: &str, command: Command) -> Result<ManPage, Failure> {
     Ok(ManPage { name: format!("{title}.1"), text })
 }
 
-/// Drops the line breaks beside a blank line, which do nothing and which linters of pages report.
+/// Drops the line breaks beside an empty line, which do nothing and which linters of pages report.
 fn without_idle_breaks(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let blank = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| *line == ".sp");
+    let blank = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| line.is_empty());
     let idle = |at: usize| blank(at.checked_sub(1)) || blank(at.checked_add(1));
     let kept = lines.iter().enumerate().filter(|(at, line)| **line != ".br" || !idle(*at));
     kept.map(|(_, line)| format!("{line}\n")).collect()
