@@ -20,7 +20,7 @@ const FOOT: f64 = 30.0;
 /// Height of a line on the side of a box that one edge leaves by.
 const PORT: f64 = 14.0;
 /// Length of the straight end of an edge, the arrow's head included.
-const STUB: f64 = 12.0;
+const STRAIGHT: f64 = 12.0;
 const CHAR: f64 = 7.9;
 const SMALL_CHAR: f64 = 6.3;
 const LABEL_CHAR: f64 = 5.7;
@@ -233,15 +233,15 @@ impl Plan {
         let (y1, y2) = (ends.0 + MARGIN + HEAD, ends.1 + MARGIN + HEAD);
         let class = class(parts, edge);
         let (begin, end) = if way.turned { (x1 + 8.0, x2) } else { (x1, x2 - 8.0) };
-        let mut path = format!("M{begin:.1} {y1:.1}H{:.1}", x1 + STUB);
-        let (mut x, mut y) = (x1 + STUB, y1);
+        let mut path = format!("M{begin:.1} {y1:.1}H{:.1}", x1 + STRAIGHT);
+        let (mut x, mut y) = (x1 + STRAIGHT, y1);
         for (column, bend) in (from.column + 1..).map(|n| self.column(n)).zip(&way.bends) {
             let bend = bend + MARGIN + HEAD;
             curve(&mut path, (x, y), (column.x, bend));
             let _ = write!(path, "H{:.1}", column.right());
             (x, y) = (column.right(), bend);
         }
-        curve(&mut path, (x, y), (x2 - STUB, y2));
+        curve(&mut path, (x, y), (x2 - STRAIGHT, y2));
         let _ = write!(path, "H{end:.1}");
         let _ = writeln!(out, "<path class=\"edge{class}\" d=\"{path}\"/>");
         let head = if way.turned {
@@ -347,8 +347,8 @@ fn ends(parts: &Parts<'_>, layout: &Layout) -> Vec<(f64, f64)> {
         right_sides.entry(left).or_default().push((first.unwrap_or_else(|| y(right)), number));
         left_sides.entry(right).or_default().push((last.unwrap_or_else(|| y(left)), number));
     }
-    let right = spread(right_sides, parts, &y);
-    let left = spread(left_sides, parts, &y);
+    let right = spread(right_sides, parts, y);
+    let left = spread(left_sides, parts, y);
     let at = |ports: &BTreeMap<usize, f64>, n: usize| ports.get(&n).copied().unwrap_or(0.0);
     (0..parts.edges.len()).map(|n| (at(&right, n), at(&left, n))).collect()
 }
