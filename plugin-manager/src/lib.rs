@@ -25,7 +25,7 @@ pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
-pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use loader::{Asset, Manifest, Package, PackageLimits, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{

@@ -2,7 +2,7 @@
 
 use super::dependencies::{candidates, host_versions};
 use super::manager::PluginManager;
-use crate::loader::Package;
+use crate::loader::Manifest;
 use crate::resolver::{self, Candidate, HostVersions, Survey, Surveyed};
 use common::error::ForgeError;
 use common::identity::Name;
@@ -160,9 +160,8 @@ fn plugin_node(candidate: &Candidate, kind: DependencyKind, replaces: Option<Str
     }
 }
 
-/// A package as its manifest describes it.
-fn offered_candidate(package: &Package) -> Candidate {
-    let manifest = package.manifest();
+/// A plugin as a manifest describes it.
+fn offered_candidate(manifest: &Manifest) -> Candidate {
     Candidate {
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),
@@ -172,14 +171,14 @@ fn offered_candidate(package: &Package) -> Candidate {
 }
 
 impl PluginManager {
-    /// Who needs whom among the installed plugins, as if the offered packages were installed too. A package of an
-    /// installed plugin's name and publisher stands in for it. What a package says is believed, not verified;
+    /// Who needs whom among the installed plugins, as if those of the offered manifests were too. A manifest of an
+    /// installed plugin's name and publisher stands in for it. What a manifest says is believed, not verified;
     /// nothing is changed.
     ///
     /// # Errors
     /// E5004 and E1411 when two plugins bear one name, E5009 for a name of the host's; when the home cannot be
     /// read, or the policy denies it.
-    pub fn dependencies(&self, offered: &[Package]) -> Result<DependencyReport, ForgeError> {
+    pub fn dependencies(&self, offered: &[Manifest]) -> Result<DependencyReport, ForgeError> {
         self.host().may_read("")?;
         let mut installed = candidates(&self.host().home.plugins()?)?;
         let offered: Vec<Candidate> = offered.iter().map(offered_candidate).collect();

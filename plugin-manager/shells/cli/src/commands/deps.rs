@@ -14,7 +14,7 @@ use crate::files::{self, MAX_FILE};
 use crate::graph::{self, Graph, MAX_NODES};
 use crate::output::{Show, write_pairs};
 use common::error::{ForgeError, codes};
-use plugin_manager::{DependencyKind, DependencyReport, Package, PackageLimits};
+use plugin_manager::{DependencyKind, DependencyReport, Manifest, Package, PackageLimits};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,12 +33,14 @@ pub fn run(context: &Context, args: &Deps) -> Result<(), Failure> {
 }
 
 fn report(context: &Context, packages: &[PathBuf]) -> Result<DependencyReport, Failure> {
+    // Of each package only its manifest is kept.
     let load = |path: &PathBuf| {
         let bytes = files::read(path, MAX_FILE)?;
-        Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)
+        let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
+        Ok(package.manifest().clone())
     };
-    let packages: Vec<Package> = packages.iter().map(load).collect::<Result<_, ForgeError>>()?;
-    context.with_manager(|manager| manager.dependencies(&packages))
+    let offered: Vec<Manifest> = packages.iter().map(load).collect::<Result<_, ForgeError>>()?;
+    context.with_manager(|manager| manager.dependencies(&offered))
 }
 
 fn tree(context: &Context, args: &DepsTree) -> Result<(), Failure> {
@@ -64,8 +66,9 @@ impl Show for Checked {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let order =
             if self.order.is_empty() { "nothing is installed".to_owned() } else { self.order.join(", ") };
-        let met = format!("{} of {} plugins, all met", self.requirements, self.plugins);
-        write_pairs(out, &[("requirements", met), ("start order", order)])
+        let met = format!("{}, all met", self.requirements);
+        let plugins = self.plugins.to_string();
+        write_pairs(out, &[("plugins", plugins), ("requirements", met), ("start order", order)])
     }
 }
 

@@ -10,7 +10,8 @@ use crate::args::{Pack, PackageFile, Sign};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::files::{self, MAX_FILE};
-use crate::output::{Show, table, write_pairs, write_table};
+use crate::output::{Show, table, tone, write_pairs, write_table};
+use comfy_table::Cell;
 use common::error::{ForgeError, codes};
 use plugin_manager::{KeyRing, Package, PackageLimits, SignWith, Verification};
 use serde::Serialize;
@@ -131,10 +132,10 @@ impl Show for Verified {
         let mut table = table(&["STEP", "CHECK", "OUTCOME", "SEEN"]);
         for check in &self.checks {
             table.add_row([
-                check.step.to_string().as_str(),
-                check.title,
-                check.outcome,
-                &one_line(&check.detail),
+                Cell::new(check.step),
+                Cell::new(check.title),
+                tone(check.outcome),
+                Cell::new(one_line(&check.detail)),
             ]);
         }
         write_table(out, &table)?;
