@@ -25,13 +25,15 @@ pub use attestation::CheckOutcome;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
-pub use loader::{Asset, Package, PackageLimits, Source, pack};
+pub use loader::{Asset, Manifest, Package, PackageLimits, Source, pack};
+pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
-    InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
+    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
+    OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
 pub use syscall::text::escaped;
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
-    verify,
+    verify, verify_telling,
 };

@@ -4,10 +4,12 @@
 //! there is. Time and memory are linear in plugins and requirements; nothing recurses.
 
 mod error;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use error::{Need, ResolveError};
+pub use survey::{Survey, Surveyed, survey};
 
 use crate::attestation::VerifiedPackage;
 use common::identity::{Name, Publisher};
@@ -53,6 +55,10 @@ pub struct HostVersions {
 }
 
 impl HostVersions {
+    /// Whether the host provides this itself.
+    pub fn provides(&self, name: &Name) -> bool {
+        self.get(name).is_some()
+    }
     fn get(&self, name: &Name) -> Option<&Version> {
         match name.as_str() {
             "common" => Some(&self.common),
@@ -66,7 +72,7 @@ impl HostVersions {
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     order: Vec<Name>,
-    graph: DiGraph<Name, ()>,
+    graph: Graph,
     index: BTreeMap<Name, NodeIndex>,
 }
 
@@ -120,11 +126,10 @@ impl LoadPlan {
 pub fn resolve(candidates: &[Candidate], host: &HostVersions) -> Result<LoadPlan, ResolveError> {
     let by_name = unique(candidates, host)?;
     let needs = needs(&by_name);
-    host_meets(&needs, host)?;
-    let needs: Vec<Need> = needs.into_iter().filter(|n| host.get(&n.on).is_none()).collect();
-    all_there(&needs, &by_name)?;
-    all_satisfied(&needs, &by_name)?;
-    order(&by_name, &needs)
+    match unmet(&needs, &by_name, host).into_iter().next() {
+        Some(fault) => Err(fault),
+        None => order(&by_name, &needs),
+    }
 }
 
 type ByName<'a> = BTreeMap<&'a Name, &'a Candidate>;
@@ -160,33 +165,56 @@ fn needs(by_name: &ByName<'_>) -> Vec<Need> {
     by_name.values().flat_map(|c| of(c)).collect()
 }
 
-fn host_meets(needs: &[Need], host: &HostVersions) -> Result<(), ResolveError> {
-    let unmet = needs.iter().find_map(|need| {
+/// Everything that is asked for and not there, in the order in which errors are told.
+fn unmet(needs: &[Need], by_name: &ByName<'_>, host: &HostVersions) -> Vec<ResolveError> {
+    let mut faults = host_faults(needs, host);
+    let of_plugins: Vec<&Need> = needs.iter().filter(|n| host.get(&n.on).is_none()).collect();
+    let missing: Vec<Need> =
+        of_plugins.iter().filter(|n| !by_name.contains_key(&n.on)).map(|n| (*n).clone()).collect();
+    if !missing.is_empty() {
+        faults.push(ResolveError::Missing { needs: missing });
+    }
+    faults.extend(conflicts(&of_plugins, by_name));
+    faults
+}
+
+fn host_faults(needs: &[Need], host: &HostVersions) -> Vec<ResolveError> {
+    let fault = |need: &Need| {
         let provided = host.get(&need.on)?;
-        (!need.requirement.matches(provided)).then(|| (Box::new(need.clone()), provided.clone()))
-    });
-    unmet.map_or(Ok(()), |(need, provided)| Err(ResolveError::Host { need, provided }))
-}
-
-fn all_there(needs: &[Need], by_name: &ByName<'_>) -> Result<(), ResolveError> {
-    let missing: Vec<Need> = needs.iter().filter(|n| !by_name.contains_key(&n.on)).cloned().collect();
-    if missing.is_empty() { Ok(()) } else { Err(ResolveError::Missing { needs: missing }) }
-}
-
-fn all_satisfied(needs: &[Need], by_name: &ByName<'_>) -> Result<(), ResolveError> {
-    let unmet = needs.iter().filter_map(|n| Some((n, by_name.get(&n.on)?)));
-    let Some((first, on)) =
-        unmet.filter(|(n, on)| !n.requirement.matches(&on.version)).min_by_key(|(n, _)| &n.on)
-    else {
-        return Ok(());
+        let need = (!need.requirement.matches(provided)).then(|| Box::new(need.clone()))?;
+        Some(ResolveError::Host { need, provided: provided.clone() })
     };
-    let mut about: Vec<Need> = needs.iter().filter(|n| n.on == first.on).cloned().collect();
-    about.sort_by_key(|n| n.requirement.matches(&on.version));
-    Err(ResolveError::Conflict { name: first.on.clone(), installed: on.version.clone(), needs: about })
+    needs.iter().filter_map(fault).collect()
 }
 
-/// An edge goes from who needs to what is needed.
+/// One for each plugin whose version somebody cannot use, by name.
+fn conflicts(needs: &[&Need], by_name: &ByName<'_>) -> Vec<ResolveError> {
+    let mut about: BTreeMap<&Name, Vec<Need>> = BTreeMap::new();
+    for need in needs {
+        about.entry(&need.on).or_default().push((*need).clone());
+    }
+    let fault = |(name, mut needs): (&Name, Vec<Need>)| {
+        let installed = &by_name.get(name)?.version;
+        needs.sort_by_key(|n| n.requirement.matches(installed));
+        let unmet = needs.first().is_some_and(|n| !n.requirement.matches(installed));
+        unmet.then(|| ResolveError::Conflict { name: name.clone(), installed: installed.clone(), needs })
+    };
+    about.into_iter().filter_map(fault).collect()
+}
+
 fn order(by_name: &ByName<'_>, needs: &[Need]) -> Result<LoadPlan, ResolveError> {
+    let (graph, index) = graph(by_name, needs);
+    let order = start_order(&graph);
+    if order.len() < graph.node_count() {
+        return Err(ResolveError::Cycle { path: cycles(&graph).into_iter().next().unwrap_or_default() });
+    }
+    Ok(LoadPlan { order, graph, index })
+}
+
+type Graph = DiGraph<Name, ()>;
+
+/// An edge goes from who needs to what is needed; needs that no plugin is there for have none.
+fn graph(by_name: &ByName<'_>, needs: &[Need]) -> (Graph, BTreeMap<Name, NodeIndex>) {
     let mut graph = DiGraph::with_capacity(by_name.len(), needs.len());
     let index: BTreeMap<Name, NodeIndex> =
         by_name.keys().map(|name| ((*name).clone(), graph.add_node((*name).clone()))).collect();
@@ -195,15 +223,11 @@ fn order(by_name: &ByName<'_>, needs: &[Need]) -> Result<LoadPlan, ResolveError>
             graph.add_edge(*by, *on, ());
         }
     }
-    let order = start_order(&graph);
-    if order.len() < graph.node_count() {
-        return Err(ResolveError::Cycle { path: cycle(&graph) });
-    }
-    Ok(LoadPlan { order, graph, index })
+    (graph, index)
 }
 
 /// Takes the first by name of those whose needs are met, again and again. What stands in a cycle is never taken.
-fn start_order(graph: &DiGraph<Name, ()>) -> Vec<Name> {
+fn start_order(graph: &Graph) -> Vec<Name> {
     let mut waits: BTreeMap<NodeIndex, usize> =
         graph.node_indices().map(|n| (n, graph.neighbors_directed(n, Direction::Outgoing).count())).collect();
     let named = |n: NodeIndex| graph.node_weight(n).map(|name| Reverse((name.clone(), n)));
@@ -224,19 +248,29 @@ fn start_order(graph: &DiGraph<Name, ()>) -> Vec<Name> {
     order
 }
 
-/// The shortest circle through the first plugin by name that stands in one.
-fn cycle(graph: &DiGraph<Name, ()>) -> Vec<Name> {
+/// The plugins that stand in circles, those of one tangle together.
+fn tangles(graph: &Graph) -> Vec<Vec<NodeIndex>> {
     let circular =
         |part: &Vec<NodeIndex>| part.len() > 1 || part.first().is_some_and(|n| graph.contains_edge(*n, *n));
-    let parts = kosaraju_scc(graph);
-    let in_one = parts.iter().filter(|p| circular(p)).flatten();
-    let Some(start) = in_one.min_by_key(|n| graph.node_weight(**n)) else { return Vec::new() };
+    kosaraju_scc(graph).into_iter().filter(circular).collect()
+}
+
+/// For each tangle the shortest circle through its first plugin by name; the tangles by that name.
+fn cycles(graph: &Graph) -> Vec<Vec<Name>> {
+    let first = |part: &Vec<NodeIndex>| part.iter().min_by_key(|n| graph.node_weight(**n)).copied();
+    let mut starts: Vec<NodeIndex> = tangles(graph).iter().filter_map(first).collect();
+    starts.sort_unstable_by_key(|n| graph.node_weight(*n));
+    starts.into_iter().map(|start| cycle(graph, start)).collect()
+}
+
+/// The shortest circle through a plugin that stands in one.
+fn cycle(graph: &Graph, start: NodeIndex) -> Vec<Name> {
     let mut from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
-    let mut next = VecDeque::from([*start]);
+    let mut next = VecDeque::from([start]);
     while let Some(node) = next.pop_front() {
         for needed in sorted_needs(graph, node) {
-            if needed == *start {
-                return walk_back(graph, &from, *start, node);
+            if needed == start {
+                return walk_back(graph, &from, start, node);
             }
             if let std::collections::btree_map::Entry::Vacant(place) = from.entry(needed) {
                 place.insert(node);
@@ -247,14 +281,14 @@ fn cycle(graph: &DiGraph<Name, ()>) -> Vec<Name> {
     Vec::new()
 }
 
-fn sorted_needs(graph: &DiGraph<Name, ()>, node: NodeIndex) -> Vec<NodeIndex> {
+fn sorted_needs(graph: &Graph, node: NodeIndex) -> Vec<NodeIndex> {
     let mut needed: Vec<NodeIndex> = graph.neighbors_directed(node, Direction::Outgoing).collect();
     needed.sort_unstable_by_key(|n| graph.node_weight(*n));
     needed
 }
 
 fn walk_back(
-    graph: &DiGraph<Name, ()>,
+    graph: &Graph,
     from: &BTreeMap<NodeIndex, NodeIndex>,
     start: NodeIndex,
     last: NodeIndex,

@@ -3,6 +3,7 @@
 
 use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
 use crate::loader::{self, Package, PackageLimits};
+use crate::metrics::{NoProgress, Progress};
 use crate::registry::judge::Judge;
 use crate::registry::sources;
 use base64::Engine as _;
@@ -93,10 +94,23 @@ pub struct Verification {
 /// The first check that refuses, with those before it as reasons; or why the configuration or the trust
 /// cannot be read.
 pub fn verify(home: &Path, config: Option<&Path>, package: &[u8]) -> Result<Verification, ForgeError> {
+    verify_telling(home, config, package, &NoProgress)
+}
+
+/// [`verify`], telling which part goes on.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_telling(
+    home: &Path,
+    config: Option<&Path>,
+    package: &[u8],
+    progress: &dyn Progress,
+) -> Result<Verification, ForgeError> {
     let config = sources::config(home, config)?;
     let judge = Judge::new(&config, &home.join("trust"))?;
-    let package = Package::load(package, &PackageLimits::default())?;
-    let verified = judge.prove(package, now()?)?;
+    let package = Package::load_telling(package, &PackageLimits::default(), progress)?;
+    let verified = judge.prove(package, now()?, progress)?;
     let (manifest, proof) = (verified.package().manifest(), verified.attestation());
     Ok(Verification {
         name: manifest.name.to_string(),

@@ -1,11 +1,14 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
+mod deps;
 mod desired;
 mod development;
+mod help;
 mod hostile;
 mod kill;
 mod lock;
 mod lockfile;
 mod main_job;
+mod progress;
 mod shapes;
 mod tamper;

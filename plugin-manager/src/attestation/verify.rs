@@ -9,6 +9,7 @@ use super::module::{self, ModuleFacts, ModuleLimits, ModuleRules};
 use super::statement::Statement;
 use super::trust::{Environment, PublisherEntry, TrustRoot};
 use crate::loader::Package;
+use crate::metrics::{NoProgress, Phase, Progress, Stage};
 use common::error::{Code, Coded};
 use common::permission::Capability;
 use std::error::Error;
@@ -153,7 +154,21 @@ impl Verifier {
     /// # Errors
     /// A [`Refusal`] with the first step that fails and those before it.
     pub fn verify(&self, package: Package, now: u64) -> Result<VerifiedPackage, Refusal> {
-        let mut run = Run { verifier: self, package: &package, now: now / 1_000_000_000, checks: Vec::new() };
+        self.verify_telling(package, now, &NoProgress)
+    }
+
+    /// [`Verifier::verify`], telling which part goes on.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verify_telling(
+        &self,
+        package: Package,
+        now: u64,
+        progress: &dyn Progress,
+    ) -> Result<VerifiedPackage, Refusal> {
+        let now_s = now / 1_000_000_000;
+        let mut run = Run { verifier: self, package: &package, now: now_s, checks: Vec::new(), progress };
         match run.all() {
             Ok((signer, facts)) => {
                 let checks = run.checks;
@@ -185,11 +200,14 @@ struct Run<'a> {
     package: &'a Package,
     now: u64,
     checks: Vec<CheckOutcome>,
+    progress: &'a dyn Progress,
 }
 
 impl<'a> Run<'a> {
     fn all(&mut self) -> Checked<(Option<Signer>, ModuleFacts)> {
         self.loaded();
+        let name = self.package.manifest().name.as_str();
+        let verifying = Stage::new(self.progress, Phase::Verify, name, None);
         let signer = match self.signature_to_judge()? {
             Some((bundle, trust)) => Some(self.signed(bundle, trust)?),
             None => {
@@ -197,6 +215,8 @@ impl<'a> Run<'a> {
                 None
             }
         };
+        drop(verifying);
+        let _scanning = Stage::new(self.progress, Phase::Scan, name, None);
         let (package, verifier) = (self.package, self.verifier);
         let facts = module::inspect(package.module(), package.manifest(), &verifier.limits, &verifier.rules);
         let found = |f: &ModuleFacts| format!("{} functions, {} imports", f.functions, f.imports.len());

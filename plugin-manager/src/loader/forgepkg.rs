@@ -4,6 +4,8 @@ use super::error::LoadError;
 use super::manifest::Manifest;
 use super::names::{self, Role};
 use super::{archive, gzip, plugin_toml::PluginToml};
+use crate::metrics::{NoProgress, Phase, Progress, Stage};
+use common::crypto::Sha256;
 use common::identity::Digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,9 @@ pub const PLUGIN_TOML: &str = "plugin.toml";
 pub const BUNDLE: &str = "attestations/package.sigstore.json";
 /// The software bill of materials.
 pub(crate) const SBOM: &str = "sbom.cdx.json";
+
+/// Bytes hashed between two words on how far it is.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Caps on what is read. All are checked before memory is taken for what they count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +63,13 @@ pub struct File {
 }
 
 impl File {
-    fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.into(), digest: Digest::of(bytes) }
+    fn new(bytes: &[u8], step: &Stage<'_>) -> Self {
+        let mut hash = Sha256::new();
+        for part in bytes.chunks(HASHED_AT_ONCE) {
+            hash.update(part);
+            step.advance(part.len());
+        }
+        Self { bytes: bytes.into(), digest: hash.finish() }
     }
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
@@ -93,12 +103,27 @@ impl Package {
     /// # Errors
     /// A [`LoadError`] naming the first fault: size, gzip, tar, entry names, the manifest, then digests.
     pub fn load(bytes: &[u8], limits: &PackageLimits) -> Result<Self, LoadError> {
+        Self::load_telling(bytes, limits, &NoProgress)
+    }
+
+    /// [`Package::load`], telling how many bytes are read.
+    ///
+    /// # Errors
+    /// As [`Package::load`].
+    pub fn load_telling(
+        bytes: &[u8],
+        limits: &PackageLimits,
+        progress: &dyn Progress,
+    ) -> Result<Self, LoadError> {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limits.compressed {
             return Err(LoadError::too_large("the package", limits.compressed, "bytes"));
         }
         let tar = gzip::inflate(bytes, limits.unpacked, limits.ratio)?;
         let entries = archive::read(&tar, limits)?;
-        let (contents, attestations) = sort(&entries, limits)?;
+        let total = entries.values().map(|bytes| bytes.len() as u64).sum();
+        let step = Stage::new(progress, Phase::Read, "package", Some(total));
+        let (contents, attestations) = sort(&entries, limits, &step)?;
+        drop(step);
         let manifest = manifest_of(&contents)?;
         let package = Self { digest: Digest::of(bytes), manifest, contents, attestations };
         package.check_files()?;
@@ -163,7 +188,11 @@ impl Package {
 type Sorted = (BTreeMap<String, File>, BTreeMap<String, Arc<[u8]>>);
 
 /// Divides the entries by what they are for; hashes the content.
-fn sort(entries: &BTreeMap<String, &[u8]>, limits: &PackageLimits) -> Result<Sorted, LoadError> {
+fn sort(
+    entries: &BTreeMap<String, &[u8]>,
+    limits: &PackageLimits,
+    step: &Stage<'_>,
+) -> Result<Sorted, LoadError> {
     let (mut contents, mut attestations) = (BTreeMap::new(), BTreeMap::new());
     let cap = |name: &str, bytes: &[u8], cap: u64| match u64::try_from(bytes.len()) {
         Ok(length) if length <= cap => Ok(()),
@@ -174,13 +203,14 @@ fn sort(entries: &BTreeMap<String, &[u8]>, limits: &PackageLimits) -> Result<Sor
             None => return Err(LoadError::Unexpected { name: name.clone() }),
             Some(Role::Attestation) => {
                 cap(name, bytes, limits.attestation)?;
+                step.advance(bytes.len());
                 attestations.insert(name.clone(), Arc::from(*bytes));
             }
             Some(Role::Manifest | Role::Content) => {
                 if matches!(name.as_str(), MANIFEST | PLUGIN_TOML) {
                     cap(name, bytes, limits.manifest)?;
                 }
-                contents.insert(name.clone(), File::new(bytes));
+                contents.insert(name.clone(), File::new(bytes, step));
             }
         }
     }

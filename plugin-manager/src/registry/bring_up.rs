@@ -7,6 +7,7 @@ use super::hall::Loaded;
 use super::install::End;
 use super::load::identity;
 use super::manager::PluginManager;
+use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
 use crate::store::{Desired, InstalledPlugin};
 use common::clock::Deadline;
@@ -88,6 +89,7 @@ impl PluginManager {
             Cause::Plugin(chain, _) => chain,
             Cause::Start | Cause::Call => self.hall().no_chain(),
         };
+        let _bringing_up = Stage::new(&*self.host().progress, Phase::BringUp, name.as_str(), None);
         let up = loaded.plugin.initialize(chain).and_then(|()| loaded.plugin.start(chain));
         if let Err(error) = up {
             self.hall().keep_failure(&loaded)?;

@@ -49,7 +49,7 @@ pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeEr
 }
 
 /// The versions of what the host provides itself.
-fn host_versions() -> Result<HostVersions, ForgeError> {
+pub(super) fn host_versions() -> Result<HostVersions, ForgeError> {
     let version =
         |text: &str| Version::parse(text).map_err(|e| ForgeError::new(&codes::E0001, e.to_string()));
     Ok(HostVersions { common: version(common::VERSION)?, microkernel: version(microkernel::VERSION)? })

@@ -5,7 +5,7 @@ use super::judge::Judge;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
-use crate::metrics::GuestMetrics;
+use crate::metrics::{GuestMetrics, Progress};
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Home, InstalledPlugin, LogFiles, Section};
@@ -34,6 +34,8 @@ pub(super) struct Host {
     pub judge: Judge,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
+    /// Who hears of long work.
+    pub progress: Arc<dyn Progress>,
     pub seal: MacKey,
     /// The operator, as records name it.
     pub actor: Actor,

@@ -5,6 +5,7 @@ use super::sources;
 use crate::attestation::{CheckOutcome, Refusal, VerifiedPackage, Verifier};
 use crate::config::Config;
 use crate::loader::Package;
+use crate::metrics::Progress;
 use common::error::{ForgeError, codes};
 use std::path::Path;
 
@@ -34,8 +35,13 @@ impl Judge {
     ///
     /// # Errors
     /// The first check that refuses, with those before it as reasons; or what is wrong with `trust.toml`.
-    pub fn prove(&self, package: Package, now: u64) -> Result<VerifiedPackage, ForgeError> {
-        let judged = self.verifier.verify(package, now).map_err(refused);
+    pub fn prove(
+        &self,
+        package: Package,
+        now: u64,
+        progress: &dyn Progress,
+    ) -> Result<VerifiedPackage, ForgeError> {
+        let judged = self.verifier.verify_telling(package, now, progress).map_err(refused);
         match (&self.problem, judged) {
             (Some(_), Err(error)) if error.code() == &codes::E1201 => Err(error),
             (Some(problem), _) => Err(again(problem)),

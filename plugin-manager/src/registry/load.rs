@@ -6,7 +6,7 @@ use super::host::Host;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
 use crate::loader::Package;
-use crate::metrics::PluginMetrics;
+use crate::metrics::{Phase, PluginMetrics, Stage};
 use crate::plugin::PluginState;
 use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
@@ -32,8 +32,8 @@ pub(super) struct Ready {
 impl Host {
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
-        let package = Package::load(bytes, &self.package_limits)?;
-        self.judge.prove(package, self.clock.wall_ns())
+        let package = Package::load_telling(bytes, &self.package_limits, &*self.progress)?;
+        self.judge.prove(package, self.clock.wall_ns(), &*self.progress)
     }
 
     /// What a verified package may touch and use.
@@ -50,6 +50,8 @@ impl Host {
         if let Some(module) = self.cached(&*engine, &key, fuel)? {
             return Ok(Ready { engine, module, code: key.digest(), compiled_in: None });
         }
+        let name = package.package().manifest().name.as_str();
+        let _compiling = Stage::new(&*self.progress, Phase::Compile, name, None);
         let began = self.clock.mono_ns();
         let module = engine.compile(package.package().module(), fuel)?;
         let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));

@@ -19,6 +19,7 @@ mod report;
 mod router;
 pub(crate) mod sources;
 mod steps;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -28,3 +29,4 @@ pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;
 pub use open::ManagerBuilder;
 pub use report::{InstallReport, PluginStatus, Probe};
+pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};

@@ -11,7 +11,7 @@ use crate::extension::{
     self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
 };
 use crate::loader::PackageLimits;
-use crate::metrics::GuestMetrics;
+use crate::metrics::{GuestMetrics, NoProgress, Progress};
 use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Home, LogLimits};
@@ -39,6 +39,7 @@ pub struct ManagerBuilder {
     config: Option<PathBuf>,
     wait: Option<Duration>,
     operator: Option<String>,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl ManagerBuilder {
@@ -67,6 +68,13 @@ impl ManagerBuilder {
         self
     }
 
+    /// Who hears of long work; nobody when not given.
+    #[must_use]
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
     /// Opens the home, its log and its services. No plugin is started.
     ///
     /// # Errors
@@ -77,7 +85,8 @@ impl ManagerBuilder {
         let clock: Arc<dyn Clock> = SystemClock::start().map_err(HostError::Thread)?;
         let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
         let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
-        let host = open(home, config, clock, &operator)?;
+        let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
+        let host = open(home, config, clock, &operator, progress)?;
         host.announce()?;
         host.publish_settings()?;
         Ok(PluginManager::over(Arc::new(host)))
@@ -97,6 +106,7 @@ fn open(
     config: Config,
     clock: Arc<dyn Clock>,
     operator: &IdentityContext,
+    progress: Arc<dyn Progress>,
 ) -> Result<Host, ForgeError> {
     log_is_there(&home)?;
     let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
@@ -112,6 +122,7 @@ fn open(
         actor: Actor::new(operator),
         operator: TrustContext::new(operator),
         package_limits: PackageLimits::default(),
+        progress,
         engines: Mutex::default(),
         guest_metrics,
         roster: Mutex::default(),

@@ -1,5 +1,11 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
+mod deps;
+mod pages;
+
+pub use deps::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
+pub use pages::{Completions, Man};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::config::Span;
 use common::identity::{Name, Publisher};
@@ -8,10 +14,6 @@ use std::path::PathBuf;
 /// Signed WebAssembly plugins: proven, granted, sandboxed and recorded.
 #[derive(Debug, Parser)]
 #[command(name = "forgeone", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 internal or I/O, 2 usage or configuration, 3 refused, 4 denied, \
-    5 the plugin failed, 6 a limit, 7 not found or conflict, 8 audit log."
-)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -26,7 +28,14 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// The home directory [default: $XDG_DATA_HOME/forgeone]
-    #[arg(long, global = true, value_name = "DIR", env = "FORGEONE_HOME", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "FORGEONE_HOME",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
     pub home: Option<PathBuf>,
     /// The configuration file [default: plugin-manager.yaml in the home]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
@@ -71,6 +80,9 @@ pub enum Command {
     Config(Config),
     /// Show the last lines a plugin logged
     Logs(Logs),
+    /// Show and check which plugins need which
+    #[command(subcommand)]
+    Deps(Deps),
     /// Look at the host's policies
     #[command(subcommand)]
     Policy(Policy),
@@ -79,6 +91,10 @@ pub enum Command {
     Audit(Audit),
     /// Try what this build and machine can do, and say what is wrong
     Doctor,
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
 }
 
 #[derive(Debug, Args)]

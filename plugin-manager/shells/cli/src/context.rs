@@ -4,9 +4,11 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::operator;
 use crate::output::Output;
+use crate::progress;
 use common::error::{ForgeError, codes};
-use plugin_manager::PluginManager;
+use plugin_manager::{NoProgress, PluginManager, Progress};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The surroundings of one command.
@@ -39,6 +41,10 @@ impl Context {
     pub fn config(&self) -> Option<&Path> {
         self.config.as_deref()
     }
+    /// Who hears of long work of this command.
+    pub fn progress(&self) -> Arc<dyn Progress> {
+        progress::listener(self.output)
+    }
     /// How to print.
     pub const fn output(&self) -> Output {
         self.output
@@ -52,12 +58,13 @@ impl Context {
         &self,
         job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
     ) -> Result<T, Failure> {
-        let (done, ended) = self.with_manager_to_the_end(job)?;
+        let (done, ended) = self.open_for(job, self.progress())?;
         ended?;
         Ok(done)
     }
 
-    /// As [`Context::with_manager`], with what the job gave even where letting go of the home failed afterwards.
+    /// As [`Context::with_manager`], with what the job gave even where letting go of the home failed afterwards,
+    /// and without a sign of life: what the job gives is not mixed with one.
     ///
     /// # Errors
     /// What opening or the job ran into.
@@ -65,7 +72,16 @@ impl Context {
         &self,
         job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
     ) -> Result<(T, Result<(), ForgeError>), Failure> {
+        self.open_for(job, Arc::new(NoProgress))
+    }
+
+    fn open_for<T>(
+        &self,
+        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<(T, Result<(), ForgeError>), Failure> {
         let builder = PluginManager::builder().home(&self.home).wait(self.wait).operator(operator::name());
+        let builder = builder.progress(progress);
         let manager = match &self.config {
             Some(file) => builder.config(file).open()?,
             None => builder.open()?,

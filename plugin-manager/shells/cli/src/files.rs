@@ -2,27 +2,53 @@
 
 use crate::failure;
 use common::error::{ForgeError, codes};
+use plugin_manager::{NoProgress, Phase, Progress};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Largest package, module or asset read, in bytes. The library has tighter caps of its own.
 pub const MAX_FILE: u64 = 256 << 20;
 
+/// Bytes read between two words on how far it is.
+const READ_AT_ONCE: u64 = 1 << 20;
+
 /// The bytes of a file of at most `cap` bytes.
 ///
 /// # Errors
 /// E5008 when it is not there, E0002 when it cannot be read or is larger.
 pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>, ForgeError> {
-    let mut bytes = Vec::new();
+    read_telling(path, cap, &NoProgress)
+}
+
+/// [`read`], telling how many bytes are read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_telling(path: &Path, cap: u64, progress: &dyn Progress) -> Result<Vec<u8>, ForgeError> {
     let fail = |e| failure::file("read", path, &e);
-    File::open(path).and_then(|f| f.take(cap.saturating_add(1)).read_to_end(&mut bytes)).map_err(fail)?;
+    let file = File::open(path).map_err(fail)?;
+    let total = file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+    progress.begin(Phase::Read, &path.display().to_string(), total);
+    let bytes = read_parts(file.take(cap.saturating_add(1)), progress);
+    progress.end(Phase::Read);
+    let bytes = bytes.map_err(fail)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > cap {
         let message = format!("{} is larger than {cap} bytes", path.display());
         return Err(ForgeError::new(&codes::E0002, message).with_help("name a smaller file"));
     }
     Ok(bytes)
+}
+
+fn read_parts(mut from: impl Read, progress: &dyn Progress) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        match from.by_ref().take(READ_AT_ONCE).read_to_end(&mut bytes)? {
+            0 => return Ok(bytes),
+            read => progress.advance(u64::try_from(read).unwrap_or(u64::MAX)),
+        }
+    }
 }
 
 /// A text file, UTF-8.

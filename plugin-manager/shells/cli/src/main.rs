@@ -10,13 +10,15 @@ mod commands;
 mod context;
 mod failure;
 mod files;
+mod graph;
+mod help;
 mod operator;
 mod output;
+mod progress;
 mod usage;
 mod when;
 
 use args::Cli;
-use clap::Parser;
 use context::Context;
 use output::Output;
 use std::ffi::OsString;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match Cli::try_parse_from(&arguments) {
+    match help::parse(&arguments) {
         Ok(cli) => run(cli),
         Err(error) => usage::answer(&error, &arguments),
     }

@@ -1,7 +1,7 @@
 //! Where results go: stdout, as text for people or as one JSON value; never colour where none is wanted.
 
 use crate::failure::Failure;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -51,6 +51,10 @@ impl Output {
     pub const fn stdout_colours(self) -> bool {
         self.stdout_colours
     }
+    /// Whether stderr may have colours.
+    pub const fn stderr_colours(self) -> bool {
+        self.stderr_colours
+    }
     /// The text in the colour of errors, for stderr.
     pub fn alarm(self, text: &str) -> String {
         if self.stderr_colours { format!("\u{1b}[1;31m{text}\u{1b}[0m") } else { text.to_owned() }
@@ -90,12 +94,31 @@ impl Output {
     }
 }
 
+/// A word on how something stands, in the colour of good, doubtful or bad news where colours are wanted.
+pub fn tone(word: &str) -> Cell {
+    let colour = match word {
+        "ok" | "passed" | "Running" => Some(Color::Green),
+        "warning" | "skipped" | "partial" | "Paused" => Some(Color::Yellow),
+        "problem" | "failed" | "denied" | "refused" | "none" | "Failed" | "Quarantined" => Some(Color::Red),
+        _ => None,
+    };
+    colour.map_or_else(|| Cell::new(word), |colour| Cell::new(word).fg(colour))
+}
+
 /// A table without lines, as wide as the terminal.
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     if !io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    if !colours(io::stdout().is_terminal()) {
+        // Without styles, and as wide all the same.
+        let width = table.width();
+        table.force_no_tty();
+        width.into_iter().for_each(|width| {
+            table.set_width(width);
+        });
     }
     table
 }

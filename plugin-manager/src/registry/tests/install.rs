@@ -222,3 +222,36 @@ fn a_module_that_does_not_compile_on_its_engine_is_not_installed() {
     assert_eq!(code(host.install(&packed(source, &module, &[]), true)), "E1012");
     assert!(host.list().unwrap().is_empty());
 }
+
+/// Remembers what it hears.
+#[derive(Debug, Default)]
+struct Heard(parking_lot::Mutex<Vec<String>>, std::sync::atomic::AtomicU64);
+
+impl crate::Progress for Heard {
+    fn begin(&self, phase: crate::Phase, subject: &str, total: Option<u64>) {
+        let total = total.map_or_else(String::new, |_| " of known length".to_owned());
+        self.0.lock().push(format!("{} {subject}{total}", phase.name()));
+    }
+    fn advance(&self, bytes: u64) {
+        self.1.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+    fn end(&self, phase: crate::Phase) {
+        self.0.lock().push(format!("{} ends", phase.name()));
+    }
+}
+
+#[test]
+fn installing_tells_each_phase_once_it_begins_and_ends_and_every_byte() {
+    let world = World::development(crate::runtime::available()[0]);
+    let heard = std::sync::Arc::new(Heard::default());
+    let host = PluginManager::builder().home(world.path("")).progress(heard.clone()).open().unwrap();
+    let package = Guest::new("a").package();
+    host.install(&package, false).unwrap();
+    let lines = heard.0.lock().clone();
+    let expected = ["reading package of known length", "reading ends", "verifying a", "verifying ends"];
+    assert_eq!(lines[..4], expected);
+    assert_eq!(lines[4..], ["scanning a", "scanning ends", "compiling a", "compiling ends"]);
+    let loaded = crate::Package::load(&package, &crate::PackageLimits::default()).unwrap();
+    let bytes: usize = loaded.contents().map(|(_, file)| file.bytes().len()).sum();
+    assert_eq!(heard.1.load(std::sync::atomic::Ordering::Relaxed), bytes as u64);
+}

@@ -7,7 +7,8 @@
 use crate::args::{Audit, AuditProve, AuditTail};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
-use crate::output::{Show, table, write_pairs, write_table};
+use crate::output::{Show, table, tone, write_pairs, write_table};
+use comfy_table::Cell;
 use common::audit::{self, AuditError, Proof, RecordClass, VerifyReport, verifier_key};
 use common::crypto::Sha256;
 use common::error::{ForgeError, codes};
@@ -38,7 +39,9 @@ impl Show for Records {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["SEQ", "TIME", "OUTCOME", "ACTOR", "ACTION", "RESOURCE", "CODE"]);
         for record in &self.records {
-            table.add_row(cells(record));
+            let outcome =
+                |(at, text): (usize, String)| if at == OUTCOME { tone(&text) } else { Cell::new(text) };
+            table.add_row(cells(record).into_iter().enumerate().map(outcome));
         }
         write_table(out, &table)
     }
@@ -48,6 +51,9 @@ impl Show for Records {
 fn at<'a>(record: &'a Value, pointer: &str) -> &'a str {
     record.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
+
+/// Where the outcome stands among the cells.
+const OUTCOME: usize = 2;
 
 fn cells(record: &Value) -> [String; 7] {
     let actors = ["/actor/plugin", "/actor/user", "/actor/host"];

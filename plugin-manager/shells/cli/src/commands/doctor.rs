@@ -5,7 +5,8 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Show, table, write_table};
+use crate::output::{Show, table, tone, write_table};
+use comfy_table::Cell;
 use common::error::{ForgeError, codes};
 use plugin_manager::Probe;
 use serde::Serialize;
@@ -33,7 +34,7 @@ impl Show for Probes {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["CHECK", "VERDICT", "DETAIL"]);
         for probe in &self.probes {
-            table.add_row([&probe.name, probe.verdict, &probe.detail]);
+            table.add_row([Cell::new(&probe.name), tone(probe.verdict), Cell::new(&probe.detail)]);
         }
         write_table(out, &table)
     }

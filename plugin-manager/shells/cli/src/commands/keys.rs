@@ -81,6 +81,9 @@ struct Listing {
 
 impl Show for Listing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.keys.is_empty() {
+            return writeln!(out, "no keys; `forgeone keys init --name NAME` makes an authority");
+        }
         let mut table = table(&["KIND", "NAME", "ALGORITHM", "VALID UNTIL", "FOR", "FINGERPRINT"]);
         for k in &self.keys {
             let use_ = if k.development { "development" } else { "any" };

@@ -4,11 +4,14 @@
 mod audit;
 mod call;
 mod config;
+mod deps;
 mod doctor;
 mod inspect;
 mod keys;
 mod logs;
+mod needs;
 mod package;
+mod pages;
 mod plugins;
 mod policy;
 mod source;
@@ -43,5 +46,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
         Command::Doctor => doctor::doctor(context),
+        Command::Deps(args) => deps::run(context, &args),
+        Command::Completions(args) => pages::completions(context, &args),
+        Command::Man(args) => pages::man(context, &args),
     }
 }

@@ -10,7 +10,8 @@ use crate::args::{Pack, PackageFile, Sign};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::files::{self, MAX_FILE};
-use crate::output::{Show, table, write_pairs, write_table};
+use crate::output::{Show, table, tone, write_pairs, write_table};
+use comfy_table::Cell;
 use common::error::{ForgeError, codes};
 use plugin_manager::{KeyRing, Package, PackageLimits, SignWith, Verification};
 use serde::Serialize;
@@ -68,7 +69,7 @@ impl Show for Written {
 /// # Errors
 /// When a file cannot be read or written, or what the directory has is no package.
 pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
-    let bytes = source::pack(args)?;
+    let bytes = source::pack(args, &*context.progress())?;
     let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
     let name = format!("{}-{}.forgepkg", package.manifest().name, package.manifest().version);
     let path = args.output.clone().unwrap_or_else(|| name.into());
@@ -131,10 +132,10 @@ impl Show for Verified {
         let mut table = table(&["STEP", "CHECK", "OUTCOME", "SEEN"]);
         for check in &self.checks {
             table.add_row([
-                check.step.to_string().as_str(),
-                check.title,
-                check.outcome,
-                &one_line(&check.detail),
+                Cell::new(check.step),
+                Cell::new(check.title),
+                tone(check.outcome),
+                Cell::new(one_line(&check.detail)),
             ]);
         }
         write_table(out, &table)?;
@@ -157,7 +158,8 @@ impl Show for Verified {
 /// # Errors
 /// The first check that refuses.
 pub fn verify(context: &Context, args: &PackageFile) -> Result<(), Failure> {
-    let package = files::read(&args.package, MAX_FILE)?;
-    let seen = plugin_manager::verify(context.home(), context.config(), &package)?;
+    let progress = context.progress();
+    let package = files::read_telling(&args.package, MAX_FILE, &*progress)?;
+    let seen = plugin_manager::verify_telling(context.home(), context.config(), &package, &*progress)?;
     context.output().show(&Verified::from(seen))
 }

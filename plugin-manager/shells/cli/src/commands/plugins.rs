@@ -8,11 +8,9 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::{Show, write_pairs};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plugin_manager::{CheckOutcome, InstallReport};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::io::{self, Write};
 
 /// One check of a package and how it came out.
 #[derive(Debug, Serialize)]
@@ -132,11 +130,9 @@ pub enum Turn {
 /// # Errors
 /// When the package is refused, or the plugin cannot start.
 pub fn install(context: &Context, args: &Install) -> Result<(), Failure> {
-    let package = files::read(&args.package, files::MAX_FILE)?;
-    let spinner = spinner("verifying and compiling");
-    let report = context.with_manager(|manager| manager.install(&package, !args.no_start));
-    spinner.finish_and_clear();
-    context.output().show(&Installed::from(report?))
+    let package = files::read_telling(&args.package, files::MAX_FILE, &*context.progress())?;
+    let report = context.with_manager(|manager| manager.install(&package, !args.no_start))?;
+    context.output().show(&Installed::from(report))
 }
 
 /// Runs `remove`.
@@ -161,16 +157,4 @@ pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure>
         Turn::Resume => manager.resume(name),
     })?;
     context.output().show(&Full::from(status))
-}
-
-/// A sign of life on stderr while a long step runs, only where a person looks.
-fn spinner(doing: &'static str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-    let bar = ProgressBar::new_spinner().with_message(doing);
-    let bar = if let Ok(style) = style { bar.with_style(style) } else { bar };
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }

@@ -4,7 +4,7 @@ use crate::args::Pack;
 use crate::failure;
 use crate::files::{self, MAX_FILE};
 use common::error::{ForgeError, codes};
-use plugin_manager::{Asset, PackageLimits, Source};
+use plugin_manager::{Asset, PackageLimits, Phase, Progress, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,17 @@ const MAX_DEPTH: usize = 16;
 ///
 /// # Errors
 /// When a file cannot be read, or what the directory has is no package.
-pub fn pack(args: &Pack) -> Result<Vec<u8>, ForgeError> {
+pub fn pack(args: &Pack, progress: &dyn Progress) -> Result<Vec<u8>, ForgeError> {
     let text = files::read_text(&args.dir.join("plugin.toml"), MAX_FILE)?;
     let module = args.wasm.clone().unwrap_or_else(|| args.dir.join("plugin.wasm"));
-    let module = files::read(&module, MAX_FILE)?;
+    let module = files::read_telling(&module, MAX_FILE, progress)?;
     let assets = supporting(&args.dir)?;
     let publisher = args.publisher.as_ref();
     let source = Source { plugin_toml: &text, publisher, module: &module, assets: &assets };
-    Ok(plugin_manager::pack(&source, &PackageLimits::default())?)
+    progress.begin(Phase::Pack, &args.dir.display().to_string(), None);
+    let packed = plugin_manager::pack(&source, &PackageLimits::default());
+    progress.end(Phase::Pack);
+    Ok(packed?)
 }
 
 fn supporting(dir: &Path) -> Result<Vec<Asset>, ForgeError> {

@@ -7,11 +7,15 @@
 use crate::args::Status;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
-use crate::output::{Show, table, write_pairs, write_table};
+use crate::output::{Show, table, tone, write_pairs, write_table};
+use comfy_table::Cell;
 use plugin_manager::PluginStatus;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+
+/// What a home without plugins says.
+const NONE: &str = "no plugin is installed; `forgeone install PACKAGE` installs one";
 
 #[derive(Debug, Serialize)]
 struct Brief {
@@ -45,16 +49,21 @@ struct Listing {
 
 impl Show for Listing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.plugins.is_empty() {
+            return writeln!(out, "{NONE}");
+        }
         let mut table = table(&["NAME", "VERSION", "PUBLISHER", "STATE", "DESIRED", "ENGINE", "ENFORCED"]);
         for p in &self.plugins {
+            // What is missing is in `status`; here it would push everything else aside.
+            let enforced = p.enforcement.split(':').next().unwrap_or_default();
             table.add_row([
-                &p.name,
-                &p.version,
-                &p.publisher,
-                &p.state,
-                &p.desired,
-                &p.engine,
-                &p.enforcement,
+                Cell::new(&p.name),
+                Cell::new(&p.version),
+                Cell::new(&p.publisher),
+                tone(&p.state),
+                Cell::new(&p.desired),
+                Cell::new(&p.engine),
+                tone(enforced),
             ]);
         }
         write_table(out, &table)
@@ -151,6 +160,9 @@ struct FullListing {
 
 impl Show for FullListing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.plugins.is_empty() {
+            return writeln!(out, "{NONE}");
+        }
         for (i, plugin) in self.plugins.iter().enumerate() {
             if i > 0 {
                 writeln!(out)?;

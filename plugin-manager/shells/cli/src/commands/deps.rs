@@ -1,0 +1,165 @@
+//! `deps tree`, `deps check`, `deps graph`: who needs whom among the installed plugins, and with packages that are
+//! not installed yet.
+//!
+//! JSON of `tree`: `{"nodes","needs"}`; of `check`: `{"plugins","requirements","order"}`; of `graph`:
+//! `{"format","file","bytes","picture","nodes","needs"}`, where `picture` is null when it went to `file`. Nodes are
+//! `{"name","version","publisher","kind","replaces"}` with kind `installed`, `offered`, `host` or `missing`; needs
+//! `{"by","on","requirement","found","met","circular"}`.
+
+use super::needs::{NeedLine, NodeLine, Tree};
+use crate::args::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::files::{self, MAX_FILE};
+use crate::graph::{self, Graph, MAX_NODES};
+use crate::output::{Show, write_pairs};
+use common::error::{ForgeError, codes};
+use plugin_manager::{DependencyKind, DependencyReport, Manifest, Package, PackageLimits};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Runs `deps`.
+///
+/// # Errors
+/// E1601 to E1604 from `check` for what is not met; E5001 for a plugin that is not there; when a package is none,
+/// or the home cannot be opened.
+pub fn run(context: &Context, args: &Deps) -> Result<(), Failure> {
+    match args {
+        Deps::Tree(args) => tree(context, args),
+        Deps::Check(args) => check(context, args),
+        Deps::Graph(args) => graph(context, args),
+    }
+}
+
+fn report(context: &Context, packages: &[PathBuf]) -> Result<DependencyReport, Failure> {
+    // Of each package only its manifest is kept.
+    let load = |path: &PathBuf| {
+        let bytes = files::read(path, MAX_FILE)?;
+        let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
+        Ok(package.manifest().clone())
+    };
+    let offered: Vec<Manifest> = packages.iter().map(load).collect::<Result<_, ForgeError>>()?;
+    context.with_manager(|manager| manager.dependencies(&offered))
+}
+
+fn tree(context: &Context, args: &DepsTree) -> Result<(), Failure> {
+    let report = report(context, &args.packages)?;
+    let name = args.name.as_deref();
+    let graph = Graph::of(&report, name).ok_or_else(|| unknown(name.unwrap_or_default()))?;
+    context.output().show(&Tree::new(&graph, name))
+}
+
+fn unknown(name: &str) -> ForgeError {
+    ForgeError::new(&codes::E5001, format!("no plugin {name} is installed, offered or needed"))
+}
+
+/// What `check` found to be in order.
+#[derive(Debug, Serialize)]
+struct Checked {
+    plugins: usize,
+    requirements: usize,
+    order: Vec<String>,
+}
+
+impl Show for Checked {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let order =
+            if self.order.is_empty() { "nothing is installed".to_owned() } else { self.order.join(", ") };
+        let met = format!("{}, all met", self.requirements);
+        let plugins = self.plugins.to_string();
+        write_pairs(out, &[("plugins", plugins), ("requirements", met), ("start order", order)])
+    }
+}
+
+fn check(context: &Context, args: &DepsCheck) -> Result<(), Failure> {
+    let report = report(context, &args.packages)?;
+    report.verdict()?;
+    let plugin = |kind| matches!(kind, DependencyKind::Installed | DependencyKind::Offered);
+    context.output().show(&Checked {
+        plugins: report.nodes.iter().filter(|n| plugin(n.kind)).count(),
+        requirements: report.needs.len(),
+        order: report.order,
+    })
+}
+
+/// A picture that was drawn.
+#[derive(Debug, Serialize)]
+struct Drawn<'a> {
+    format: &'static str,
+    file: Option<&'a Path>,
+    bytes: usize,
+    picture: Option<String>,
+    nodes: Vec<NodeLine<'a>>,
+    needs: Vec<NeedLine<'a>>,
+}
+
+impl Show for Drawn<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(picture) = &self.picture {
+            return out.write_all(picture.as_bytes());
+        }
+        let file = self.file.map_or_else(String::new, |f| f.display().to_string());
+        let shown = format!("{} nodes, {} requirements", self.nodes.len(), self.needs.len());
+        write_pairs(
+            out,
+            &[("drawn", shown), ("file", format!("{file} ({}, {} bytes)", self.format, self.bytes))],
+        )
+    }
+}
+
+fn graph(context: &Context, args: &DepsGraph) -> Result<(), Failure> {
+    let report = report(context, &args.packages)?;
+    let about = args.about.as_deref();
+    let graph = Graph::of(&report, about).ok_or_else(|| unknown(about.unwrap_or_default()))?;
+    let format = args.format.unwrap_or_else(|| by_name(args.output.as_deref()));
+    let (format, picture) = match format {
+        PictureFormat::Dot => ("dot", graph::dot(&graph)),
+        PictureFormat::Mermaid => ("mermaid", graph::mermaid(&graph)),
+        PictureFormat::Svg => ("svg", graph::svg(&graph).ok_or_else(|| too_large(&graph))?),
+    };
+    let file = args.output.as_deref();
+    if let Some(file) = file {
+        files::write(file, picture.as_bytes(), 0o644)?;
+    }
+    context.output().show(&Drawn {
+        format,
+        file,
+        bytes: picture.len(),
+        picture: file.is_none().then_some(picture),
+        nodes: graph.nodes.iter().map(|n| NodeLine::from(*n)).collect(),
+        needs: graph.edges.iter().map(|e| NeedLine::from(e.need)).collect(),
+    })
+}
+
+/// The format a file's name asks for.
+fn by_name(file: Option<&Path>) -> PictureFormat {
+    match file.and_then(Path::extension).and_then(|e| e.to_str()) {
+        Some("svg") => PictureFormat::Svg,
+        Some("mmd" | "mermaid") => PictureFormat::Mermaid,
+        _ => PictureFormat::Dot,
+    }
+}
+
+fn too_large(graph: &Graph<'_>) -> ForgeError {
+    let (nodes, edges) = (graph.nodes.len(), graph.edges.len());
+    let what = format!(
+        "{nodes} nodes and {edges} requirements are too many for one SVG of at most {MAX_NODES} nodes"
+    );
+    ForgeError::new(&codes::E0101, what)
+        .with_help("draw what is around one plugin with --about NAME, or use --format dot")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_names_the_format() {
+        let of = |name: &str| by_name(Some(Path::new(name)));
+        assert_eq!(of("a.svg"), PictureFormat::Svg);
+        assert_eq!(of("a.mmd"), PictureFormat::Mermaid);
+        assert_eq!(of("svg"), PictureFormat::Dot);
+        assert_eq!(by_name(None), PictureFormat::Dot);
+    }
+}

@@ -1,0 +1,82 @@
+//! Examples for every command, as they are typed; a test reads each with the grammar.
+
+/// Commands with their examples.
+pub const ALL: &[(&str, &[&str])] = &[
+    (
+        "forgeone pack",
+        &["forgeone pack my-plugin", "forgeone pack my-plugin --wasm target/my_plugin.wasm -o my.forgepkg"],
+    ),
+    (
+        "forgeone sign",
+        &[
+            "forgeone sign my.forgepkg --publisher acme",
+            "forgeone sign my.forgepkg --key acme.pk8.pem --cert acme.pem",
+        ],
+    ),
+    ("forgeone verify", &["forgeone verify my.forgepkg", "forgeone verify my.forgepkg --json"]),
+    ("forgeone inspect", &["forgeone inspect my.forgepkg"]),
+    (
+        "forgeone keys init",
+        &["forgeone keys init --name corp", "forgeone keys init --name laptop --development"],
+    ),
+    (
+        "forgeone keys issue",
+        &[
+            "forgeone keys issue acme",
+            "forgeone keys issue acme --algorithm ed25519 --days 30 --packages log-*",
+        ],
+    ),
+    ("forgeone keys list", &["forgeone keys list"]),
+    ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
+    ("forgeone install", &["forgeone install my.forgepkg", "forgeone install my.forgepkg --no-start"]),
+    ("forgeone remove", &["forgeone remove log-redactor", "forgeone remove log-redactor --keep-data"]),
+    ("forgeone list", &["forgeone list", "forgeone list --json"]),
+    ("forgeone status", &["forgeone status", "forgeone status log-redactor"]),
+    ("forgeone start", &["forgeone start log-redactor"]),
+    ("forgeone stop", &["forgeone stop log-redactor"]),
+    ("forgeone pause", &["forgeone pause log-redactor"]),
+    ("forgeone resume", &["forgeone resume log-redactor"]),
+    (
+        "forgeone call",
+        &[
+            "echo 'mail ada@example.com' | forgeone call log-redactor redact --input -",
+            "forgeone call log-redactor redact --input app.log > clean.log",
+        ],
+    ),
+    ("forgeone config get", &["forgeone config log-redactor get mask"]),
+    (
+        "forgeone config set",
+        &["forgeone config log-redactor set mask ***", "forgeone config log-redactor set --env LANG C"],
+    ),
+    ("forgeone config unset", &["forgeone config log-redactor unset mask"]),
+    ("forgeone config list", &["forgeone config log-redactor list"]),
+    ("forgeone logs", &["forgeone logs log-redactor", "forgeone logs log-redactor -n 20"]),
+    ("forgeone deps tree", &["forgeone deps tree", "forgeone deps tree front --with new.forgepkg"]),
+    ("forgeone deps check", &["forgeone deps check", "forgeone deps check new.forgepkg other.forgepkg"]),
+    (
+        "forgeone deps graph",
+        &[
+            "forgeone deps graph --format svg -o plugins.svg",
+            "forgeone deps graph new.forgepkg --about new --format mermaid",
+        ],
+    ),
+    ("forgeone policy check", &["forgeone policy check"]),
+    ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
+    ("forgeone audit verify", &["forgeone audit verify"]),
+    ("forgeone audit prove", &["forgeone audit prove 42"]),
+    ("forgeone audit classes", &["forgeone audit classes"]),
+    ("forgeone doctor", &["forgeone doctor"]),
+    (
+        "forgeone completions",
+        &[
+            "forgeone completions bash > ~/.local/share/bash-completion/completions/forgeone",
+            "forgeone completions zsh > _forgeone",
+        ],
+    ),
+    ("forgeone man", &["forgeone man --dir ~/.local/share/man/man1", "forgeone man > forgeone.1"]),
+];
+
+/// The examples of a command.
+pub fn of(path: &str) -> Option<&'static [&'static str]> {
+    ALL.iter().find(|(of, _)| *of == path).map(|(_, lines)| *lines)
+}
