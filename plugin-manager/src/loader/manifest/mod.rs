@@ -6,8 +6,8 @@ mod tests;
 mod write;
 
 pub(super) use read::{
-    FIELDS_TOML, Sections, abi as read_abi, engine as read_engine, name as read_name, prose as read_prose,
-    version as read_version,
+    FIELDS_TOML, Sections, abi as read_abi, engine as read_engine, name as read_name,
+    plugin_name as read_plugin_name, prose as read_prose, version as read_version,
 };
 
 use super::document::{self, DocumentError};
