@@ -80,11 +80,13 @@ fn problem(error: &serde_saphyr::Error) -> String {
         InvalidScalar { ty, .. } if ty.starts_with(['u', 'i']) => {
             "expected a whole number in range".to_owned()
         }
-        InvalidScalar { ty: "bool", .. } => "expected true or false".to_owned(),
         other => {
             let text = other.to_string();
             let line = text.lines().next().unwrap_or_default();
-            line.rsplit_once(" at line ").map_or(line, |(problem, _)| problem).to_owned()
+            match line.rsplit_once(" at line ").map_or(line, |(problem, _)| problem) {
+                "invalid boolean" => "expected true or false".to_owned(),
+                problem => problem.to_owned(),
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to people and to CI")]
 
 mod demo;
+mod errors;
 mod guests;
 mod project;
 mod test;
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
 
   demo [--engine wasmtime|wasmer] [--input FILE]
           one plugin's whole life through the forgeone binary, every step checked
+  errors  writes the error index, plugin-manager/docs/errors, from the table in common/src/error
   guests  builds the sample plugin for wasm32-unknown-unknown
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
@@ -42,6 +44,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
             Ok(())
         }
         Some("demo") => demo::run(&args),
+        Some("errors") => no_arguments(&args).and_then(|()| errors::write()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),

@@ -24,6 +24,9 @@ pub struct PluginToml {
 }
 
 impl PluginToml {
+    /// The JSON Schema (draft 2020-12) of `plugin.toml`, for editors and other tools.
+    pub const JSON_SCHEMA: &'static str = include_str!("../../schemas/plugin-toml.schema.json");
+
     /// Parses the text of a `plugin.toml`.
     ///
     /// ```

@@ -79,6 +79,33 @@ pub enum Command {
     Audit(Audit),
     /// Try what this build and machine can do, and say what is wrong
     Doctor,
+    /// Say what an error code means, why it comes and what to do
+    Explain(Explain),
+    /// Print the JSON Schema of a document
+    Schema(Schema),
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, such as E1204 [default: a list of every code]
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The document
+    #[arg(value_enum)]
+    pub document: Document,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Document {
+    /// plugin-manager.yaml, the host's configuration
+    PluginManager,
+    /// manifest.json of a package
+    Manifest,
+    /// plugin.toml, what authors write
+    PluginToml,
 }
 
 #[derive(Debug, Args)]

@@ -65,6 +65,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The JSON Schema (draft 2020-12) of `manifest.json`, for editors and other tools.
+    pub const JSON_SCHEMA: &'static str = include_str!("../../../schemas/manifest.schema.json");
+
     /// Parses `manifest.json`.
     ///
     /// # Errors

@@ -5,12 +5,14 @@ mod audit;
 mod call;
 mod config;
 mod doctor;
+mod explain;
 mod inspect;
 mod keys;
 mod logs;
 mod package;
 mod plugins;
 mod policy;
+mod schema;
 mod source;
 mod status;
 
@@ -42,6 +44,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Logs(args) => logs::logs(context, &args),
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
+        Command::Explain(args) => explain::explain(context, &args),
+        Command::Schema(args) => schema::schema(context, &args),
         Command::Doctor => doctor::doctor(context),
     }
 }
