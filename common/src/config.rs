@@ -85,7 +85,13 @@ fn problem(error: &serde_saphyr::Error) -> String {
             let line = text.lines().next().unwrap_or_default();
             match line.rsplit_once(" at line ").map_or(line, |(problem, _)| problem) {
                 "invalid boolean" => "expected true or false".to_owned(),
-                problem => problem.to_owned(),
+                "expected mapping start" => "expected keys and values".to_owned(),
+                problem => match problem.strip_prefix("duplicate mapping key: ") {
+                    Some(rest) => {
+                        format!("the key `{}` is there twice", rest.split(", set ").next().unwrap_or(rest))
+                    }
+                    None => problem.to_owned(),
+                },
             }
         }
     }

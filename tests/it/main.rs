@@ -2,10 +2,12 @@
 
 mod desired;
 mod development;
+mod faults_d;
 mod hostile;
 mod kill;
 mod lock;
 mod lockfile;
 mod main_job;
+mod schemas;
 mod shapes;
 mod tamper;

@@ -43,11 +43,15 @@ impl Explanation {
         if self.reserved() {
             page.push_str("No part of this build gives this code; the number is kept.\n\n");
         }
-        page + &format!(
-            "## Reasons\n\n{reasons}\n## Next step\n\n{help}.\n\n## Example\n\n{}.\n",
-            self.example
-        )
+        let (help, example) = (sentence(help), sentence(self.example));
+        page + &format!("## Reasons\n\n{reasons}\n## Next step\n\n{help}\n\n## Example\n\n{example}\n")
     }
+}
+
+/// The text with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), rest.as_str()))
 }
 
 /// The explanation of a code, by its id in any case.

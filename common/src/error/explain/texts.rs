@@ -73,6 +73,7 @@ texts! {
     E1410: "the certificate was made with --development, and this home is production"; "a developer's package brought to production";
     E1411: "a plugin of this name is installed from another publisher"; "`log-redactor` of `other` while that of `acme` is installed";
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";
+    E1413: "a plugin whose name differs by one letter or hyphen is installed from another publisher"; "`log-redacter` of `other` while `log-redactor` of `acme` is installed";
 
     E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
