@@ -3,7 +3,9 @@
 //! It knows no product's keys: each crate brings its own schema as a `serde` type with
 //! `#[serde(deny_unknown_fields)]`.
 
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor,
+};
 use std::fmt;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ pub struct ConfigError {
 }
 
 fn place(line: u64, column: u64) -> String {
-    if line == 0 { String::new() } else { format!(", line {line}, column {column}") }
+    if line == 0 { String::new() } else { format!(":{line}:{column}") }
 }
 
 impl Coded for ConfigError {
@@ -60,15 +62,85 @@ pub fn from_yaml<T: DeserializeOwned>(source_name: &str, text: &str) -> Result<T
         while let serde_saphyr::Error::WithSnippet { error: inner, .. } = error {
             error = inner;
         }
-        let problem = match error {
-            serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
-            other => {
-                let text = other.to_string();
-                text.lines().next().unwrap_or_default().to_owned()
-            }
-        };
-        fail(line, column, problem)
+        fail(line, column, problem(error))
     })
+}
+
+/// What the parser found, in words that do not name Rust's types.
+fn problem(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error::{InvalidScalar, SerdeUnknownField, SerdeUnknownVariant};
+    match error {
+        SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
+        SerdeUnknownVariant { variant, expected, .. } => {
+            let known = expected.join(", ");
+            let hint = nearest(variant, expected.iter().copied());
+            let hint = hint.map_or_else(String::new, |k| format!("; did you mean `{k}`?"));
+            format!("`{}` must be one of {known}{hint}", variant.chars().take(80).collect::<String>())
+        }
+        InvalidScalar { ty, .. } if ty.starts_with(['u', 'i']) => {
+            "expected a whole number in range".to_owned()
+        }
+        other => {
+            let text = other.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            match line.rsplit_once(" at line ").map_or(line, |(problem, _)| problem) {
+                "invalid boolean" => "expected true or false".to_owned(),
+                "expected mapping start" => "expected keys and values".to_owned(),
+                problem => match problem.strip_prefix("duplicate mapping key: ") {
+                    Some(rest) => {
+                        format!("the key `{}` is there twice", rest.split(", set ").next().unwrap_or(rest))
+                    }
+                    None => problem.to_owned(),
+                },
+            }
+        }
+    }
+}
+
+/// Where the last key of this path stands, or the map under it, as line and column from 1; `None` where there is none.
+///
+/// ```
+/// let text = "limits:\n  memory: 5";
+/// assert_eq!(common::config::locate(text, &["limits", "memory"]), Some((2, 3)));
+/// assert_eq!(common::config::locate(text, &["limits", "time"]), None);
+/// ```
+pub fn locate(text: &str, path: &[&str]) -> Option<(u64, u64)> {
+    let stop = serde_saphyr::with_deserializer_from_str(text, |d| Locate(path).deserialize(d)).err()?;
+    // Any other error means that the text is not valid before it is reached.
+    if !stop.to_string().contains(FOUND) {
+        return None;
+    }
+    stop.location().map(|at| (at.line(), at.column()))
+}
+
+/// The error by which a search says that it is there.
+const FOUND: &str = "the value that is looked for";
+
+/// Reads up to the value under a path, and fails there: errors are what the parser knows the places of.
+struct Locate<'a>(&'a [&'a str]);
+
+impl<'de> DeserializeSeed<'de> for Locate<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Locate<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { FOUND } else { "a map" })
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((first, rest)) = self.0.split_first() else { return Err(de::Error::custom(FOUND)) };
+        while let Some(key) = map.next_key::<String>()? {
+            if key == *first {
+                return map.next_value_seed(Locate(rest));
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 /// The message for a key that is not known: the nearest known key, or all of them.
@@ -234,6 +306,21 @@ mod tests {
         assert!(read("memory_limit: 512mb").is_err());
         assert!(read("memory_limit: -1MB").is_err());
         assert!("99999999999TB".parse::<ByteSize>().is_err());
+    }
+
+    #[test]
+    fn the_place_of_a_value_is_found_whatever_it_is() {
+        let text = "a:\n  b: {c: 1, d: [x]}\n  e: ~\nf: text\n";
+        let at = |path: &[&str]| locate(text, path);
+        assert_eq!(at(&["a", "b", "c"]), Some((2, 7)));
+        assert_eq!(at(&["a", "b", "d"]), Some((2, 13)));
+        assert_eq!(at(&["a", "e"]), Some((3, 3)));
+        assert_eq!(at(&["f"]), Some((4, 1)));
+        assert_eq!(at(&["a", "b"]), Some((2, 6)));
+        for none in [["a", "x"].as_slice(), &["x"], &["f", "g"]] {
+            assert_eq!(at(none), None, "{none:?}");
+        }
+        assert_eq!(locate("{", &["a"]), None);
     }
 
     #[test]

@@ -95,6 +95,20 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// Whether the two are one slip apart: a letter or hyphen too many, too few, another, or two in each other's
+    /// place. Names under four characters, and numbers in names, are too alike to say so.
+    ///
+    /// ```
+    /// use common::identity::Name;
+    /// let alike = |a, b| Name::new(a).unwrap().resembles(&Name::new(b).unwrap());
+    /// assert!(alike("log-redactor", "log-redacter"));
+    /// assert!(!alike("worker-1", "worker-2"));
+    /// ```
+    pub fn resembles(&self, other: &Self) -> bool {
+        let letters = |name: &Self| name.0.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        let long = self.0.len().min(other.0.len()) >= 4;
+        long && letters(self) != letters(other) && strsim::damerau_levenshtein(&self.0, &other.0) == 1
+    }
 }
 
 impl fmt::Display for Name {

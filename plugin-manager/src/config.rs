@@ -3,8 +3,13 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
-use common::config::{ByteSize, ConfigError, Span, from_yaml};
-use common::error::{Code, Coded, codes};
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use read::SettingsError;
+
+use common::config::{ByteSize, Span};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +17,12 @@ use std::time::Duration;
 
 /// Policy files read at most.
 pub const MAX_POLICIES: usize = 10_000;
+/// Most keys in one section of a plugin's settings; the store keeps as many.
+pub(crate) const MAX_SETTINGS: usize = 256;
+/// Most bytes of the key of a setting.
+pub(crate) const MAX_SETTING_KEY: usize = 256;
+/// Most bytes of the value of a setting.
+pub(crate) const MAX_SETTING_VALUE: usize = 64 << 10;
 
 /// Where the host stands between a developer's desk and production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -269,217 +280,7 @@ impl Default for Config {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    plugin_manager: Config,
-}
-
-/// Why a configuration is refused. The operator can mend each.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// The text is not valid.
-    #[error("the configuration is not valid")]
-    Text(#[source] ConfigError),
-    /// A value is out of its range.
-    #[error("{key}: {problem}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A security default is weakened where that is not allowed.
-    #[error("{key}: false is not allowed in {environment}")]
-    Weakened {
-        /// The key.
-        key: &'static str,
-        /// The environment.
-        environment: &'static str,
-        /// Where it is allowed.
-        allowed_in: &'static [Environment],
-    },
-}
-
-impl Coded for SettingsError {
-    fn code(&self) -> &'static Code {
-        match self {
-            Self::Text(_) | Self::Value { .. } => &codes::E0102,
-            Self::Weakened { .. } => &codes::E0103,
-        }
-    }
-    fn help(&self) -> Option<String> {
-        let Self::Weakened { allowed_in, .. } = self else { return None };
-        let names: Vec<&str> = allowed_in.iter().map(|e| e.name()).collect();
-        match names.is_empty() {
-            true => Some("remove the key: nowhere may it be false".to_owned()),
-            false => Some(format!("remove the key, or set `environment` to {}", names.join(" or "))),
-        }
-    }
-}
-
 impl Config {
-    /// Reads and checks a configuration text.
-    ///
-    /// ```
-    /// use plugin_manager::config::{Config, Environment};
-    /// let c = Config::parse("x.yaml", "plugin_manager: { environment: staging, max_plugins: 5 }").unwrap();
-    /// assert_eq!((c.environment, c.max_plugins), (Environment::Staging, 5));
-    /// ```
-    ///
-    /// # Errors
-    /// [`SettingsError`], with line, column and the nearest known key.
-    pub fn parse(source_name: &str, text: &str) -> Result<Self, SettingsError> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        let config = from_yaml::<File>(source_name, text).map_err(SettingsError::Text)?.plugin_manager;
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), SettingsError> {
-        let ranges: [(&'static str, bool, &'static str); 7] = [
-            ("max_plugins", (1..=100_000).contains(&self.max_plugins), "1 to 100000"),
-            ("default_timeout", !self.default_timeout.0.is_zero(), "longer than nothing"),
-            ("sandbox.memory_limit", self.sandbox.memory_limit.0 >= 65_536, "at least one page of 64KiB"),
-            ("sandbox.cpu_limit", self.sandbox.cpu_limit >= 1, "at least 1"),
-            ("sandbox.file_descriptor_limit", self.sandbox.file_descriptor_limit >= 1, "at least 1"),
-            ("audit.detail_rate", self.audit.detail_rate >= 1, "at least 1"),
-            ("audit.node", node_name(&self.audit.node), "1 to 128 of letters, digits, `.`, `-` and `/`"),
-        ];
-        if let Some((key, _, problem)) = ranges.into_iter().find(|(_, valid, _)| !valid) {
-            return Err(SettingsError::Value { key, problem });
-        }
-        match self.weakened().into_iter().find(|key| !weakenable(key).contains(&self.environment)) {
-            Some(key) => Err(SettingsError::Weakened {
-                key,
-                environment: self.environment.name(),
-                allowed_in: weakenable(key),
-            }),
-            None => Ok(()),
-        }
-    }
-
-    /// The security defaults that are switched off.
-    pub fn weakened(&self) -> Vec<&'static str> {
-        let s = &self.security;
-        [
-            ("security.verify_signatures", s.verify_signatures),
-            ("security.enforce_permissions", s.enforce_permissions),
-            ("security.audit_logging", s.audit_logging),
-            ("security.namespace_isolation", s.namespace_isolation),
-        ]
-        .into_iter()
-        .filter_map(|(key, on)| (!on).then_some(key))
-        .collect()
-    }
-}
-
-/// Where a security default may be switched off.
-fn weakenable(key: &str) -> &'static [Environment] {
-    match key {
-        // Records are what every other promise rests on.
-        "security.audit_logging" => &[],
-        "security.verify_signatures" => &[Environment::Development],
-        _ => &[Environment::Staging, Environment::Development],
-    }
-}
-
-fn node_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const USERS_EXAMPLE: &str = r#"
-plugin_manager:
-  plugin_directory: "/var/lib/forgeone/plugins"
-  temp_directory: "/tmp/forgeone/plugins"
-  max_plugins: 1000
-  default_timeout: 30s
-
-  sandbox:
-    memory_limit: 512MB
-    cpu_limit: 2
-    file_descriptor_limit: 1024
-    network_access: restricted
-
-  telemetry:
-    metrics_enabled: true
-    tracing_enabled: true
-    log_level: info
-    prometheus_endpoint: "/metrics"
-
-  security:
-    verify_signatures: true
-    enforce_permissions: true
-    audit_logging: true
-    namespace_isolation: true
-"#;
-
-    #[test]
-    fn the_users_example_is_the_default() {
-        let c = Config::parse("example", USERS_EXAMPLE).unwrap();
-        let defaults =
-            Config { plugin_directory: Some("/var/lib/forgeone/plugins".into()), ..Config::default() };
-        assert_eq!(c, defaults);
-        assert_eq!(Config::parse("empty", "").unwrap(), Config::default());
-        assert!(c.weakened().is_empty());
-    }
-
-    #[test]
-    fn unknown_keys_name_the_nearest_one() {
-        let e = Config::parse("c.yaml", "plugin_manager:\n  max_plugin: 3\n").unwrap_err();
-        let SettingsError::Text(e) = e else { panic!("{e}") };
-        assert_eq!((e.line, e.column), (2, 3));
-        assert!(e.problem.contains("did you mean `max_plugins`"), "{e}");
-        assert!(Config::parse("c.yaml", "plugin_manger: {}").is_err());
-    }
-
-    #[test]
-    fn weakening_is_refused_where_the_contract_says() {
-        let with = |environment: &str, key: &str| {
-            let text =
-                format!("plugin_manager: {{ environment: {environment}, security: {{ {key}: false }} }}");
-            Config::parse("c.yaml", &text).map(|c| c.weakened().len())
-        };
-        for key in ["verify_signatures", "enforce_permissions", "audit_logging", "namespace_isolation"] {
-            assert!(matches!(with("production", key), Err(SettingsError::Weakened { .. })), "{key}");
-        }
-        assert!(matches!(with("staging", "verify_signatures"), Err(SettingsError::Weakened { .. })));
-        assert!(matches!(with("development", "audit_logging"), Err(SettingsError::Weakened { .. })));
-        let help = |environment, key| with(environment, key).unwrap_err().help().unwrap();
-        assert!(help("production", "namespace_isolation").ends_with("to staging or development"));
-        assert!(help("staging", "verify_signatures").ends_with("to development"));
-        assert!(!help("development", "audit_logging").contains("environment"));
-        assert_eq!(with("development", "verify_signatures").unwrap(), 1);
-        assert_eq!(with("staging", "namespace_isolation").unwrap(), 1);
-    }
-
-    #[test]
-    fn counted_actions_are_summarised_unless_each_is_asked_for() {
-        let detail = |text: &str| Config::parse("c.yaml", text).map(|c| c.audit.detail);
-        assert_eq!(detail("").unwrap(), Detail::Rate);
-        assert_eq!(detail("plugin_manager: { audit: { detail: every } }").unwrap(), Detail::Every);
-        assert!(detail("plugin_manager: { audit: { detail: none } }").is_err());
-    }
-
-    #[test]
-    fn values_have_ranges() {
-        for bad in [
-            "max_plugins: 0",
-            "default_timeout: 0s",
-            "sandbox: { memory_limit: 1KB }",
-            "audit: { node: \"a b\" }",
-        ] {
-            let e = Config::parse("c.yaml", &format!("plugin_manager: {{ {bad} }}")).unwrap_err();
-            assert!(matches!(e, SettingsError::Value { .. }), "{bad}: {e}");
-        }
-    }
+    /// The JSON Schema (draft 2020-12) of `plugin-manager.yaml`, for editors and other tools.
+    pub const JSON_SCHEMA: &'static str = include_str!("../schemas/plugin-manager.schema.json");
 }

@@ -22,10 +22,11 @@ pub mod syscall;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+pub use config::Config;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
-pub use loader::{Asset, Manifest, Package, PackageLimits, Source, pack};
+pub use loader::{Asset, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{

@@ -3,6 +3,7 @@
 mod deps;
 mod desired;
 mod development;
+mod faults_d;
 mod help;
 mod hostile;
 mod kill;
@@ -10,5 +11,6 @@ mod lock;
 mod lockfile;
 mod main_job;
 mod progress;
+mod schemas;
 mod shapes;
 mod tamper;

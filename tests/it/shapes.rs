@@ -105,7 +105,7 @@ fn configuration_errors_name_the_place_and_the_nearest_key() {
     world
         .run(&["list", "--config", "typo.yaml"])
         .fails(2, "E0102")
-        .says("line 2")
+        .says("typo.yaml:2:3: ")
         .says("did you mean `max_plugins`");
     world.run(&["list", "--config", "nowhere.yaml"]).exits(1);
 }
@@ -238,4 +238,102 @@ fn json_of_policy_and_audit() {
         assert!(!proof[field].is_null(), "no {field}: {proof}");
     }
     world.run(&["audit", "prove", "99999999"]).fails(7, "E3006");
+}
+
+/// Every number 0, every text `text`, and one item of each list: for results whose values differ from run to run.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), shape(v))).collect(),
+        Value::Array(list) => list.iter().take(1).map(shape).collect(),
+        Value::Number(_) => 0.into(),
+        Value::String(_) => "text".into(),
+        other => other.clone(),
+    }
+}
+
+fn shape_snapshot(name: &str, ran: &Ran) {
+    let json = serde_json::to_string_pretty(&sorted(shape(&ran.json()))).expect("JSON");
+    insta::with_settings!({ prepend_module_to_snapshot => false }, { insta::assert_snapshot!(name, json); });
+}
+
+#[test]
+fn shapes_of_what_differs_from_run_to_run() {
+    let world = with_good();
+    shape_snapshot("audit-tail", &world.run(&["audit", "tail", "-n", "1", "--json"]).ok());
+    shape_snapshot("audit-verify", &world.run(&["audit", "verify", "--json"]).ok());
+    shape_snapshot("audit-prove", &world.run(&["audit", "prove", "1", "--json"]).ok());
+    shape_snapshot("doctor", &world.run(&["doctor", "--json"]).ok());
+}
+
+#[test]
+fn json_of_errors_and_of_changes_of_state() {
+    let world = with_good();
+    snapshot("error", &world.run(&["call", "nobody", "hello", "--json"]).exits(7), &world);
+    snapshot("call-text", &world.run(&["call", "good", "hello", "--json"]).ok(), &world);
+    let bytes = world.run_with(&["call", "good", "echo", "--input", "-", "--json"], &[0xff, 0]).ok();
+    snapshot("call-bytes", &bytes, &world);
+    snapshot(
+        "resume",
+        &{
+            world.run(&["pause", "good"]).ok();
+            world.run(&["resume", "good", "--json"]).ok()
+        },
+        &world,
+    );
+    snapshot("stop", &world.run(&["stop", "good", "--json"]).ok(), &world);
+    snapshot("start", &world.run(&["start", "good", "--json"]).ok(), &world);
+    snapshot("status-all", &world.run(&["status", "--json"]).ok(), &world);
+    world.run(&["config", "good", "set", "k", "v"]).ok();
+    snapshot("config-get", &world.run(&["config", "good", "get", "k", "--json"]).ok(), &world);
+    snapshot("config-unset", &world.run(&["config", "good", "unset", "k", "--json"]).ok(), &world);
+    snapshot("explain", &world.run(&["explain", "E1204", "--json"]).ok(), &world);
+    shape_snapshot("explain-all", &world.run(&["explain", "--json"]).ok());
+    world.run(&["explain", "E9999"]).fails(7, "E5008");
+    assert!(world.run(&["explain", "e1204"]).ok().text().starts_with("# E1204: "));
+}
+
+/// What a person sees of a fault in each of the three documents.
+#[test]
+fn faults_in_documents_name_file_line_column_reason_and_next_step() {
+    let world = World::development();
+    let mut seen = String::new();
+    let mut told = |ran: Ran| seen.push_str(&ran.stderr.replace(world.path("").to_str().expect("UTF-8"), ""));
+    for text in [
+        "plugin_manager:\n  max_plugin: 3\n",
+        "plugin_manager:\n  max_plugins: many\n",
+        "plugin_manager:\n  max_plugins: 0\n",
+        "plugin_manager:\n  default_timeout: 30\n",
+        "plugin_manager:\n  sandbox: { memory_limit: 5 }\n",
+        "plugin_manager:\n  max_plugins: 1\n  max_plugins: 2\n",
+        "plugin_manager:\n  environment: prodution\n",
+        "plugin_manager:\n  plugins: { \"../x\": {} }\n",
+        "plugin_manager:\n  security: { verify_signatures: false }\n",
+        "plugin_manager: [\n",
+    ] {
+        world.write("bad.yaml", text);
+        told(world.run(&["list", "--config", "bad.yaml"]).exits(2));
+    }
+    world.write("source/plugin.wasm", Wat::good().module());
+    let head = "[plugin]\nname = \"x\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n";
+    for text in [
+        format!("{head}licence = \"MIT\"\n"),
+        format!("{head}abi = \"1\"\n"),
+        format!("{head}abi = 1\nabi = 1\n"),
+        format!("{head}[limits]\nmemory = \"64\"\n"),
+        format!("{head}[limits]\ntimeout = \"5 sec\"\n"),
+        format!("{head}[permissions]\nstorage = [\"gett\"]\n"),
+        head.replace("version = \"1.0.0\"\n", ""),
+        head.replace("1.0.0", "1.0"),
+        head.replace("\"x\"", "\"common\""),
+        format!("{head}[limits\n"),
+    ] {
+        world.write("source/plugin.toml", text);
+        told(world.run(&["pack", "source", "-o", "p.forgepkg"]).exits(3));
+    }
+    for (field, value) in [("permisions", Value::Null), ("limits", serde_json::json!({ "timeout": "5" }))] {
+        told(world.install("bad", &Wat::good().says(field, value).package()).exits(3));
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("faults-in-documents", seen);
+    });
 }

@@ -4,6 +4,7 @@
 
 mod demo;
 mod docs;
+mod errors;
 mod guests;
 mod interop;
 mod project;
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
           one plugin's whole life through the forgeone binary, every step checked
   docs [NAME]
           runs every sh block of the README and the guides
+  errors  writes the error index, plugin-manager/docs/errors, from the table in common/src/error
   guests  builds the sample plugin for wasm32-unknown-unknown
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
@@ -49,6 +51,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
         }
         Some("demo") => demo::run(&args),
         Some("docs") => docs::run(&args),
+        Some("errors") => no_arguments(&args).and_then(|()| errors::write()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("interop") => interop::run(&args),
         Some("test") => test::run(&args),

@@ -1,12 +1,14 @@
 //! One error shape at every boundary: a stable code, its class, what happened, why, and what to try next.
 //!
-//! Each room has its own error enum. At a public boundary it becomes a [`ForgeError`]. Only a shell turns an
-//! [`ErrorClass`] into an exit code or an HTTP status.
+//! Each room has its own error enum. At a public boundary it becomes a [`ForgeError`]. Only a shell ends a
+//! process or answers a request with what a class stands for.
 
 use std::error::Error;
 use std::fmt;
 
+mod explain;
 mod table;
+pub use explain::{Explanation, RESERVED, explain, explanations, index};
 pub use table::{ALL, codes};
 
 /// What kind of failure a code stands for. Exactly one class belongs to each code.

@@ -81,6 +81,7 @@ table! {
     E1410 Refused "the publisher's certificate is for development only" => "use a certificate that was not made with --development";
     E1411 Refused "another publisher's plugin of this name is installed" => "remove the installed plugin first if the change of publisher is intended";
     E1412 Refused "the package asks for more than its publisher may ask for" => "remove the permission from the manifest, or add it to the publisher's max_permissions in trust.toml";
+    E1413 Refused "the name is one slip away from another publisher's installed plugin" => "check the spelling and the publisher; if both plugins are meant, rename this one";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";

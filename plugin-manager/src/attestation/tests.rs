@@ -255,6 +255,16 @@ fn fault_083_statements_that_say_something_else() {
     refused(bent("\"predicate\":", "\"extra\":1,\"predicate\":"), Step::Statement, "E1205");
     refused(bent("assets/rules.txt", "assets/other.txt"), Step::Statement, "E1102");
     refused(bent("{\"name\":\"assets/rules.txt\"", "{\"name\":\"plugin.wasm\""), Step::Statement, "E1205");
+}
+
+#[test]
+fn fault_071_a_signed_predicate_that_differs_from_the_manifest() {
+    let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
+    let package = load(&sample()).unwrap();
+    let bent = |from: &'static str, to: &'static str| {
+        let bend = move |text: String| text.replacen(from, to, 1);
+        now(&production(&WORLD.root, ""), bundled(&hostile::payload(bend, &package, &key, &WORLD.leaf.der)))
+    };
     for (from, to) in [
         ("\"name\":\"hello\"", "\"name\":\"hallo\""),
         ("1.2.3", "1.2.4"),

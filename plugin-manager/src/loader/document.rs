@@ -1,85 +1,73 @@
-//! JSON or TOML text to a tree without duplicate keys, read field by field: a key nobody knows is an error.
+//! JSON or TOML text read field by field: a key nobody knows is an error, and every error says where.
+
+mod parse;
+#[cfg(test)]
+mod tests;
 
 use common::config::unknown_key;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeMap;
+use parse::{Placed, Table, Tree};
 use std::fmt;
-
-/// Deepest nesting of tables and lists accepted.
-const MAX_DEPTH: u32 = 24;
+use std::sync::Arc;
 
 /// Where in a document something is wrong, and what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{problem}", if place.is_empty() { String::new() } else { format!("{place}: ") })]
 pub struct DocumentError {
+    /// The document, such as `manifest.json`; empty where the error around this one names it.
+    pub file: &'static str,
+    /// Line, from 1; 0 when no one line is to blame.
+    pub line: usize,
+    /// Column in characters, from 1; 0 with line 0.
+    pub column: usize,
     /// The path of the value, such as `operations[2].name`; empty for the document as a whole.
     pub place: String,
     /// What is wrong there.
     pub problem: String,
 }
 
-impl DocumentError {
-    pub(crate) fn new(place: &str, problem: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), problem: problem.into() }
-    }
-}
-
-/// One value of a document.
-#[derive(Debug, Clone, PartialEq)]
-enum Tree {
-    Null,
-    Bool(bool),
-    Integer(i128),
-    Float,
-    Text(String),
-    List(Vec<Self>),
-    Table(BTreeMap<String, Self>),
-}
-
-impl Tree {
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "true or false",
-            Self::Integer(_) => "a whole number",
-            Self::Float => "a number with a fraction",
-            Self::Text(_) => "text",
-            Self::List(_) => "a list",
-            Self::Table(_) => "a table",
+impl fmt::Display for DocumentError {
+    /// `FILE:LINE:COLUMN: PLACE: PROBLEM`, without what is not known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file, self.line) {
+            ("", 0) => {}
+            ("", line) => write!(f, "line {line}, column {}: ", self.column)?,
+            (file, 0) => write!(f, "{file}: ")?,
+            (file, line) => write!(f, "{file}:{line}:{}: ", self.column)?,
         }
+        if !self.place.is_empty() {
+            write!(f, "{}: ", self.place)?;
+        }
+        f.write_str(&self.problem)
     }
 }
 
-/// A value with its place, to be read as the type the schema asks for.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    tree: Tree,
-    place: String,
+impl DocumentError {
+    /// An error of no one line.
+    pub(crate) fn new(place: &str, problem: impl Into<String>) -> Self {
+        Self { file: "", line: 0, column: 0, place: place.to_owned(), problem: problem.into() }
+    }
+    /// The same, in a document of this name.
+    pub(crate) const fn in_file(mut self, file: &'static str) -> Self {
+        self.file = file;
+        self
+    }
+    /// The same, at this byte of the text.
+    fn at(mut self, text: &[u8], byte: usize) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        self.line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        self.column = String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1;
+        self
+    }
 }
 
 /// Reads one JSON document of at most `max` bytes.
 pub(crate) fn json(bytes: &[u8], max: usize) -> Result<Node, DocumentError> {
-    within(bytes.len(), max)?;
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let fail = |e: serde_json::Error| DocumentError::new("", e.to_string());
-    let tree = Seed(MAX_DEPTH).deserialize(&mut reader).map_err(fail)?;
-    reader.end().map_err(fail)?;
-    Ok(Node { tree, place: String::new() })
+    Ok(Node::whole(parse::json(bytes, max)?, bytes))
 }
 
 /// Reads one TOML document of at most `max` bytes.
 pub(crate) fn toml(text: &str, max: usize) -> Result<Node, DocumentError> {
-    within(text.len(), max)?;
-    let fail = |e: toml::de::Error| DocumentError::new("", toml_problem(text, &e));
-    let reader = toml::Deserializer::parse(text).map_err(fail)?;
-    let tree = Seed(MAX_DEPTH).deserialize(reader).map_err(fail)?;
-    Ok(Node { tree, place: String::new() })
-}
-
-fn toml_problem(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(String::new(), |b| format!("line {}: ", b.matches('\n').count() + 1));
-    format!("{line}{}", error.message())
+    Ok(Node::whole(parse::toml(text, max)?, text.as_bytes()))
 }
 
 fn within(length: usize, max: usize) -> Result<(), DocumentError> {
@@ -89,87 +77,41 @@ fn within(length: usize, max: usize) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// Builds a tree that is at most so deep.
-struct Seed(u32);
-
-impl Seed {
-    fn deeper<E: Error>(&self) -> Result<u32, E> {
-        self.0.checked_sub(1).ok_or_else(|| E::custom(format!("nested deeper than {MAX_DEPTH}")))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Seed {
-    type Value = Tree;
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Tree, D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seed {
-    type Value = Tree;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-    fn visit_unit<E: Error>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
-    fn visit_bool<E: Error>(self, v: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(v))
-    }
-    fn visit_i64<E: Error>(self, v: i64) -> Result<Tree, E> {
-        Ok(Tree::Integer(v.into()))
-    }
-    fn visit_u64<E: Error>(self, v: u64) -> Result<Tree, E> {
-        Ok(Tree::Integer(v.into()))
-    }
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
-        Ok(Tree::Float)
-    }
-    fn visit_str<E: Error>(self, v: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(v.to_owned()))
-    }
-    fn visit_string<E: Error>(self, v: String) -> Result<Tree, E> {
-        Ok(Tree::Text(v))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
-        let depth = self.deeper()?;
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element_seed(Seed(depth))? {
-            items.push(item);
-        }
-        Ok(Tree::List(items))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-        let depth = self.deeper()?;
-        let mut table = BTreeMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if table.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{}` is there twice", clip(&key))));
-            }
-            table.insert(key, map.next_value_seed(Seed(depth))?);
-        }
-        Ok(Tree::Table(table))
-    }
-}
-
 /// Text from outside, short and with control characters escaped, fit for a message.
 pub(crate) fn clip(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
+/// A value with its place, to be read as the type the schema asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    value: Placed,
+    /// The byte its key starts at, or it itself where it has none.
+    key: usize,
+    place: String,
+    text: Arc<[u8]>,
+}
+
 impl Node {
-    pub(crate) fn fail(&self, problem: impl Into<String>) -> DocumentError {
-        DocumentError::new(&self.place, problem)
+    fn whole(value: Placed, text: &[u8]) -> Self {
+        Self { key: value.at, value, place: String::new(), text: text.into() }
     }
-    fn wrong(place: &str, wanted: &str, found: &Tree) -> DocumentError {
-        DocumentError::new(place, format!("expected {wanted}, found {}", found.kind()))
+    /// What is wrong with the key this value stands under.
+    pub(crate) fn fail_key(&self, problem: impl Into<String>) -> DocumentError {
+        DocumentError::new(&self.place, problem).at(&self.text, self.key)
+    }
+    pub(crate) fn fail(&self, problem: impl Into<String>) -> DocumentError {
+        DocumentError::new(&self.place, problem).at(&self.text, self.value.at)
+    }
+    fn wrong(&self, wanted: &str) -> DocumentError {
+        self.fail(format!("expected {wanted}, found {}", self.value.tree.kind()))
     }
     /// The text, of at most `max` bytes.
     pub(crate) fn text(&self, max: usize) -> Result<&str, DocumentError> {
-        match &self.tree {
+        match &self.value.tree {
             Tree::Text(text) if text.len() > max => Err(self.fail(format!("longer than {max} bytes"))),
             Tree::Text(text) => Ok(text),
-            other => Err(Self::wrong(&self.place, "text", other)),
+            _ => Err(self.wrong("text")),
         }
     }
     /// The text, read as a `T`.
@@ -183,50 +125,51 @@ impl Node {
     }
     /// The whole number, when it lies in the range.
     pub(crate) fn integer(&self, range: std::ops::RangeInclusive<u64>) -> Result<u64, DocumentError> {
-        let Tree::Integer(n) = self.tree else {
-            return Err(Self::wrong(&self.place, "a whole number", &self.tree));
-        };
+        let Tree::Integer(n) = self.value.tree else { return Err(self.wrong("a whole number")) };
         let n = u64::try_from(n).ok().filter(|n| range.contains(n));
         n.ok_or_else(|| self.fail(format!("must be from {} to {}", range.start(), range.end())))
     }
     /// The items of a list of at most `max`.
-    pub(crate) fn list(self, max: usize) -> Result<Vec<Self>, DocumentError> {
-        let Tree::List(items) = self.tree else { return Err(Self::wrong(&self.place, "a list", &self.tree)) };
+    pub(crate) fn list(mut self, max: usize) -> Result<Vec<Self>, DocumentError> {
+        let Tree::List(items) = &mut self.value.tree else { return Err(self.wrong("a list")) };
+        let items = std::mem::take(items);
         if items.len() > max {
-            return Err(DocumentError::new(&self.place, format!("more than {max} items")));
+            return Err(self.fail(format!("more than {max} items")));
         }
-        let place = self.place;
-        Ok(items
-            .into_iter()
-            .enumerate()
-            .map(|(i, tree)| Self { tree, place: format!("{place}[{i}]") })
-            .collect())
+        let item = |(i, value): (usize, Placed)| Self {
+            key: value.at,
+            value,
+            place: format!("{}[{i}]", self.place),
+            text: Arc::clone(&self.text),
+        };
+        Ok(items.into_iter().enumerate().map(item).collect())
+    }
+    fn table(&mut self) -> Result<Table, DocumentError> {
+        match &mut self.value.tree {
+            Tree::Table(table) => Ok(std::mem::take(table)),
+            _ => Err(self.wrong("a table")),
+        }
     }
     /// The entries of a table of at most `max` keys, whatever the keys are.
-    pub(crate) fn entries(self, max: usize) -> Result<Vec<(String, Self)>, DocumentError> {
-        let Tree::Table(table) = self.tree else {
-            return Err(Self::wrong(&self.place, "a table", &self.tree));
-        };
+    pub(crate) fn entries(mut self, max: usize) -> Result<Vec<(String, Self)>, DocumentError> {
+        let table = self.table()?;
         if table.len() > max {
-            return Err(DocumentError::new(&self.place, format!("more than {max} keys")));
+            return Err(self.fail(format!("more than {max} keys")));
         }
-        let place = self.place;
-        Ok(table
-            .into_iter()
-            .map(|(key, tree)| {
-                let place = below(&place, &key);
-                (key, Self { tree, place })
-            })
-            .collect())
+        let entry = |(name, (key, value)): (String, (usize, Placed))| {
+            let place = below(&self.place, &name);
+            (name, Self { value, key, place, text: Arc::clone(&self.text) })
+        };
+        Ok(table.into_iter().map(entry).collect())
     }
     /// The fields of a table that may have these keys and no other.
-    pub(crate) fn fields(self, known: &[&str]) -> Result<Fields, DocumentError> {
-        let Tree::Table(table) = self.tree else {
-            return Err(Self::wrong(&self.place, "a table", &self.tree));
-        };
-        match table.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(DocumentError::new(&self.place, unknown_key(key, known))),
-            None => Ok(Fields { table, place: self.place }),
+    pub(crate) fn fields(mut self, known: &[&str]) -> Result<Fields, DocumentError> {
+        let table = self.table()?;
+        match table.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            Some((key, (at, _))) => {
+                Err(DocumentError::new(&self.place, unknown_key(key, known)).at(&self.text, *at))
+            }
+            None => Ok(Fields { table, place: self.place, text: self.text, at: self.value.at }),
         }
     }
 }
@@ -238,84 +181,25 @@ fn below(place: &str, key: &str) -> String {
 /// A table whose keys are all known, taken apart key by key.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    table: BTreeMap<String, Tree>,
+    table: Table,
     place: String,
+    text: Arc<[u8]>,
+    at: usize,
 }
 
 impl Fields {
     /// The value of a key that may be absent.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
-        let tree = self.table.remove(key)?;
-        Some(Node { tree, place: below(&self.place, key) })
+        let (at, value) = self.table.remove(key)?;
+        Some(Node { value, key: at, place: below(&self.place, key), text: Arc::clone(&self.text) })
     }
     /// The value of a key that must be there.
     pub(crate) fn need(&mut self, key: &str) -> Result<Node, DocumentError> {
-        self.take(key).ok_or_else(|| DocumentError::new(&self.place, format!("the key `{key}` is missing")))
+        let missing = format!("the key `{key}` is missing");
+        self.take(key).ok_or_else(|| DocumentError::new(&self.place, missing).at(&self.text, self.at))
     }
     /// Whether a key is still there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn problem(text: &str) -> String {
-        json(text.as_bytes(), 1 << 20).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn duplicate_keys_are_errors_at_every_depth() {
-        assert!(problem(r#"{"a":1,"a":2}"#).contains("`a` is there twice"));
-        assert!(problem(r#"{"x":[{"b":1,"b":1}]}"#).contains("`b` is there twice"));
-        assert!(toml("a = 1\na = 2", 100).is_err());
-    }
-
-    #[test]
-    fn size_and_depth_are_bounded() {
-        assert!(json(b"[[1]]", 4).is_err());
-        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(json(deep(24).as_bytes(), 1 << 20).is_ok());
-        assert!(problem(&deep(25)).contains("nested deeper"));
-        assert!(json(deep(100_000).as_bytes(), 1 << 20).is_err());
-        assert!(toml(&format!("a = {}", deep(5_000)), 1 << 20).is_err());
-    }
-
-    #[test]
-    fn trailing_text_is_an_error() {
-        assert!(problem("{} {}").contains("trailing"));
-    }
-
-    #[test]
-    fn unknown_and_missing_keys_are_named_with_their_place() {
-        let node =
-            || json(br#"{"a":{"vresion":1}}"#, 100).unwrap().fields(&["a"]).unwrap().take("a").unwrap();
-        let e = node().fields(&["version"]).unwrap_err();
-        assert_eq!(e.to_string(), "a: unknown key `vresion`; did you mean `version`?");
-        let mut f = json(b"{}", 100).unwrap().fields(&["x"]).unwrap();
-        assert_eq!(f.need("x").unwrap_err().to_string(), "the key `x` is missing");
-    }
-
-    #[test]
-    fn kinds_are_checked() {
-        let list = json(br#"[1, "a", 1.5, -1, null]"#, 100).unwrap().list(10).unwrap();
-        assert_eq!(list[0].integer(0..=9), Ok(1));
-        assert_eq!(list[0].text(9).unwrap_err().to_string(), "[0]: expected text, found a whole number");
-        assert!(list[2].integer(0..=9).is_err());
-        assert!(list[3].integer(0..=9).is_err());
-        assert!(list[1].text(0).is_err());
-        assert!(list[4].clone().entries(1).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".{0,200}") {
-            let _ = json(&bytes, 1 << 16);
-            let _ = json(text.as_bytes(), 1 << 16);
-            let _ = toml(&text, 1 << 16);
-        }
     }
 }

@@ -158,10 +158,10 @@ impl LoadError {
         Self::TooLarge { what: what.into(), limit, unit }
     }
     pub(crate) fn manifest(source: DocumentError) -> Self {
-        Self::Manifest { file: super::MANIFEST, source }
+        Self::Manifest { file: super::MANIFEST, source: source.in_file(super::MANIFEST) }
     }
     pub(crate) fn plugin_toml(source: DocumentError) -> Self {
-        Self::Manifest { file: super::PLUGIN_TOML, source }
+        Self::Manifest { file: super::PLUGIN_TOML, source: source.in_file(super::PLUGIN_TOML) }
     }
 }
 

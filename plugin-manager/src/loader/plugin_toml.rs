@@ -3,7 +3,7 @@
 use super::document::{self, DocumentError};
 use super::error::LoadError;
 use super::manifest::{EnginePreference, FIELDS_TOML, MAX_MANIFEST, Manifest, Sections};
-use super::manifest::{read_abi, read_engine, read_name, read_prose, read_version};
+use super::manifest::{read_abi, read_engine, read_name, read_plugin_name, read_prose, read_version};
 use common::identity::{Digest, Name, Publisher};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -24,6 +24,9 @@ pub struct PluginToml {
 }
 
 impl PluginToml {
+    /// The JSON Schema (draft 2020-12) of `plugin.toml`, for editors and other tools.
+    pub const JSON_SCHEMA: &'static str = include_str!("../../schemas/plugin-toml.schema.json");
+
     /// Parses the text of a `plugin.toml`.
     ///
     /// ```
@@ -50,7 +53,7 @@ impl PluginToml {
         let mut top = document::toml(text, MAX_MANIFEST)?.fields(FIELDS_TOML)?;
         let mut plugin = top.need("plugin")?.fields(PLUGIN)?;
         Ok(Self {
-            name: read_name(&plugin.need("name")?)?,
+            name: read_plugin_name(&plugin.need("name")?)?,
             version: read_version(&plugin.need("version")?)?,
             publisher: plugin.take("publisher").map(|n| read_name(&n)).transpose()?,
             description: read_prose(plugin.take("description"))?,

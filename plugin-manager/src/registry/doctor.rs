@@ -20,6 +20,11 @@ impl PluginManager {
             verdict: "warning",
             detail: "this security default is switched off".to_owned(),
         }));
+        probes.extend(self.host().config.unheeded().into_iter().map(|key| Probe {
+            name: key.to_owned(),
+            verdict: "warning",
+            detail: "this key is set, and this build does not act on it".to_owned(),
+        }));
         probes
     }
 

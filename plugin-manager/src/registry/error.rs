@@ -51,6 +51,20 @@ pub enum HostError {
         /// Who published this one.
         offered: String,
     },
+    /// The name is one slip away from that of another publisher's plugin.
+    #[error(
+        "{name} of publisher {offered} is one slip away from {installed} of publisher {publisher}, which is installed"
+    )]
+    Lookalike {
+        /// The plugin.
+        name: String,
+        /// Who published it.
+        offered: String,
+        /// The installed plugin.
+        installed: String,
+        /// Who published that one.
+        publisher: String,
+    },
     /// The audit log is gone while plugins are installed. The operator can put it back.
     #[error("the audit log is missing, and {plugins} plugins are installed that it has records of")]
     LogLost {
@@ -132,6 +146,7 @@ impl Coded for HostError {
             Self::LogLost { .. } => &codes::E3005,
             Self::Installed { .. } => &codes::E5004,
             Self::OtherPublisher { .. } => &codes::E1411,
+            Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,
             Self::Closing => &codes::E5003,

@@ -85,6 +85,18 @@ impl PluginManager {
         if let Some(old) = rows.iter().find(|row| row.plugin.name == manifest.name) {
             return Err(conflict(old, &manifest.publisher).into());
         }
+        let alike = |row: &&InstalledPlugin| {
+            row.plugin.publisher != manifest.publisher && row.plugin.name.resembles(&manifest.name)
+        };
+        if let Some(other) = rows.iter().find(alike) {
+            return Err(HostError::Lookalike {
+                name: manifest.name.to_string(),
+                offered: manifest.publisher.to_string(),
+                installed: other.plugin.name.to_string(),
+                publisher: other.plugin.publisher.to_string(),
+            }
+            .into());
+        }
         if u32::try_from(rows.len()).unwrap_or(u32::MAX) >= host.config.max_plugins {
             return Err(HostError::Full(host.config.max_plugins).into());
         }

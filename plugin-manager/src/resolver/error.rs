@@ -99,7 +99,7 @@ impl Coded for ResolveError {
             Self::Missing { .. } => &codes::E1602,
             Self::Conflict { .. } => &codes::E1603,
             Self::Host { .. } => &codes::E1604,
-            Self::Reserved { .. } => &codes::E5009,
+            Self::Reserved { .. } => &codes::E1104,
             Self::Twice { first, second, .. } if first != second => &codes::E1411,
             Self::Twice { .. } => &codes::E5004,
         }

@@ -115,7 +115,7 @@ fn fault_067_two_publishers_of_one_name() {
 fn fault_072_what_the_host_provides() {
     let e = refused(&[plugin("a", "1.0.0", &[("microkernel", "^9")])], "E1604");
     assert_eq!(e.to_string(), "a 1.0.0 needs microkernel ^9, but this host provides 1.0.0");
-    refused(&[plugin("common", "1.0.0", &[])], "E5009");
+    refused(&[plugin("common", "1.0.0", &[])], "E1104");
 }
 
 /// So many plugins, each needing up to eight before it.

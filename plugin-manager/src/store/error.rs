@@ -109,6 +109,16 @@ pub enum StoreError {
         /// The bound in bytes.
         limit: usize,
     },
+    /// A plugin has as many settings as it may have.
+    #[error("{plugin} has {limit} settings in its section {section}, which is as many as it may have")]
+    TooMany {
+        /// The plugin.
+        plugin: Name,
+        /// The section.
+        section: &'static str,
+        /// How many it may have.
+        limit: usize,
+    },
 }
 
 impl StoreError {
@@ -139,7 +149,15 @@ impl Coded for StoreError {
             Self::Mismatch(_) => &codes::E0001,
             Self::Exists(_) => &codes::E5004,
             Self::NoPlugin(_) => &codes::E5001,
-            Self::TooLarge { .. } => &codes::E0101,
+            Self::TooLarge { .. } | Self::TooMany { .. } => &codes::E0101,
+        }
+    }
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::TooMany { plugin, .. } => {
+                Some(format!("`forgeone config {plugin} list` shows them; unset one that is not needed"))
+            }
+            _ => None,
         }
     }
 }

@@ -3,11 +3,14 @@
 use super::db::{OrDb, SETTINGS, just_above};
 use super::{Home, StoreError};
 use common::identity::Name;
+use redb::ReadableTable;
 
 /// Most bytes of a key.
 const KEY_BYTES: usize = 256;
 /// Most bytes of a value.
 const VALUE_BYTES: usize = 64 << 10;
+/// Most keys of one section of a plugin; all settings are held in memory.
+const SETTINGS_KEPT: usize = 256;
 
 /// The section of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,7 +69,7 @@ impl Home {
     /// Sets one setting, or with `None` removes it. The plugin need not be installed yet.
     ///
     /// # Errors
-    /// When key (256 bytes) or value (64 KiB) is too large, or the database fails.
+    /// When key (256 bytes) or value (64 KiB) is too large, the section has 256 keys already, or the database fails.
     pub fn set_setting(
         &self,
         plugin: &Name,
@@ -84,12 +87,31 @@ impl Home {
             let mut table = txn.open_table(SETTINGS).or_db("open a table")?;
             let at = (plugin.as_str(), section.name(), key);
             match value {
-                Some(value) => table.insert(at, value).or_db("write")?,
+                Some(value) => {
+                    let new = table.get(at).or_db("read")?.is_none();
+                    if new && section_len(&table, plugin, section)? >= SETTINGS_KEPT {
+                        let (plugin, section) = (plugin.clone(), section.name());
+                        return Err(StoreError::TooMany { plugin, section, limit: SETTINGS_KEPT });
+                    }
+                    table.insert(at, value).or_db("write")?
+                }
                 None => table.remove(at).or_db("write")?,
             };
             Ok(())
         })
     }
+}
+
+type Row = (&'static str, &'static str, &'static str);
+
+/// Keys in one section of a plugin.
+fn section_len(
+    table: &impl ReadableTable<Row, &'static str>,
+    plugin: &Name,
+    section: Section,
+) -> Result<usize, StoreError> {
+    let (name, next) = (plugin.as_str(), just_above(section.name()));
+    Ok(table.range((name, section.name(), "")..(name, next.as_str(), "")).or_db("read")?.count())
 }
 
 #[cfg(test)]
@@ -124,5 +146,22 @@ mod tests {
         home.set_setting(&a, Section::Env, &key, Some(&value)).unwrap();
         assert!(home.set_setting(&a, Section::Env, &format!("{key}k"), Some("v")).is_err());
         assert!(home.set_setting(&a, Section::Env, "k", Some(&format!("{value}v"))).is_err());
+    }
+
+    #[test]
+    fn a_section_takes_so_many_keys_and_then_only_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = open(dir.path()).unwrap();
+        let (a, ab) = (Name::new("a").unwrap(), Name::new("a-b").unwrap());
+        for i in 0..SETTINGS_KEPT {
+            home.set_setting(&a, Section::Config, &format!("k{i}"), Some("v")).unwrap();
+        }
+        let full = home.set_setting(&a, Section::Config, "more", Some("v")).unwrap_err();
+        assert!(matches!(full, StoreError::TooMany { limit: SETTINGS_KEPT, .. }), "{full}");
+        home.set_setting(&a, Section::Config, "k0", Some("changed")).unwrap();
+        home.set_setting(&a, Section::Env, "more", Some("v")).unwrap();
+        home.set_setting(&ab, Section::Config, "more", Some("v")).unwrap();
+        home.set_setting(&a, Section::Config, "k1", None).unwrap();
+        home.set_setting(&a, Section::Config, "more", Some("v")).unwrap();
     }
 }

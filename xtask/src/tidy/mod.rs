@@ -1,5 +1,6 @@
 //! Checks what the compiler does not: layers, forbidden names, file promises, sizes, unfinished words.
 
+mod codes;
 mod fixtures;
 mod layers;
 mod names;
@@ -20,6 +21,8 @@ const ARCHITECTURE: &str = "plugin-manager/ARCHITECTURE.md";
 const SCANNED: [&str; 6] = ["common", "microkernel", "plugin-manager", "sample-plugin", "tests", "xtask"];
 /// Fewer sources than this mean that the scan itself is broken.
 const MIN_FILES: usize = 30;
+
+const STALE: &str = "is not what `cargo xtask errors` writes";
 
 /// One thing that does not hold: where and what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,8 @@ pub fn run() -> Result<()> {
     let architecture = std::fs::read_to_string(root.join(ARCHITECTURE)).unwrap_or_default();
     let mut findings = check(&sources, &architecture);
     findings.extend(fixtures::check(&root, &sources)?);
+    findings.extend(codes::check(&sources));
+    findings.extend(crate::errors::stale(&root).into_iter().map(|path| Finding::new(&path, 0, STALE)));
     findings.sort();
     for finding in &findings {
         println!("{}:{}: {}", finding.path, finding.line, finding.what);

@@ -4,7 +4,7 @@ mod deps;
 mod pages;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
-pub use pages::{Completions, Man};
+pub use pages::{Completions, Document, Explain, Man, Schema};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::config::Span;
@@ -95,6 +95,10 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page, or write one for each command
     Man(Man),
+    /// Say what an error code means, why it comes and what to do
+    Explain(Explain),
+    /// Print the JSON Schema of a document
+    Schema(Schema),
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
-//! How a command fails: the one place where an error's class becomes an exit code.
+//! How a command fails: the error in words or as JSON, and the exit code of its class.
 
 use crate::output::Output;
-use common::error::{ErrorClass, ForgeError, codes};
+use common::error::{ForgeError, codes};
 use serde::Serialize;
 use std::any::Any;
 use std::io::{self, Write};
@@ -15,20 +15,6 @@ pub enum Failure {
     Error(ForgeError),
     /// Whoever reads stdout has read enough; nothing went wrong.
     Closed,
-}
-
-/// The exit code of each class, as the contract's table has it.
-const fn exit_code(class: ErrorClass) -> u8 {
-    match class {
-        ErrorClass::Internal => 1,
-        ErrorClass::Usage => 2,
-        ErrorClass::Refused => 3,
-        ErrorClass::Denied => 4,
-        ErrorClass::Plugin => 5,
-        ErrorClass::Limit => 6,
-        ErrorClass::State => 7,
-        ErrorClass::Audit => 8,
-    }
 }
 
 impl From<ForgeError> for Failure {
@@ -67,7 +53,7 @@ impl Failure {
         };
         // There is nowhere left to say that saying it failed; the exit code still does.
         drop(printed);
-        ExitCode::from(exit_code(error.class()))
+        ExitCode::from(error.class().exit_code())
     }
 }
 
@@ -86,7 +72,8 @@ fn human(error: &ForgeError, output: Output) -> String {
     for reason in error.reasons() {
         text.push_str(&format!("reason: {}\n", one_line(reason)));
     }
-    text.push_str(&format!("help: {}\n", one_line(error.help())));
+    let more = format!("forgeone explain {}", error.code());
+    text.push_str(&format!("help: {}; more: `{more}`\n", one_line(error.help())));
     text
 }
 
@@ -136,13 +123,13 @@ mod tests {
         let text = human(&error, Output::plain(false));
         assert_eq!(
             text,
-            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\\u{202e}\nhelp: sign it with `forgeone sign`\n"
+            "error[E1201]: x 1.0.0 is not signed\nreason: two\\nlines\\u{1b}[31m\\u{202e}\nhelp: sign it with `forgeone sign`; more: `forgeone explain E1201`\n"
         );
     }
 
     #[test]
     fn every_class_has_its_own_exit_code() {
-        let mut seen: Vec<u8> = common::error::ALL.iter().map(|c| exit_code(c.class)).collect();
+        let mut seen: Vec<u8> = common::error::ALL.iter().map(|c| c.class.exit_code()).collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7, 8]);

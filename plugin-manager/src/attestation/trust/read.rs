@@ -217,7 +217,7 @@ fn ceiling(node: Node) -> Result<BTreeSet<Capability>, DocumentError> {
 fn floors(node: Node) -> Result<BTreeMap<Name, semver::Version>, DocumentError> {
     let mut floors = BTreeMap::new();
     for (key, node) in node.entries(MAX_ITEMS)? {
-        let name = Name::new(&key).map_err(|e| node.fail(e.to_string()))?;
+        let name = Name::new(&key).map_err(|e| node.fail_key(e.to_string()))?;
         floors.insert(name, node.parse(MAX_WORD)?);
     }
     Ok(floors)

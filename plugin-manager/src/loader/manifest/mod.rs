@@ -6,8 +6,8 @@ mod tests;
 mod write;
 
 pub(super) use read::{
-    FIELDS_TOML, Sections, abi as read_abi, engine as read_engine, name as read_name, prose as read_prose,
-    version as read_version,
+    FIELDS_TOML, Sections, abi as read_abi, engine as read_engine, name as read_name,
+    plugin_name as read_plugin_name, prose as read_prose, version as read_version,
 };
 
 use super::document::{self, DocumentError};
@@ -65,6 +65,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The JSON Schema (draft 2020-12) of `manifest.json`, for editors and other tools.
+    pub const JSON_SCHEMA: &'static str = include_str!("../../../schemas/manifest.schema.json");
+
     /// Parses `manifest.json`.
     ///
     /// # Errors

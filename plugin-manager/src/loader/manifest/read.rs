@@ -48,6 +48,9 @@ const FIELDS: &[&str] = &[
 pub(crate) const FIELDS_TOML: &[&str] =
     &["plugin", "dependencies", "permissions", "entry_points", "operations", "limits", "instances"];
 
+/// Dependencies that are the host's own, at its version.
+const PROVIDED: &[&str] = &["common", "microkernel"];
+
 /// Exports that are not operations, whatever a manifest says.
 const RESERVED: &[&str] = &["memory", "state_save", "state_load", "_initialize", "_start"];
 
@@ -58,7 +61,7 @@ pub(super) fn manifest(document: Node) -> Read<Manifest> {
     only(&fields.need("schema")?, SCHEMA, "schema")?;
     let sections = Sections::read(&mut fields)?;
     Ok(Manifest {
-        name: name(&fields.need("name")?)?,
+        name: plugin_name(&fields.need("name")?)?,
         version: version(&fields.need("version")?)?,
         publisher: name(&fields.need("publisher")?)?,
         description: prose(fields.take("description"))?,
@@ -89,27 +92,17 @@ pub(crate) struct Sections {
 
 impl Sections {
     pub(crate) fn read(fields: &mut Fields) -> Read<Self> {
-        let sections = Self {
-            entry_points: fields.take("entry_points").map(entry_points).transpose()?,
-            operations: fields.take("operations").map(operations).transpose()?,
+        let entry_points = fields.take("entry_points").map(entry_points).transpose()?;
+        let mapped = entry_points.as_ref();
+        let is_mapped = |name: &ExportName| mapped.is_some_and(|all| all.values().any(|e| e == name));
+        Ok(Self {
+            operations: fields.take("operations").map(|n| operations(n, is_mapped)).transpose()?,
+            entry_points,
             dependencies: fields.take("dependencies").map(dependencies).transpose()?,
             permissions: fields.take("permissions").map(permissions).transpose()?,
             limits: fields.take("limits").map(limits).transpose()?,
             instances: fields.take("instances").map(instances).transpose()?,
-        };
-        sections.operations_are_no_lifecycle()?;
-        Ok(sections)
-    }
-
-    fn operations_are_no_lifecycle(&self) -> Read<()> {
-        let mapped = |name: &ExportName| self.entry_points.iter().flatten().any(|(_, export)| export == name);
-        for (i, operation) in self.operations.iter().flatten().enumerate() {
-            if mapped(&operation.name) {
-                let problem = format!("`{}` is an entry point, so it cannot be an operation", operation.name);
-                return Err(DocumentError::new(&format!("operations[{i}].name"), problem));
-            }
-        }
-        Ok(())
+        })
     }
 }
 
@@ -126,6 +119,15 @@ pub(crate) fn abi(node: &Node) -> Read<u32> {
 
 pub(crate) fn name(node: &Node) -> Read<Name> {
     node.parse(MAX_WORD)
+}
+
+/// The name of a plugin: not one by which manifests ask for the host itself.
+pub(crate) fn plugin_name(node: &Node) -> Read<Name> {
+    let name = name(node)?;
+    match PROVIDED.contains(&name.as_str()) {
+        true => Err(node.fail(format!("`{name}` is provided by the host, so no plugin can have this name"))),
+        false => Ok(name),
+    }
 }
 
 pub(crate) fn version(node: &Node) -> Read<Version> {
@@ -179,13 +181,16 @@ fn entry_point(node: &Node) -> Read<ExportName> {
     }
 }
 
-fn operations(node: Node) -> Read<Vec<Operation>> {
+fn operations(node: Node, is_entry_point: impl Fn(&ExportName) -> bool) -> Read<Vec<Operation>> {
     let mut names = BTreeSet::new();
     let mut operations = Vec::new();
     for item in node.list(MAX_ITEMS)? {
         let mut fields = item.fields(&["name", "description", "input", "output"])?;
         let node = fields.need("name")?;
         let name = operation_name(&node)?;
+        if is_entry_point(&name) {
+            return Err(node.fail(format!("`{name}` is an entry point, so it cannot be an operation")));
+        }
         if !names.insert(name.clone()) {
             return Err(node.fail(format!("the operation `{name}` is there twice")));
         }
@@ -217,7 +222,7 @@ fn media_type(node: Option<Node>) -> Read<Option<String>> {
 fn dependencies(node: Node) -> Read<BTreeMap<Name, VersionReq>> {
     let mut needs = BTreeMap::new();
     for (key, node) in node.entries(MAX_ITEMS)? {
-        let name = Name::new(&key).map_err(|e| node.fail(e.to_string()))?;
+        let name = Name::new(&key).map_err(|e| node.fail_key(e.to_string()))?;
         needs.insert(name, node.parse(MAX_WORD)?);
     }
     Ok(needs)
@@ -278,7 +283,7 @@ fn files(node: Node) -> Read<BTreeMap<String, Digest>> {
     for (name, node) in node.entries(MAX_FILES)? {
         let plain = names::plain(&name).is_ok_and(|plain| plain == name);
         if !plain || names::role(&name) != Some(Role::Content) {
-            return Err(node.fail("is not a file that a manifest lists"));
+            return Err(node.fail_key("is not a file that a manifest lists"));
         }
         files.insert(name, node.parse(MAX_WORD)?);
     }

@@ -6,6 +6,7 @@ mod call;
 mod config;
 mod deps;
 mod doctor;
+mod explain;
 mod inspect;
 mod keys;
 mod logs;
@@ -14,6 +15,7 @@ mod package;
 mod pages;
 mod plugins;
 mod policy;
+mod schema;
 mod source;
 mod status;
 
@@ -45,6 +47,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Logs(args) => logs::logs(context, &args),
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
+        Command::Explain(args) => explain::explain(context, &args),
+        Command::Schema(args) => schema::schema(context, &args),
         Command::Doctor => doctor::doctor(context),
         Command::Deps(args) => deps::run(context, &args),
         Command::Completions(args) => pages::completions(context, &args),
