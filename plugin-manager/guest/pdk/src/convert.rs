@@ -108,7 +108,7 @@ mod tests {
     fn every_output_is_its_bytes() {
         assert_eq!(bytes(()), b"");
         for output in
-            [bytes(&b"ab"[..]), bytes(b"ab".to_vec()), bytes(*b"ab"), bytes("ab"), bytes(&String::from("ab"))]
+            [bytes(&b"ab"[..]), bytes(b"ab".to_vec()), bytes(*b"ab"), bytes("ab"), bytes(String::from("ab"))]
         {
             assert_eq!(output, b"ab");
         }

@@ -8,6 +8,7 @@ mod doctor;
 mod inspect;
 mod keys;
 mod logs;
+mod new;
 mod package;
 mod plugins;
 mod policy;
@@ -24,6 +25,7 @@ use crate::failure::Failure;
 /// Whatever the command ran into.
 pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(args) => new::new(context, args),
         Command::Pack(args) => package::pack(context, &args),
         Command::Sign(args) => package::sign(context, &args),
         Command::Verify(args) => package::verify(context, &args),

@@ -1,0 +1,134 @@
+//! A new plugin from `forgeone new` to its first answer, in each language, with the commands its own files name.
+
+use forgeone_tests::{Engine, Environment, Ran, World, on_both_engines, workspace_root};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A committed example.
+fn example(language: &str) -> PathBuf {
+    workspace_root().join("plugin-manager/guest/examples").join(language)
+}
+
+/// Packs a directory with a built module, installs it, and hears it answer.
+fn greets(world: &World, dir: &Path, module: &Path) {
+    let package = world.path("greeter.forgepkg");
+    let (dir, module, package) = (text(dir), text(module), text(&package));
+    world.run(&["pack", dir, "--wasm", module, "-o", package]).ok();
+    world.run(&["install", package]).ok();
+    let name = "greeter";
+    world.run(&["call", name, "last"]).fails(5, "E4002").says("nobody was greeted yet");
+    assert_eq!(world.call(name, "greet", b"Ada \n").ok().text(), "Hello, Ada!\n");
+    assert_eq!(world.run(&["call", name, "last"]).ok().text(), "Ada");
+    world
+        .call(name, "greet", b" \n")
+        .fails(5, "E4002")
+        .says("status 1")
+        .says("there is no name in the input");
+    assert!(world.run(&["logs", name]).ok().text().contains("greeting"));
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8 path")
+}
+
+/// A command in a directory, with nothing downloaded before and nowhere to download to or from.
+fn alone(world: &World, program: impl AsRef<std::ffi::OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env("CARGO_HOME", world.path("cargo-home")).env("CARGO_NET_OFFLINE", "true");
+    for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTDOCFLAGS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The cargo commands of the CI example, in order.
+fn checks_of_ci(dir: &Path) -> Vec<String> {
+    let workflow = std::fs::read_to_string(dir.join(".github/workflows/plugin.yml")).expect("a workflow");
+    let run = |line: &str| line.trim().strip_prefix("- run: cargo ").map(str::to_owned);
+    workflow.lines().filter_map(run).collect()
+}
+
+#[test]
+fn a_new_plugin_in_rust_is_checked_tested_built_packed_and_answers_without_a_registry() {
+    let world = World::development();
+    world.run(&["new", "greeter", "--publisher", "ada"]).ok();
+    let dir = world.path("greeter");
+    let checks = checks_of_ci(&dir);
+    let words: Vec<&str> = checks.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(words, ["fmt", "clippy", "test", "wasm"]);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    for check in &checks {
+        let ran = Ran::of(alone(&world, &cargo, &dir).args(check.split(' ')), b"").ok();
+        assert!(!ran.stderr.contains("warning"), "{ran}");
+        if check == "test" {
+            assert!(ran.text().contains("3 passed; 0 failed"), "{ran}");
+        }
+    }
+    greets(&world, &dir, &dir.join("target/wasm32-unknown-unknown/release/plugin.wasm"));
+    world.run(&["config", "greeter", "set", "greeting", "Good morning"]).ok();
+    assert_eq!(world.call("greeter", "greet", b"Ada").ok().text(), "Good morning, Ada!\n");
+}
+
+#[test]
+fn the_commands_it_prints_lead_to_an_installed_plugin() {
+    let world = World::development();
+    let made = world.run(&["new", "greeter", "--lang", "wat", "--dir", "here", "--json"]).ok().json();
+    let dir = world.path("here");
+    std::fs::write(dir.join("plugin.wasm"), wat::parse_file(dir.join("plugin.wat")).expect("a module"))
+        .unwrap();
+    let steps: Vec<&str> = made["next"].as_array().unwrap().iter().filter_map(|s| s.as_str()).collect();
+    assert_eq!(steps.first(), Some(&"sh build.sh"), "what the `wat` crate did above");
+    for step in steps.iter().skip(1) {
+        let words: Vec<&str> =
+            step.strip_prefix("forgeone ").expect("a forgeone command").split(' ').collect();
+        Ran::of(world.command().current_dir(&dir).args(words), b"").ok();
+    }
+    assert_eq!(world.call("greeter", "greet", b"Ada").ok().text(), "Hello, Ada!\n");
+}
+
+#[test]
+fn a_new_plugin_takes_nobodys_place() {
+    let world = World::development();
+    world.write("taken/mine", "mine");
+    world.run(&["new", "taken"]).fails(7, "E5009");
+    world.run(&["new", "Not_A_Name"]).fails(2, "E0101");
+    world.run(&["new", "a", "--sdk", "nowhere"]).fails(7, "E5008");
+    world.run(&["new", "a", "--lang", "c", "--sdk", "nowhere"]).fails(2, "E0101");
+    assert!(!world.path("a").exists());
+    let left: Vec<_> = std::fs::read_dir(world.path("taken")).unwrap().collect();
+    assert_eq!(left.len(), 1);
+}
+
+on_both_engines! {
+    fn a_plugin_in_webassembly_text_answers(engine) {
+        let world = World::new(Environment::Development, engine);
+        let module = wat::parse_file(example("wat").join("plugin.wat")).expect("a module");
+        let module = world.write("plugin.wasm", module);
+        greets(&world, &example("wat"), &module);
+    }
+}
+
+/// The C example, built by its own script in a copy of its directory.
+fn c_answers(engine: Engine) {
+    let world = World::new(Environment::Development, engine);
+    for file in ["plugin.c", "forgeone.h", "plugin.toml", "build.sh"] {
+        world.write(&format!("c/{file}"), std::fs::read(example("c").join(file)).unwrap());
+    }
+    let dir = world.path("c");
+    Ran::of(Command::new("sh").arg("build.sh").current_dir(&dir), b"").ok();
+    greets(&world, &dir, &dir.join("plugin.wasm"));
+    let long = world.call("greeter", "greet", &[b'a'; 1025]).fails(5, "E4002");
+    assert!(long.stderr.contains("longer than 1024 bytes"), "{long}");
+}
+
+#[test]
+#[ignore = "run by cargo xtask interop: needs clang"]
+fn interop_c_answers_on_wasmtime() {
+    c_answers(Engine::Wasmtime);
+}
+
+#[test]
+#[ignore = "run by cargo xtask interop: needs clang"]
+fn interop_c_answers_on_wasmer() {
+    c_answers(Engine::Wasmer);
+}
