@@ -1,6 +1,6 @@
 //! A new plugin from `forgeone new` to its first answer, in each language, with the commands its own files name.
 
-use forgeone_tests::{Engine, Environment, Ran, World, on_both_engines, workspace_root};
+use forgeone_tests::{Engine, Environment, Ran, Wat, World, lifecycle, on_both_engines, workspace_root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,10 +31,10 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8 path")
 }
 
-/// A command in a directory, with nothing downloaded before and nowhere to download to or from.
-fn alone(world: &World, program: impl AsRef<std::ffi::OsStr>, dir: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(dir).env("CARGO_HOME", world.path("cargo-home")).env("CARGO_NET_OFFLINE", "true");
+/// cargo in a directory, told by nothing of the build these tests are part of and downloading nothing.
+fn cargo(dir: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(dir).env("CARGO_NET_OFFLINE", "true");
     for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTDOCFLAGS"] {
         command.env_remove(name);
     }
@@ -56,9 +56,10 @@ fn a_new_plugin_in_rust_is_checked_tested_built_packed_and_answers_without_a_reg
     let checks = checks_of_ci(&dir);
     let words: Vec<&str> = checks.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(words, ["fmt", "clippy", "test", "wasm"]);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for check in &checks {
-        let ran = Ran::of(alone(&world, &cargo, &dir).args(check.split(' ')), b"").ok();
+        // A cargo home with nothing in it: what is needed lies in the directory.
+        let mut cargo = cargo(&dir);
+        let ran = Ran::of(cargo.env("CARGO_HOME", world.path("cargo-home")).args(check.split(' ')), b"").ok();
         assert!(!ran.stderr.contains("warning"), "{ran}");
         if check == "test" {
             assert!(ran.text().contains("3 passed; 0 failed"), "{ran}");
@@ -105,6 +106,74 @@ on_both_engines! {
         let module = wat::parse_file(example("wat").join("plugin.wat")).expect("a module");
         let module = world.write("plugin.wasm", module);
         greets(&world, &example("wat"), &module);
+    }
+}
+
+/// The example that makes every host call, tested and built with the crates the workspace has.
+fn tour_module(world: &World) -> PathBuf {
+    let (dir, sdk) = (world.path("tour"), workspace_root().join("plugin-manager/guest/pdk"));
+    let manifest = std::fs::read_to_string(example("tour").join("Cargo.toml")).unwrap();
+    world.write("tour/Cargo.toml", manifest.replace("../../pdk", text(&sdk)));
+    world.write("tour/Cargo.lock", std::fs::read(workspace_root().join("Cargo.lock")).unwrap());
+    world.write("tour/src/lib.rs", std::fs::read(example("tour").join("src/lib.rs")).unwrap());
+    for line in ["test", "build --release --target wasm32-unknown-unknown"] {
+        Ran::of(cargo(&dir).args(line.split(' ')), b"").ok();
+    }
+    dir.join("target/wasm32-unknown-unknown/release/plugin.wasm")
+}
+
+/// What each stop of the tour answers where everything is permitted. Three more are services a host may lack.
+const TOUR: [(&str, &str); 19] = [
+    ("ping", "pong"),
+    ("kv_set", "done"),
+    ("kv_get", "Some([49])"),
+    ("kv_cas", "true"),
+    ("kv_list", "tour/a"),
+    ("kv_delete", "done"),
+    ("file_write", "done"),
+    ("file_append", "done"),
+    ("file_read", "o w"),
+    ("file_stat", "11 bytes, File"),
+    ("file_list", "tour.txt"),
+    ("file_delete", "done"),
+    ("config_get", "12"),
+    ("env_get", "paris"),
+    ("time_now", "true"),
+    ("random", "true"),
+    ("metric_record", "done"),
+    ("event_emit", "done"),
+    ("plugin_call", "hello"),
+];
+
+#[test]
+fn every_wrapper_of_the_sdk_means_what_the_host_means() {
+    let builder = World::development();
+    let module = tour_module(&builder);
+    for engine in [Engine::Wasmtime, Engine::Wasmer] {
+        let world = World::new(Environment::Development, engine);
+        let package = world.path("tour.forgepkg");
+        world.run(&["pack", text(&example("tour")), "--wasm", text(&module), "-o", text(&package)]).ok();
+        world.run(&["install", text(&package)]).ok();
+        let echo = r#"(func (export "say") (param $len i32) (result i32)
+            (drop (call $input_read (i32.const 0) (i32.const 1024) (i32.const 4096)))
+            (call $output (i32.const 1024) (local.get $len)))"#;
+        let echo = Wat::new("echo", &["say"], &format!("{}{echo}", lifecycle()));
+        world.install("echo", &echo.package()).ok();
+
+        let denied = world.call("tour", "visit", br#"{"only":"time"}"#).ok().json();
+        assert_eq!(denied["time_now"], "time_now: denied", "{denied}");
+        let policy = r#"permit (principal == Plugin::"tour", action in Action::"syscall.*", resource);"#;
+        world.write("home/trust/policy/tour.cedar", policy);
+        world.run(&["config", "tour", "set", "most", "12"]).ok();
+        world.run(&["config", "tour", "set", "--env", "TOUR", "paris"]).ok();
+
+        let visited = world.call("tour", "visit", b"{}").ok().json();
+        for (stop, answer) in TOUR {
+            assert_eq!(visited[stop], answer, "{engine:?} {stop}: {visited:#}");
+        }
+        let invalid = world.call("tour", "visit", b"nowhere").fails(5, "E4002").says("status -3");
+        assert!(invalid.stderr.contains("the input is not the expected JSON"), "{invalid}");
+        assert_eq!(world.run(&["call", "tour", "visits"]).ok().text(), "2", "its state was saved and loaded");
     }
 }
 

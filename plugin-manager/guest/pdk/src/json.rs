@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convert::{Input, Output};
 use crate::error::Error;
-use crate::{auth, event, http, kv};
+use crate::{auth, event, http, kv, plugins};
 
 pub use serde_json::{Value, json};
 
@@ -103,6 +103,15 @@ pub fn emit(kind: &str, details: &impl Serialize) -> Result<(), Error> {
     Ok(event::emit(kind, &json)?)
 }
 
+/// Calls an operation of another plugin with a value, and answers what it answered.
+///
+/// # Errors
+/// As [`plugins::call`], that the value cannot be written, or that the answer is not of this type.
+pub fn call<T: DeserializeOwned>(plugin: &str, operation: &str, input: &impl Serialize) -> Result<T, Error> {
+    let answer = plugins::call(plugin, operation, &to_vec(input)?)?;
+    named(&format!("what {plugin} {operation} answered"), &answer)
+}
+
 /// The claims of a valid token.
 ///
 /// # Errors
@@ -171,6 +180,9 @@ mod tests {
         let host = Host::install();
         emit("order.paid", &json!({"total": 42})).unwrap();
         assert_eq!(host.events(), [("order.paid".to_owned(), r#"{"total":42}"#.to_owned())]);
+        host.plugin("sums", "add", |input| Ok(if input == b"[1,2]" { b"3".to_vec() } else { Vec::new() }));
+        assert_eq!(call::<u8>("sums", "add", &[1, 2]).unwrap(), 3);
+        assert!(call::<u8>("sums", "add", &0).unwrap_err().message().starts_with("what sums add answered"));
         host.set_token("good", r#"{"sub":"ada"}"#);
         assert_eq!(claims::<BTreeMap<String, String>>("good").unwrap()["sub"], "ada");
         assert!(claims::<u64>("good").unwrap_err().message().starts_with("what the token claims"));
