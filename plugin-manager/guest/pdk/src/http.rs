@@ -237,6 +237,20 @@ mod tests {
     use super::*;
     use crate::testing::Host;
     use forgeone_abi::Status;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_back_and_any_bytes_are_an_answer_or_refused(
+            status: u16, names in proptest::collection::vec(".{0,8}", 0..4), body: Vec<u8>, noise: Vec<u8>,
+        ) {
+            let answer = names.iter().fold(Response::new(status, &body), |answer, name| answer.header(name, &body));
+            prop_assert_eq!(Response::decode(&answer.encode().unwrap()), Ok(answer));
+            if let Ok(read) = Response::decode(&noise) {
+                prop_assert_eq!(read.encode().unwrap(), noise);
+            }
+        }
+    }
 
     #[test]
     fn a_request_arrives_as_it_was_built_and_so_does_its_answer() {

@@ -27,8 +27,17 @@ impl Show for Made {
         let made = format!("{} by {}, in {}", self.name, self.publisher, self.language);
         write_pairs(out, &[("made", made), ("directory", self.dir.display().to_string())])?;
         writeln!(out, "\nnext:")?;
-        writeln!(out, "  cd {}", self.dir.display())?;
+        writeln!(out, "  cd {}", quoted(&self.dir.display().to_string()))?;
         self.next.iter().try_for_each(|step| writeln!(out, "  {step}"))
+    }
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:".contains(c);
+    match !path.is_empty() && path.chars().all(plain) && !path.starts_with('-') {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
 
@@ -54,4 +63,18 @@ pub fn new(context: &Context, args: New) -> Result<(), Failure> {
         files: made.files,
         next: made.next,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_when_a_shell_would_split_them() {
+        for (path, shown) in
+            [("a/b-1", "a/b-1"), ("my plugin", "'my plugin'"), ("it's", r"'it'\''s'"), ("~", "'~'")]
+        {
+            assert_eq!(quoted(path), shown);
+        }
+    }
 }
