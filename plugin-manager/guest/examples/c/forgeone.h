@@ -44,8 +44,11 @@ int32_t forgeone_syscall(const void *name, size_t name_len, const void *args, si
 FORGEONE_IMPORT(response_read) int32_t forgeone_response_read(size_t offset, void *to, size_t cap);
 /* A configured variable; answers as forgeone_syscall. */
 FORGEONE_IMPORT(env_get) int32_t forgeone_env_get(const void *key, size_t key_len, void *to, size_t cap);
-/* Ends the instance with a trap. */
-FORGEONE_IMPORT(abort) void forgeone_abort(const void *message, const void *file, int32_t line, int32_t column);
+/*
+ * Ends the instance with a trap. Message and file are strings as AssemblyScript keeps them (UTF-16, the length in
+ * bytes in the four bytes before), or null.
+ */
+FORGEONE_IMPORT(abort) _Noreturn void forgeone_abort(const void *message, const void *file, int32_t line, int32_t column);
 
 /* A string literal as pointer and length, without its final zero. */
 #define FORGEONE_TEXT(literal) (literal), (sizeof(literal) - 1)

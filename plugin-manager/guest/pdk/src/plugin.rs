@@ -222,7 +222,7 @@ pub mod rt {
 
     /// A method that may be exported as an operation. `Signature` tells the forms it may have apart.
     #[diagnostic::on_unimplemented(
-        message = "this method is not an operation of `{P}`",
+        message = "this method cannot be exported as an operation",
         label = "not an operation",
         note = "an operation is `fn(&mut self, input: I) -> Result<O, E>`: I is &[u8], &str, Vec<u8>, String or (feature `json`) Json<T>, or there is none; O is bytes, text, Json<T> or (); E becomes an Error"
     )]
