@@ -9,12 +9,16 @@ fn example(language: &str) -> PathBuf {
     workspace_root().join("plugin-manager/guest/examples").join(language)
 }
 
-/// Packs a directory with a built module, installs it, and hears it answer.
-fn greets(world: &World, dir: &Path, module: &Path) {
+/// Packs a directory with a built module; the path of the package.
+fn packed(world: &World, dir: &Path, module: &Path) -> PathBuf {
     let package = world.path("greeter.forgepkg");
-    let (dir, module, package) = (text(dir), text(module), text(&package));
-    world.run(&["pack", dir, "--wasm", module, "-o", package]).ok();
-    world.run(&["install", package]).ok();
+    world.run(&["pack", text(dir), "--wasm", text(module), "-o", text(&package)]).ok();
+    package
+}
+
+/// Installs the package and hears it answer.
+fn greets(world: &World, package: &Path) {
+    world.run(&["install", text(package)]).ok();
     let name = "greeter";
     world.run(&["call", name, "last"]).fails(5, "E4002").says("nobody was greeted yet");
     assert_eq!(world.call(name, "greet", b"Ada \n").ok().text(), "Hello, Ada!\n");
@@ -49,8 +53,8 @@ fn checks_of_ci(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_new_plugin_in_rust_is_checked_tested_built_packed_and_answers_without_a_registry() {
-    let world = World::development();
+fn a_new_plugin_in_rust_is_checked_tested_built_signed_and_answers_without_a_registry() {
+    let world = World::new(Environment::Staging, Engine::Wasmtime);
     world.run(&["new", "greeter", "--publisher", "ada"]).ok();
     let dir = world.path("greeter");
     let checks = checks_of_ci(&dir);
@@ -65,7 +69,12 @@ fn a_new_plugin_in_rust_is_checked_tested_built_packed_and_answers_without_a_reg
             assert!(ran.text().contains("3 passed; 0 failed"), "{ran}");
         }
     }
-    greets(&world, &dir, &dir.join("target/wasm32-unknown-unknown/release/plugin.wasm"));
+    let package = packed(&world, &dir, &dir.join("target/wasm32-unknown-unknown/release/plugin.wasm"));
+    world.run(&["install", text(&package)]).fails(3, "E1201");
+    world.run(&["keys", "init", "--name", "house"]).ok();
+    world.run(&["keys", "issue", "ada"]).ok();
+    world.run(&["sign", text(&package), "--publisher", "ada"]).ok();
+    greets(&world, &package);
     world.run(&["config", "greeter", "set", "greeting", "Good morning"]).ok();
     assert_eq!(world.call("greeter", "greet", b"Ada").ok().text(), "Good morning, Ada!\n");
 }
@@ -105,7 +114,7 @@ on_both_engines! {
         let world = World::new(Environment::Development, engine);
         let module = wat::parse_file(example("wat").join("plugin.wat")).expect("a module");
         let module = world.write("plugin.wasm", module);
-        greets(&world, &example("wat"), &module);
+        greets(&world, &packed(&world, &example("wat"), &module));
     }
 }
 
@@ -185,7 +194,7 @@ fn c_answers(engine: Engine) {
     }
     let dir = world.path("c");
     Ran::of(Command::new("sh").arg("build.sh").current_dir(&dir), b"").ok();
-    greets(&world, &dir, &dir.join("plugin.wasm"));
+    greets(&world, &packed(&world, &dir, &dir.join("plugin.wasm")));
     let long = world.call("greeter", "greet", &[b'a'; 1025]).fails(5, "E4002");
     assert!(long.stderr.contains("longer than 1024 bytes"), "{long}");
 }

@@ -108,6 +108,11 @@ impl Request {
         first(&self.headers, name)
     }
 
+    /// The longest wait it asks for.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// The body it has.
     pub fn content(&self) -> &[u8] {
         &self.body
@@ -204,11 +209,6 @@ impl Request {
             body: args.nth(3)?.to_vec(),
             timeout,
         })
-    }
-
-    /// The longest wait it asks for.
-    pub fn longest_wait(&self) -> Option<Duration> {
-        self.timeout
     }
 
     /// With each header's value replaced by what `value` makes of it.
