@@ -17,6 +17,7 @@ pub mod registry;
 pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
+pub mod scaffold;
 pub mod store;
 pub mod syscall;
 pub mod workshop;
@@ -33,6 +34,7 @@ pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
     OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
+pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,

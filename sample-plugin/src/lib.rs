@@ -83,14 +83,14 @@ impl LogRedactor {
     }
 
     /// Totals and session as JSON. The totals are those of every instance, read anew.
-    fn stats(&mut self, _input: &[u8]) -> Result<String, Error> {
+    fn stats(&self) -> Result<String, Error> {
         let stored = totals(kv::get(TOTALS)?.as_deref())?;
         Ok(format!("{{\"totals\":{},\"session\":{}}}\n", stored.to_json(), self.session.to_json()))
     }
 
     /// Makes two host calls and answers their statuses: `kv_get`, which the manifest asks for, and `random`,
     /// which it does not.
-    fn probe(&mut self, _input: &[u8]) -> Result<String, Error> {
+    fn probe(&self) -> Result<String, Error> {
         let permitted = kv::get(TOTALS).map(|_| ());
         let unrequested = random::fill(&mut [0; 16]);
         Ok(format!("kv_get: {}\nrandom: {}\n", outcome(&permitted), outcome(&unrequested)))

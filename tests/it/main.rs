@@ -1,6 +1,7 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
 mod deps;
+mod authors;
 mod desired;
 mod development;
 mod faults_d;

@@ -183,6 +183,7 @@ fn nothing_is_coloured_where_nobody_looks() {
 #[test]
 fn json_of_packages_and_keys() {
     let world = World::new(Environment::Staging, Engine::Wasmtime);
+    snapshot("new", &world.run(&["new", "greeter", "--json"]).ok(), &world);
     snapshot("keys-init", &world.run(&["keys", "init", "--name", "house", "--json"]).ok(), &world);
     snapshot(
         "keys-issue",

@@ -16,6 +16,8 @@ pub struct Error {
 impl Error {
     /// The status of an error made from a text alone.
     pub const GENERAL: i32 = 1;
+    /// The status of an input that is not what the operation takes: that of [`Status::Invalid`].
+    pub const INVALID_INPUT: i32 = Status::Invalid.code();
 
     /// An error with a status of the plugin's own. Zero means success to the host, so it becomes
     /// [`Error::GENERAL`].
@@ -114,7 +116,10 @@ impl HostError {
 
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.call, self.status)
+        match self.status {
+            Status::UnknownSyscall => write!(f, "{}: this host has no such call", self.call),
+            status => write!(f, "{}: {status}", self.call),
+        }
     }
 }
 
@@ -144,5 +149,8 @@ mod tests {
         let error = Error::from(HostError::from_code("random", -1));
         assert_eq!((error.code(), error.message()), (-1, "random: denied"));
         assert_eq!(HostError::from_code("x", -77).status(), Status::Internal);
+        let lacking = HostError::from_code("http_request", -8);
+        assert_eq!(lacking.status(), Status::UnknownSyscall);
+        assert_eq!(lacking.to_string(), "http_request: this host has no such call");
     }
 }

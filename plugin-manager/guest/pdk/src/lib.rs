@@ -1,4 +1,5 @@
-//! Everything a ForgeOne plugin may ask of its host, as safe typed Rust. Depends on `forgeone-abi` only.
+//! Everything a ForgeOne plugin may ask of its host, as safe typed Rust. Depends on `forgeone-abi` only, and with
+//! the feature `json` on `serde` and `serde_json`.
 //!
 //! A plugin is a type with the [`Plugin`] trait and methods for its operations; [`export_plugin!`] writes the
 //! functions of ABI 1 for it:
@@ -12,8 +13,7 @@
 //! impl Plugin for Greeter {}
 //!
 //! impl Greeter {
-//!     fn greet(&mut self, input: &[u8]) -> Result<String, Error> {
-//!         let name = std::str::from_utf8(input)?;
+//!     fn greet(&mut self, name: &str) -> Result<String, Error> {
 //!         kv::set("last", name.as_bytes())?;
 //!         info!("greeting {name}");
 //!         Ok(format!("hello {name}"))
@@ -25,7 +25,7 @@
 //! # fn main() {
 //! use forgeone_pdk::testing::Host;
 //! let host = Host::install();
-//! assert_eq!(exports::init(), 0);
+//! host.step(exports::init).unwrap();
 //! assert_eq!(host.call(exports::greet, b"Ada").unwrap(), b"hello Ada");
 //! assert_eq!(host.kv("last").unwrap(), b"Ada");
 //! # }
@@ -34,27 +34,36 @@
 //! Build it with `--target wasm32-unknown-unknown`. On any other target the same code runs against
 //! [`testing::Host`], so operations are tested as plain functions, without an engine.
 
+pub mod auth;
 mod call;
 pub mod clock;
 pub mod config;
+mod convert;
 pub mod env;
 mod error;
 pub mod event;
 #[cfg(target_arch = "wasm32")]
 mod ffi;
 pub mod file;
+pub mod http;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod kv;
 pub mod log;
 pub mod metric;
 mod plugin;
 pub mod plugins;
 pub mod random;
+pub mod secret;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
 pub use call::{output, ping, syscall};
+pub use convert::{Input, Output};
 pub use error::{Error, HostError};
 pub use forgeone_abi::{LogLevel, Status};
+#[cfg(feature = "json")]
+pub use json::Json;
 pub use plugin::{Plugin, Stateful};
 
 #[doc(hidden)]

@@ -72,10 +72,28 @@ pub trait Stateful: Plugin {
 
 /// Writes the exported functions of ABI 1 for a [`Plugin`], in a module `exports`.
 ///
-/// `operations` names methods `fn(&mut self, input: &[u8]) -> Result<impl AsRef<[u8]>, Error>`; each is exported
-/// under its own name. A last word `state` exports `state_save` and `state_load` of a [`Stateful`] plugin.
+/// `operations` names methods `fn(&mut self, input: I) -> Result<O, E>`; each is exported under its own name. `I`
+/// is an [`Input`](crate::Input): bytes, text or, with the feature `json`, [`Json`](crate::Json); a method may take
+/// none, and then ignores what it is called with. `O` is an [`Output`](crate::Output): bytes, text, JSON or `()`.
+/// `E` is an [`Error`](crate::Error) or what becomes one, such as a [`HostError`](crate::HostError). A method may
+/// take `&self`. A last word `state` exports `state_save` and `state_load` of a [`Stateful`] plugin.
 ///
 /// On wasm32 the functions are exported; elsewhere they are plain functions for tests to call.
+///
+/// A method whose input is not one does not compile:
+///
+/// ```compile_fail
+/// # use forgeone_pdk::{Error, Plugin, export_plugin};
+/// # #[derive(Default)]
+/// # struct Doubler;
+/// # impl Plugin for Doubler {}
+/// impl Doubler {
+///     fn double(&mut self, number: u32) -> Result<String, Error> {
+///         Ok((number * 2).to_string())
+///     }
+/// }
+/// export_plugin!(Doubler, operations: [double]);
+/// ```
 #[macro_export]
 macro_rules! export_plugin {
     ($plugin:ty, operations: [$($operation:ident),* $(,)?], state $(,)?) => {
@@ -117,7 +135,7 @@ macro_rules! export_plugin {
             $($crate::export_plugin!(@function
                 "The operation of this name.", stringify!($operation), $operation, (len: i32),
                 $crate::rt::operation(&PLUGIN, len, |plugin, input| {
-                    $crate::rt::finish(plugin.$operation(input))
+                    $crate::rt::run(<$plugin>::$operation, plugin, input)
                 }));)*
             $($state)*
         }
@@ -145,6 +163,7 @@ pub mod rt {
 
     use super::{Plugin, Stateful};
     use crate::call::{output, read_input};
+    use crate::convert::{Input, Output};
     use crate::error::Error;
     use crate::host;
 
@@ -201,12 +220,58 @@ pub mod rt {
         status(result)
     }
 
-    /// Writes what an operation returned. It may borrow from the plugin.
+    /// A method that may be exported as an operation. `Signature` tells the forms it may have apart.
+    #[diagnostic::on_unimplemented(
+        message = "this method cannot be exported as an operation",
+        label = "not an operation",
+        note = "an operation is `fn(&mut self, input: I) -> Result<O, E>`: I is &[u8], &str, Vec<u8>, String or (feature `json`) Json<T>, or there is none; O is bytes, text, Json<T> or (); E becomes an Error"
+    )]
+    pub trait Operation<'c, P, Signature> {
+        /// Reads the input, runs the method, writes what it answers.
+        ///
+        /// # Errors
+        /// That the input is not what the method takes; the method's own; the host's when the output is refused.
+        fn run(self, plugin: &'c mut P, input: &'c [u8]) -> Result<(), Error>;
+    }
+
+    macro_rules! forms {
+        ($(fn($($plugin:tt)+) $(with $input:ident)?;)*) => {$(
+            impl<'c, P, $($input,)? R, E, F> Operation<'c, P, fn($($plugin)+ $(, $input)?) -> Result<R, E>> for F
+            where
+                F: FnOnce($($plugin)+ $(, $input)?) -> Result<R, E>,
+                $($input: Input<'c>,)?
+                R: Output,
+                E: Into<Error>,
+            {
+                fn run(self, plugin: &'c mut P, _input: &'c [u8]) -> Result<(), Error> {
+                    finish(self(plugin $(, $input::from_input(_input)?)?))
+                }
+            }
+        )*};
+    }
+
+    forms! {
+        fn(&'c mut P) with A;
+        fn(&'c mut P);
+        fn(&'c P) with A;
+        fn(&'c P);
+    }
+
+    /// Runs a method as an operation.
     ///
     /// # Errors
-    /// The operation's own, or the host's when the output is refused.
-    pub fn finish(result: Result<impl AsRef<[u8]>, Error>) -> Result<(), Error> {
-        Ok(output(result?.as_ref())?)
+    /// As [`Operation::run`].
+    pub fn run<'c, P, S>(
+        method: impl Operation<'c, P, S>,
+        plugin: &'c mut P,
+        input: &'c [u8],
+    ) -> Result<(), Error> {
+        method.run(plugin, input)
+    }
+
+    /// Writes what a method answered. It may borrow from the plugin.
+    fn finish<E: Into<Error>>(result: Result<impl Output, E>) -> Result<(), Error> {
+        Ok(output(result.map_err(Into::into)?.into_output()?.as_ref())?)
     }
 
     /// `state_save`.
@@ -247,7 +312,7 @@ pub mod rt {
 #[cfg(test)]
 mod tests {
     use crate::testing::{Failure, Host};
-    use crate::{Error, HostError, Plugin, Stateful, config, random};
+    use crate::{Error, HostError, Json, Plugin, Stateful, config, random};
 
     #[derive(Default)]
     struct Sample {
@@ -287,20 +352,30 @@ mod tests {
             self.last = input.to_vec();
             Ok(&self.last)
         }
-        fn steps(&mut self, _input: &[u8]) -> Result<String, Error> {
+        fn steps(&self) -> Result<String, Error> {
             Ok(self.steps.join(","))
         }
-        fn refused(&mut self, _input: &[u8]) -> Result<Vec<u8>, Error> {
+        fn refused(&mut self) -> Result<[u8; 8], HostError> {
             let mut buffer = [0; 8];
-            random::fill(&mut buffer).map_err(|e: HostError| e)?;
-            Ok(buffer.to_vec())
+            random::fill(&mut buffer)?;
+            Ok(buffer)
         }
         fn nested(&mut self, _input: &[u8]) -> Result<String, Error> {
             Ok(exports::start().to_string())
         }
+        fn shout(&self, text: &str) -> Result<String, Error> {
+            Ok(text.to_uppercase())
+        }
+        fn keep(&mut self, text: String) -> Result<(), Error> {
+            self.last = text.into_bytes();
+            Ok(())
+        }
+        fn sum(&mut self, Json(numbers): Json<Vec<u64>>) -> Result<Json<u64>, Error> {
+            Ok(Json(numbers.iter().sum()))
+        }
     }
 
-    crate::export_plugin!(Sample, operations: [echo, steps, refused, nested], state);
+    crate::export_plugin!(Sample, operations: [echo, steps, refused, nested, shout, keep, sum], state);
 
     #[test]
     fn operations_see_their_input_and_answer_with_output() {
@@ -309,6 +384,35 @@ mod tests {
         for input in [&b"abc"[..], b"", &[0xFF; 70_000]] {
             assert_eq!(host.call(exports::echo, input).unwrap(), input);
         }
+    }
+
+    #[test]
+    fn each_form_of_operation_takes_and_answers_its_types() {
+        let host = Host::install();
+        assert_eq!(exports::init(), 0);
+        assert_eq!(host.call(exports::shout, "\u{e9}a".as_bytes()).unwrap(), "\u{c9}A".as_bytes());
+        assert_eq!(host.call(exports::keep, b"kept").unwrap(), b"");
+        assert_eq!(host.call(|_| exports::state_save(), b"").unwrap(), b"kept");
+        assert_eq!(host.call(exports::sum, b" [1, 2, 39] ").unwrap(), b"42");
+    }
+
+    #[test]
+    fn an_input_that_does_not_parse_never_reaches_the_operation() {
+        let host = Host::install();
+        assert_eq!(exports::init(), 0);
+        let refused = |function: fn(i32) -> i32, input: &[u8]| host.call(function, input).unwrap_err();
+        let text = refused(exports::keep, b"ab\xff");
+        assert_eq!(
+            (text.status, text.text.as_deref()),
+            (-3, Some("the input is not UTF-8 text after byte 2"))
+        );
+        assert_eq!(host.call(|_| exports::state_save(), b"").unwrap(), b"");
+        let json = refused(exports::sum, b"[1,\n-2]");
+        assert_eq!(json.status, Error::INVALID_INPUT);
+        assert_eq!(
+            json.text.unwrap(),
+            "the input is not the expected JSON: invalid value: integer `-2`, expected u64 at line 2 column 2"
+        );
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a directory with a new plugin that builds, is tested and can be packed
+    New(New),
     /// Make a package from a directory with plugin.toml and plugin.wasm
     Pack(Pack),
     /// Sign a package
@@ -99,6 +101,31 @@ pub enum Command {
     Explain(Explain),
     /// Print the JSON Schema of a document
     Schema(Schema),
+}
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// The plugin's name
+    pub name: Name,
+    /// Where to make it [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Who publishes it
+    #[arg(long, value_name = "NAME", default_value = "me")]
+    pub publisher: Publisher,
+    /// What it is written in
+    #[arg(long, value_enum, default_value_t = NewLanguage::Rust)]
+    pub lang: NewLanguage,
+    /// Use the crate forgeone-pdk in this directory instead of a copy of it
+    #[arg(long, value_name = "DIR")]
+    pub sdk: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum NewLanguage {
+    Rust,
+    C,
+    Wat,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,9 @@
 //! A host in memory for tests on native targets: one for each thread, made by [`Host::install`].
 //!
 //! It follows the contract where a plugin can see it: statuses, lengths of responses, output that is discarded
-//! with a nonzero status. It grants everything except what [`Host::deny`] names, and enforces no policy.
+//! with a nonzero status, output that a lifecycle step may not have. It grants everything except what
+//! [`Host::deny`] names, and enforces no policy. HTTP, secrets and tokens are unknown calls until a test programs
+//! them, as on a host without those services.
 
 mod services;
 mod state;
@@ -11,8 +13,9 @@ use std::rc::Rc;
 
 use forgeone_abi::{Args, LogLevel, Status};
 
-use state::State;
+use crate::http::{Request, Response};
 pub use state::{Failure, Metric};
+use state::{State, Writing};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<RefCell<State>>>> = const { RefCell::new(None) };
@@ -43,12 +46,45 @@ impl Host {
         Self { state }
     }
 
-    /// Calls an exported function as the host does: with this input, answering the output.
+    /// Calls an exported operation as the host does: with this input, answering the output.
     ///
     /// # Errors
     /// The nonzero status and the text given to `fail`; the output is discarded then.
-    pub fn call(&self, function: impl FnOnce(i32) -> i32, input: &[u8]) -> Result<Vec<u8>, Failure> {
-        self.state.borrow_mut().begin(input);
+    pub fn call(&self, operation: impl FnOnce(i32) -> i32, input: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.enter(operation, input, Writing::Result)
+    }
+
+    /// Calls an exported lifecycle function, such as `exports::init`.
+    ///
+    /// # Errors
+    /// The nonzero status and the text given to `fail`.
+    pub fn step(&self, function: impl FnOnce() -> i32) -> Result<(), Failure> {
+        self.enter(|_| function(), b"", Writing::Nothing).map(drop)
+    }
+
+    /// Calls the exported `state_save` and answers the state.
+    ///
+    /// # Errors
+    /// The nonzero status and the text given to `fail`.
+    pub fn save(&self, state_save: impl FnOnce() -> i32) -> Result<Vec<u8>, Failure> {
+        self.enter(|_| state_save(), b"", Writing::Result)
+    }
+
+    /// Calls the exported `state_load` with a state.
+    ///
+    /// # Errors
+    /// The nonzero status and the text given to `fail`.
+    pub fn load(&self, state_load: impl FnOnce(i32) -> i32, state: &[u8]) -> Result<(), Failure> {
+        self.enter(state_load, state, Writing::Nothing).map(drop)
+    }
+
+    fn enter(
+        &self,
+        function: impl FnOnce(i32) -> i32,
+        input: &[u8],
+        writing: Writing,
+    ) -> Result<Vec<u8>, Failure> {
+        self.state.borrow_mut().begin(input, writing);
         let len = i32::try_from(input.len()).unwrap_or(i32::MAX);
         let status = function(len);
         self.state.borrow_mut().end(status)
@@ -109,6 +145,46 @@ impl Host {
         self.state.borrow_mut().plugins.insert((plugin.into(), operation.into()), Rc::new(run));
     }
 
+    /// Answers HTTP requests from now on. The request has its secrets filled in, as the server would see it.
+    pub fn http(&self, answer: impl Fn(&Request) -> Result<Response, Status> + 'static) {
+        self.state.borrow_mut().server = Some(Rc::new(answer));
+    }
+
+    /// Sets a secret, for `secret_reveal` and for references in HTTP headers.
+    pub fn set_secret(&self, name: &str, value: &[u8]) {
+        self.state.borrow_mut().secrets.insert(name.into(), value.into());
+    }
+
+    /// Makes a token a good one, with these claims as JSON.
+    pub fn set_token(&self, token: &str, claims: &str) {
+        self.state.borrow_mut().tokens.insert(token.into(), claims.into());
+    }
+
+    /// Limits the output of a call to this many bytes; beyond, `output` answers -4.
+    pub fn set_output_limit(&self, bytes: usize) {
+        self.state.borrow_mut().output_limit = bytes;
+    }
+
+    /// Limits the bytes of stored keys and values together, and those of files; beyond, writing answers -4.
+    pub fn set_storage_limit(&self, bytes: usize) {
+        self.state.borrow_mut().storage_limit = bytes;
+    }
+
+    /// HTTP requests so far, as the plugin sent them: with the references to secrets, not the secrets.
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.borrow().requests.clone()
+    }
+
+    /// The bytes of a file.
+    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
+        self.state.borrow().files.get(path).cloned()
+    }
+
+    /// Sets the bytes of a file.
+    pub fn set_file(&self, path: &str, content: &[u8]) {
+        self.state.borrow_mut().files.insert(path.into(), content.into());
+    }
+
     /// A stored value.
     pub fn kv(&self, key: &str) -> Option<Vec<u8>> {
         self.state.borrow().kv.get(key.as_bytes()).cloned()
@@ -142,7 +218,7 @@ impl Host {
 
 /// The imports of ABI 1 as the fake host answers them.
 pub(crate) mod imports {
-    use super::{CURRENT, State, services};
+    use super::{CURRENT, State, Writing, services};
     use forgeone_abi::{LogLevel, Status, status};
     use std::cell::RefCell;
     use std::rc::Rc;
@@ -167,9 +243,15 @@ pub(crate) mod imports {
     }
 
     pub(crate) fn output(bytes: &[u8]) -> i32 {
-        with(|state| {
-            state.output.extend_from_slice(bytes);
-            0
+        with(|state| match state.writing {
+            Writing::Nothing => status::INVALID,
+            Writing::Result if state.output_limit.saturating_sub(state.output.len()) < bytes.len() => {
+                status::LIMIT
+            }
+            Writing::Result => {
+                state.output.extend_from_slice(bytes);
+                0
+            }
         })
     }
 
@@ -215,5 +297,48 @@ pub(crate) mod imports {
         let len = rest.len().min(to.len()).min(piece);
         to.iter_mut().zip(rest.iter().take(len)).for_each(|(to, from)| *to = *from);
         i32::try_from(len).unwrap_or(status::LIMIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{file, kv, output};
+
+    fn writes(bytes: &'static [u8]) -> impl Fn(i32) -> i32 {
+        move |_| output(bytes).map_or_else(|error| error.status().code(), |()| 0)
+    }
+
+    #[test]
+    fn a_step_and_a_state_load_have_no_output_and_a_save_has() {
+        let host = Host::install();
+        let refused = host.step(|| writes(b"x")(0)).unwrap_err();
+        assert_eq!(refused.status, Status::Invalid.code());
+        assert_eq!(host.load(writes(b"x"), b"state").unwrap_err().status, Status::Invalid.code());
+        assert_eq!(host.save(|| writes(b"kept")(0)).unwrap(), b"kept");
+        assert_eq!(host.call(writes(b"x"), b"").unwrap(), b"x");
+        assert_eq!(writes(b"x")(0), Status::Invalid.code());
+    }
+
+    #[test]
+    fn output_ends_at_its_limit() {
+        let host = Host::install();
+        host.set_output_limit(3);
+        assert_eq!(host.call(writes(b"abc"), b"").unwrap(), b"abc");
+        assert_eq!(host.call(writes(b"abcd"), b"").unwrap_err().status, Status::Limit.code());
+    }
+
+    #[test]
+    fn storage_ends_at_its_limit_and_replacing_counts_once() {
+        let host = Host::install();
+        host.set_storage_limit(8);
+        kv::set("key", b"value").unwrap();
+        kv::set("key", b"VALUE").unwrap();
+        assert_eq!(kv::set("k", b"").unwrap_err().status(), Status::Limit);
+        file::write("/data/a", b"12345").unwrap();
+        file::append("/data/a", b"678").unwrap();
+        assert_eq!(file::append("/data/a", b"9").unwrap_err().status(), Status::Limit);
+        file::write("/data/a", b"123").unwrap();
+        assert_eq!(host.file("/data/a").unwrap(), b"123");
     }
 }

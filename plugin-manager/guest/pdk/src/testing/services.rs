@@ -1,6 +1,7 @@
 //! The system calls of the fake host. Malformed arguments are -3, as the contract says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use forgeone_abi::layout::{FileKind, FileStat};
 use forgeone_abi::limits::{MAX_KEY, MAX_RANDOM, MAX_VALUE};
@@ -9,6 +10,7 @@ use forgeone_abi::wire::append;
 use forgeone_abi::{Args, Malformed, Status};
 
 use super::state::{Metric, State};
+use crate::http::Request;
 
 type Answer = Result<Vec<u8>, Status>;
 
@@ -23,6 +25,9 @@ pub(super) fn dispatch(state: &RefCell<State>, name: &str, args: &[u8]) -> Answe
     if name == name::PLUGIN_CALL {
         return plugin_call(state, args);
     }
+    if name == name::HTTP_REQUEST {
+        return http_request(state, args);
+    }
     let state = &mut *state.borrow_mut();
     match name {
         name::PING => Ok(name::PONG.to_vec()),
@@ -33,6 +38,12 @@ pub(super) fn dispatch(state: &RefCell<State>, name: &str, args: &[u8]) -> Answe
         }
         name::METRIC_RECORD => metric_record(state, args),
         name::EVENT_EMIT => event_emit(state, args),
+        name::SECRET_REVEAL if !state.secrets.is_empty() => {
+            state.secrets.get(one_text(args)?).cloned().ok_or(Status::NotFound)
+        }
+        name::AUTH_VERIFY if !state.tokens.is_empty() => {
+            state.tokens.get(one_text(args)?).map(|v| v.clone().into_bytes()).ok_or(Status::Invalid)
+        }
         _ if name.starts_with("kv_") => kv(state, name, args),
         _ if name.starts_with("file_") => file(state, name, args),
         _ => Err(Status::UnknownSyscall),
@@ -57,6 +68,37 @@ fn plugin_call(state: &RefCell<State>, args: Args<'_>) -> Answer {
     let key = (args.text(0).map_err(invalid)?.to_owned(), args.text(1).map_err(invalid)?.to_owned());
     let operation = state.borrow().plugins.get(&key).cloned();
     operation.ok_or(Status::NotFound)?(input)
+}
+
+fn http_request(state: &RefCell<State>, args: Args<'_>) -> Answer {
+    let request = Request::decode(args).map_err(invalid)?;
+    let server = state.borrow().server.clone().ok_or(Status::UnknownSyscall)?;
+    state.borrow_mut().requests.push(request.clone());
+    let secrets = state.borrow().secrets.clone();
+    let request = request.with_headers(|value| filled(value, &secrets))?;
+    server(&request)?.encode().map_err(|_| Status::Limit)
+}
+
+/// The value of a header with the secrets it refers to in their places.
+fn filled(value: &[u8], secrets: &BTreeMap<String, Vec<u8>>) -> Answer {
+    const OPEN: &[u8] = b"{{secret:";
+    const CLOSE: &[u8] = b"}}";
+    let (mut out, mut rest) = (Vec::new(), value);
+    while let Some((before, inside)) = split_at(rest, OPEN) {
+        let (name, after) = split_at(inside, CLOSE).ok_or(Status::Invalid)?;
+        let name = std::str::from_utf8(name).map_err(|_| Status::Invalid)?;
+        out.extend_from_slice(before);
+        out.extend_from_slice(secrets.get(name).ok_or(Status::NotFound)?);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    Ok(out)
+}
+
+/// What stands before and after the first `mark`.
+fn split_at<'b>(bytes: &'b [u8], mark: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
+    let at = bytes.windows(mark.len()).position(|window| window == mark)?;
+    Some((bytes.get(..at)?, bytes.get(at + mark.len()..)?))
 }
 
 /// Not random: a sequence that differs from call to call and is the same in every run.
@@ -132,7 +174,9 @@ fn kv(state: &mut State, name: &str, args: Args<'_>) -> Answer {
 }
 
 fn store(state: &mut State, key: &[u8], value: &[u8]) -> Answer {
-    if value.len() > MAX_VALUE {
+    let size = |(key, value): (&Vec<u8>, &Vec<u8>)| key.len() + value.len();
+    let others: usize = state.kv.iter().filter(|(other, _)| *other != key).map(size).sum();
+    if value.len() > MAX_VALUE || others + key.len() + value.len() > state.storage_limit {
         return Err(Status::Limit);
     }
     state.kv.insert(key.to_vec(), value.to_vec());
@@ -163,18 +207,24 @@ fn file(state: &mut State, name: &str, args: Args<'_>) -> Answer {
         }
         name::FILE_WRITE | name::FILE_APPEND => {
             let [_, content] = items(args)?;
-            let file = state.files.entry(path.to_owned()).or_default();
-            if name == name::FILE_WRITE {
-                file.clear();
-            }
-            file.extend_from_slice(content);
-            Ok(Vec::new())
+            file_write(state, path, content, name == name::FILE_APPEND)
         }
         name::FILE_STAT => file_stat(state, path),
         name::FILE_LIST => file_list(state, path),
         name::FILE_DELETE => state.files.remove(path).map(|_| Vec::new()).ok_or(Status::NotFound),
         _ => Err(Status::UnknownSyscall),
     }
+}
+
+fn file_write(state: &mut State, path: &str, content: &[u8], append: bool) -> Answer {
+    let others: usize = state.files.iter().filter(|(other, _)| *other != path).map(|(_, c)| c.len()).sum();
+    let kept = state.files.get(path).filter(|_| append).map_or(&[][..], Vec::as_slice);
+    if others + kept.len() + content.len() > state.storage_limit {
+        return Err(Status::Limit);
+    }
+    let content = [kept, content].concat();
+    state.files.insert(path.to_owned(), content);
+    Ok(Vec::new())
 }
 
 fn path(args: Args<'_>) -> Result<&str, Status> {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
+use forgeone_abi::limits::MAX_OUTPUT;
 use forgeone_abi::{Args, LogLevel, Status};
+
+use crate::http::{Request, Response};
 
 /// How a call ended that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +34,22 @@ pub struct Metric {
 pub(super) type Service = Rc<dyn Fn(Args<'_>) -> Result<Vec<u8>, Status>>;
 pub(super) type Operation = Rc<dyn Fn(&[u8]) -> Result<Vec<u8>, Status>>;
 
+pub(super) type Server = Rc<dyn Fn(&Request) -> Result<Response, Status>>;
+
+/// What a call in progress may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Nothing: no call is in progress, or a lifecycle step.
+    Nothing,
+    /// A result.
+    Result,
+}
+
 pub(super) struct State {
     pub input: Vec<u8>,
+    pub writing: Writing,
     pub output: Vec<u8>,
+    pub output_limit: usize,
     pub response: Vec<u8>,
     pub failure: Option<String>,
     pub piece: usize,
@@ -46,6 +62,11 @@ pub(super) struct State {
     pub refused: BTreeMap<String, Status>,
     pub services: BTreeMap<String, Service>,
     pub plugins: BTreeMap<(String, String), Operation>,
+    pub server: Option<Server>,
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    pub tokens: BTreeMap<String, String>,
+    pub storage_limit: usize,
+    pub requests: Vec<Request>,
     pub logs: Vec<(LogLevel, String)>,
     pub metrics: Vec<Metric>,
     pub events: Vec<(String, String)>,
@@ -56,7 +77,9 @@ impl Default for State {
     fn default() -> Self {
         Self {
             input: Vec::new(),
+            writing: Writing::Nothing,
             output: Vec::new(),
+            output_limit: MAX_OUTPUT,
             response: Vec::new(),
             failure: None,
             piece: usize::MAX,
@@ -69,6 +92,11 @@ impl Default for State {
             refused: BTreeMap::new(),
             services: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            server: None,
+            secrets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            storage_limit: usize::MAX,
+            requests: Vec::new(),
             logs: Vec::new(),
             metrics: Vec::new(),
             events: Vec::new(),
@@ -84,8 +112,9 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub fn begin(&mut self, input: &[u8]) {
+    pub fn begin(&mut self, input: &[u8], writing: Writing) {
         self.input = input.to_vec();
+        self.writing = writing;
         self.output.clear();
         self.failure = None;
     }
@@ -93,6 +122,7 @@ impl State {
     pub fn end(&mut self, status: i32) -> Result<Vec<u8>, Failure> {
         let output = std::mem::take(&mut self.output);
         self.input.clear();
+        self.writing = Writing::Nothing;
         match status {
             0 => Ok(output),
             status => Err(Failure { status, text: self.failure.clone() }),

@@ -1,6 +1,6 @@
-//! The grammar of what helps people type: `completions` and `man`.
+//! The grammar of what helps people: `completions`, `man`, `explain` and `schema`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 

@@ -11,6 +11,7 @@ mod inspect;
 mod keys;
 mod logs;
 mod needs;
+mod new;
 mod package;
 mod pages;
 mod plugins;
@@ -29,6 +30,7 @@ use crate::failure::Failure;
 /// Whatever the command ran into.
 pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(args) => new::new(context, args),
         Command::Pack(args) => package::pack(context, &args),
         Command::Sign(args) => package::sign(context, &args),
         Command::Verify(args) => package::verify(context, &args),
