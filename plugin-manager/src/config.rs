@@ -44,6 +44,9 @@ pub enum EngineKind {
     Wasmtime,
     /// wasmer with Cranelift.
     Wasmer,
+    /// No engine for packages: Rust code linked into the host program. No configuration can choose it.
+    #[serde(skip)]
+    Native,
 }
 
 impl EngineKind {
@@ -52,6 +55,7 @@ impl EngineKind {
         match self {
             Self::Wasmtime => "wasmtime",
             Self::Wasmer => "wasmer",
+            Self::Native => "native",
         }
     }
 }
@@ -172,6 +176,19 @@ pub struct Security {
     pub audit_logging: bool,
     /// Plugins run in worker processes unless policy marks their tier trusted.
     pub namespace_isolation: bool,
+    /// Whether the host program's own code may act as plugins. It is never in a worker process.
+    pub native_plugins: NativePlugins,
+}
+
+/// What is thought of plugins that are Rust code of the host program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NativePlugins {
+    /// As much as of the program they are part of: they may be registered.
+    #[default]
+    Trusted,
+    /// None may be registered.
+    Refused,
 }
 
 impl Default for Security {
@@ -181,6 +198,7 @@ impl Default for Security {
             enforce_permissions: true,
             audit_logging: true,
             namespace_isolation: true,
+            native_plugins: NativePlugins::Trusted,
         }
     }
 }

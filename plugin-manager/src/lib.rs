@@ -22,16 +22,21 @@ pub mod syscall;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
+#[doc(hidden)]
+pub use inventory;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
-pub use microkernel::syscall_bridge::{ClassRow, classes};
+pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use registry::{
     InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
+pub use runtime::native::{ForgePlugin, NativeError, NativeHost};
 pub use syscall::text::escaped;
+pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
-    verify,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, check_policies_with,
+    claimed_signer, sign, verify,
 };

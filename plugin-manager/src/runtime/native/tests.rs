@@ -1,0 +1,1 @@
+//! Native plugins on the engine trait: phases, panics, deadlines, laziness.
