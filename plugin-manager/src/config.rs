@@ -44,7 +44,7 @@ pub enum EngineKind {
     Wasmtime,
     /// wasmer with Cranelift.
     Wasmer,
-    /// No engine for packages: Rust code linked into the host program. No configuration can choose it.
+    /// Rust code of the host program; packages and configurations cannot choose it.
     #[serde(skip)]
     Native,
 }
@@ -176,19 +176,8 @@ pub struct Security {
     pub audit_logging: bool,
     /// Plugins run in worker processes unless policy marks their tier trusted.
     pub namespace_isolation: bool,
-    /// Whether the host program's own code may act as plugins. It is never in a worker process.
-    pub native_plugins: NativePlugins,
-}
-
-/// What is thought of plugins that are Rust code of the host program.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NativePlugins {
-    /// As much as of the program they are part of: they may be registered.
-    #[default]
-    Trusted,
-    /// None may be registered.
-    Refused,
+    /// The host program's own code may act as plugins. It cannot be in a worker process, whatever the key above says.
+    pub native_plugins: bool,
 }
 
 impl Default for Security {
@@ -198,7 +187,7 @@ impl Default for Security {
             enforce_permissions: true,
             audit_logging: true,
             namespace_isolation: true,
-            native_plugins: NativePlugins::Trusted,
+            native_plugins: true,
         }
     }
 }

@@ -23,8 +23,6 @@ pub mod workshop;
 
 pub use attestation::CheckOutcome;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
-#[doc(hidden)]
-pub use inventory;
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;

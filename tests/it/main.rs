@@ -7,5 +7,6 @@ mod kill;
 mod lock;
 mod lockfile;
 mod main_job;
+mod native;
 mod shapes;
 mod tamper;

@@ -66,13 +66,14 @@ pub enum HostError {
         problem: &'static str,
     },
     /// The manifest of a native plugin names another publisher than the program's.
-    #[error("the manifest of native plugin {name} cannot be used")]
+    #[error("native plugin {name} names the publisher {named}; those of this program are of {own}")]
     NativePublisher {
         /// The plugin.
         name: String,
-        /// Why not.
-        #[source]
-        source: crate::attestation::manifest::DocumentError,
+        /// The publisher its manifest names.
+        named: String,
+        /// The program's.
+        own: String,
     },
     /// The name of the program's publisher is no name.
     #[error("the publisher of native plugins cannot be used")]

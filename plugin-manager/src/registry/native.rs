@@ -102,7 +102,7 @@ impl PluginManager {
             if let Err(error) = self.register_code(code) {
                 let mut refused = self.host().natives.refused.write();
                 if refused.len() < MOST_REFUSED {
-                    refused.push((named, format!("{error}: {}", error.reasons().join(": "))));
+                    refused.push((named, told(&error)));
                 }
             }
         }
@@ -188,8 +188,13 @@ impl Host {
 fn manifest(code: &NativeCode, publisher: &Publisher) -> Result<Manifest, ForgeError> {
     let author = PluginToml::parse(code.manifest())?;
     let name = || author.name().to_string();
-    let manifest = Manifest::from_author(&author, Some(publisher), BTreeMap::new())
-        .map_err(|source| HostError::NativePublisher { name: name(), source })?;
+    let manifest = Manifest::from_author(&author, Some(publisher), BTreeMap::new()).map_err(|_| {
+        HostError::NativePublisher {
+            name: name(),
+            named: author.publisher().map_or_else(String::new, ToString::to_string),
+            own: publisher.to_string(),
+        }
+    })?;
     let problem = |problem| Err(HostError::NativeManifest { name: name(), problem }.into());
     if manifest.engine != EnginePreference::Any {
         return problem("a native plugin runs on no engine, and can ask for none");
@@ -198,6 +203,12 @@ fn manifest(code: &NativeCode, publisher: &Publisher) -> Result<Manifest, ForgeE
         return problem("a native plugin has no exports, and so no entry points");
     }
     Ok(manifest)
+}
+
+/// An error and its reasons in one line.
+fn told(error: &ForgeError) -> String {
+    let parts = std::iter::once(error.to_string()).chain(error.reasons().iter().cloned());
+    parts.collect::<Vec<_>>().join(": ")
 }
 
 /// The name records of a registration have: the plugin's, or the digest of a manifest that does not parse.

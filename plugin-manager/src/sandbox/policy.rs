@@ -4,7 +4,7 @@
 use super::limits::{Clamp, Limits, PAGE};
 use crate::attestation::VerifiedPackage;
 use crate::attestation::manifest::{EnginePreference, LimitsAsked, Manifest};
-use crate::config::{Config, EngineKind, NativePlugins};
+use crate::config::{Config, EngineKind};
 use common::config::{ByteSize, Span};
 use common::error::{Code, Coded, codes};
 use common::permission::{Capability, Permission};
@@ -56,8 +56,8 @@ pub enum SandboxError {
     /// The manifest wants an engine that is not compiled in.
     #[error("the manifest asks for the engine {0}, which this build does not have")]
     NoEngine(EngineKind),
-    /// `security.native_plugins` is `refused`. The operator can change it.
-    #[error("security.native_plugins is refused")]
+    /// `security.native_plugins` is false. The operator can change it.
+    #[error("security.native_plugins is false")]
     NativeRefused,
 }
 
@@ -89,13 +89,20 @@ pub struct SandboxPolicy {
     engine: EngineKind,
     engines: Vec<EngineKind>,
     services: Vec<Capability>,
-    native: NativePlugins,
+    natives: Natives,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wall {
     Demanded,
     Waived,
+}
+
+/// What is thought of code of the host program that wants to be a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Natives {
+    Trusted,
+    Refused,
 }
 
 impl SandboxPolicy {
@@ -118,15 +125,9 @@ impl SandboxPolicy {
             timeout: config.default_timeout.0,
             ..Limits::default()
         };
+        let natives = if config.security.native_plugins { Natives::Trusted } else { Natives::Refused };
         let wall = if config.security.namespace_isolation { Wall::Demanded } else { Wall::Waived };
-        Ok(Self {
-            ceiling,
-            wall,
-            engine,
-            engines: engines.to_vec(),
-            services,
-            native: config.security.native_plugins,
-        })
+        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services, natives })
     }
 
     /// Requested ∩ allowed.
@@ -152,7 +153,7 @@ impl SandboxPolicy {
     /// # Errors
     /// [`SandboxError::NativeRefused`].
     pub fn grant_native(&self, manifest: Manifest) -> Result<Grant<Manifest>, SandboxError> {
-        if self.native == NativePlugins::Refused {
+        if self.natives == Natives::Refused {
             return Err(SandboxError::NativeRefused);
         }
         let (limits, clamps) = self.limits_for(&manifest.limits);

@@ -10,8 +10,7 @@ pub(super) use read::{
     version as read_version,
 };
 
-use super::document;
-pub use super::document::DocumentError;
+use super::document::{self, DocumentError};
 use super::plugin_toml::PluginToml;
 use common::identity::{Digest, Name, Publisher};
 use common::permission::Permission;

@@ -277,7 +277,7 @@ fn nothing_of_a_registration_outlasts_the_manager() {
 
 #[test]
 fn operators_refuse_native_plugins_by_configuration_or_policy() {
-    let world = World::configured("  security: { native_plugins: refused }\n");
+    let world = World::configured("  security: { native_plugins: false }\n");
     let host = world.open();
     assert_eq!(code(host.register(Tool::default())), "E4051");
     assert_eq!(world.recorded(&host, &[r#""action":"install""#, "E4051", "tool"]), 1);

@@ -46,11 +46,15 @@ pub fn linked() -> impl Iterator<Item = NativeCode> {
 /// ```
 #[macro_export]
 macro_rules! submit_plugin {
-    ($plugin:ty) => {
-        $crate::submit_plugin!($plugin, <$plugin as ::core::default::Default>::default);
+    ($plugin:ty $(,)?) => {
+        $crate::runtime::native::inventory::submit! {
+            $crate::runtime::native::LinkedPlugin::new(
+                || $crate::runtime::native::NativeCode::lazy::<$plugin>(::core::default::Default::default),
+            )
+        }
     };
-    ($plugin:ty, $make:expr) => {
-        $crate::inventory::submit! {
+    ($plugin:ty, $make:expr $(,)?) => {
+        $crate::runtime::native::inventory::submit! {
             $crate::runtime::native::LinkedPlugin::new(
                 || $crate::runtime::native::NativeCode::lazy::<$plugin>($make),
             )

@@ -15,5 +15,7 @@ pub use engine::NativeCode;
 pub(super) use engine::engine;
 pub use error::NativeError;
 pub use host::NativeHost;
+#[doc(hidden)]
+pub use inventory;
 pub use linked::{LinkedPlugin, linked};
 pub use plugin::ForgePlugin;
