@@ -65,6 +65,21 @@ const TABLE: &[(&str, &str, Capability, ScopeKind)] = &[
     ("random", "bytes", Capability::RandomBytes, ScopeKind::None),
 ];
 
+/// The capabilities of the table, in its order.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it, and refuses an index that is not there"
+)]
+static ALL: [Capability; TABLE.len()] = {
+    let mut all = [Capability::FilesystemRead; TABLE.len()];
+    let mut i = 0;
+    while i < TABLE.len() {
+        all[i] = TABLE[i].2;
+        i += 1;
+    }
+    all
+};
+
 impl Capability {
     /// How many capabilities there are: every one fits a bit of a `u32`.
     pub const COUNT: usize = TABLE.len();
@@ -72,6 +87,10 @@ impl Capability {
     /// Every capability.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| row.2)
+    }
+    /// This capability alone, as a table of actions lists what an action needs.
+    pub fn alone(self) -> &'static [Self] {
+        ALL.iter().find(|known| **known == self).map_or(&[], std::slice::from_ref)
     }
     fn row(self) -> (&'static str, &'static str) {
         TABLE.iter().find(|row| row.2 == self).map_or(("", ""), |row| (row.0, row.1))

@@ -55,6 +55,9 @@ pub enum EngineKind {
     Wasmtime,
     /// wasmer with Cranelift.
     Wasmer,
+    /// Rust code of the host program; packages and configurations cannot choose it.
+    #[serde(skip)]
+    Native,
 }
 
 impl EngineKind {
@@ -63,6 +66,7 @@ impl EngineKind {
         match self {
             Self::Wasmtime => "wasmtime",
             Self::Wasmer => "wasmer",
+            Self::Native => "native",
         }
     }
 }
@@ -183,6 +187,8 @@ pub struct Security {
     pub audit_logging: bool,
     /// Plugins run in worker processes unless policy marks their tier trusted.
     pub namespace_isolation: bool,
+    /// The host program's own code may act as plugins. It cannot be in a worker process, whatever the key above says.
+    pub native_plugins: bool,
 }
 
 impl Default for Security {
@@ -192,6 +198,7 @@ impl Default for Security {
             enforce_permissions: true,
             audit_logging: true,
             namespace_isolation: true,
+            native_plugins: true,
         }
     }
 }

@@ -24,19 +24,22 @@ pub mod workshop;
 
 pub use attestation::CheckOutcome;
 pub use config::Config;
+pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
-pub use microkernel::syscall_bridge::{ClassRow, classes};
+pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
     OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
 };
+pub use runtime::native::{ForgePlugin, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
+pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, claimed_signer, sign,
-    verify, verify_telling,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, check_policies_with,
+    claimed_signer, sign, verify, verify_telling,
 };

@@ -2,6 +2,7 @@
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
 use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
+use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
 use crate::registry::judge::Judge;
@@ -185,10 +186,24 @@ pub struct PolicyFile {
 /// # Errors
 /// E2004 for the first policy that is not valid; or why the configuration or a file cannot be read.
 pub fn check_policies(home: &Path, config: Option<&Path>) -> Result<PolicyReport, ForgeError> {
+    check_policies_with(home, config, Vec::new())
+}
+
+/// [`check_policies`] for a host program that adds these host calls, which policies may then name.
+///
+/// # Errors
+/// As [`check_policies`]; E0101 for a host call that cannot be added.
+pub fn check_policies_with(
+    home: &Path,
+    config: Option<&Path>,
+    extensions: Vec<SyscallExtension>,
+) -> Result<PolicyReport, ForgeError> {
+    let added = checked(extensions)?;
     let config = sources::config(home, config)?;
     let dir = home.join("trust/policy");
     let files = sources::policies(&dir)?;
-    let actions = builtin_actions();
+    let mut actions = builtin_actions();
+    actions.extend(added.into_iter().map(|(action, _)| action));
     let options = sources::policy_options(&config);
     TrustEvaluator::with_options(&actions, &files, &options)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {

@@ -13,5 +13,6 @@ mod lockfile;
 mod main_job;
 mod progress;
 mod schemas;
+mod native;
 mod shapes;
 mod tamper;

@@ -121,6 +121,7 @@ table! {
     E4017 Limit "the plugin was restarted too often" => "see its log, mend it and start it again";
     E4018 Limit "the host has as many plugins as it may have" => "remove a plugin, or raise max_plugins";
     E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
+    E4051 Refused "the configuration refuses native plugins" => "set security.native_plugins to true if the host program's own code may act as plugins";
     E4060 Plugin "the plugin made a malformed host call" => "mend the plugin: see the cause in the audit log";
     E4061 Plugin "the plugin asked for a host call this build does not have" => "use a build with the extension that has it";
     E4062 Limit "the host call exceeded a limit" => "ask for less at once, or ask the operator to raise the limit";

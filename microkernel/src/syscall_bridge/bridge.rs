@@ -89,6 +89,11 @@ impl SyscallBridge {
         self.names.get(name).copied()
     }
 
+    /// Its actions, in order.
+    pub fn actions(&self) -> Vec<Action> {
+        self.entries.iter().map(|entry| entry.action.clone()).collect()
+    }
+
     /// A caller with this trust context, recording where this bridge records.
     pub fn caller(&self, trust: TrustContext) -> Caller {
         Caller::recording_to(trust, self.recorder.clone())
@@ -108,7 +113,7 @@ impl SyscallBridge {
             return Err(self.unknown(caller, "syscall"));
         };
         let permit = self.decide(caller, entry, resource)?;
-        self.intend(caller, entry, resource, &permit)?;
+        self.intend(caller, entry, resource, &permit, &[])?;
         if entry.action.class == RecordClass::C {
             self.count(caller, entry, permit.epoch(), true, 0)?;
         }
@@ -200,7 +205,7 @@ impl SyscallBridge {
         };
         let resource = entry.resource(&target.name, target.private);
         let permit = self.decide(caller, entry, &resource)?;
-        self.intend(caller, entry, &resource, &permit)?;
+        self.intend(caller, entry, &resource, &permit, args)?;
         caller.stats.count_allowed();
         let (epoch, policies, cached) = (permit.epoch(), permit.policies(), permit.cached());
         let began = self.clock.coarse_ms();
@@ -271,10 +276,11 @@ impl SyscallBridge {
         entry: &Entry,
         resource: &Resource<'_>,
         permit: &Permit,
+        args: &[u8],
     ) -> Result<(), Status> {
         match entry.action.class {
             RecordClass::C => Ok(()),
-            RecordClass::A | RecordClass::B => self.record_intent(caller, entry, resource, permit),
+            RecordClass::A | RecordClass::B => self.record_intent(caller, entry, resource, permit, args),
         }
     }
 
@@ -285,11 +291,19 @@ impl SyscallBridge {
         entry: &Entry,
         resource: &Resource<'_>,
         permit: &Permit,
+        args: &[u8],
     ) -> Result<(), Status> {
         let decided = self.decided(permit.epoch(), permit.policies(), permit.cached());
         let chain = chain(&caller.chain);
-        let details = chain.as_deref().map(|c| ("chain", c));
-        let record = Record { details: details.as_slice(), ..entry.record(caller, resource, &decided) };
+        let summary = entry.handler.as_deref().and_then(|handler| handler.summary(args));
+        let chained = chain.as_deref().map(|c| ("chain", c));
+        let summed = summary.as_deref().map(|s| ("summary", s));
+        let pair = chained.zip(summed).map(|(c, s)| [c, s]);
+        let details: &[(&str, &str)] = match &pair {
+            Some(both) => both,
+            None => chained.as_ref().or(summed.as_ref()).map_or(&[], std::slice::from_ref),
+        };
+        let record = Record { details, ..entry.record(caller, resource, &decided) };
         let recorded = match entry.action.class {
             RecordClass::A => self.recorder.commit(&record),
             RecordClass::B | RecordClass::C => self.recorder.append(&record),

@@ -1,6 +1,6 @@
 //! Every action and event of this build with its class of record: what `forgeone audit classes` prints.
 
-use super::builtin_actions;
+use super::{Action, builtin_actions};
 use crate::trust::{ManagementAction, ResourceKind};
 use common::audit::RecordClass;
 use common::permission::Capability;
@@ -60,7 +60,12 @@ const LIFECYCLE: [(&str, RecordClass, bool); 9] = [
 
 /// Every row: host calls, then management, then lifecycle.
 pub fn classes() -> Vec<ClassRow> {
-    let calls = builtin_actions().into_iter().map(|action| ClassRow {
+    classes_of(&builtin_actions())
+}
+
+/// Every row of a bridge with these host calls, in the same order.
+pub fn classes_of(actions: &[Action]) -> Vec<ClassRow> {
+    let calls = actions.iter().map(|action| ClassRow {
         area: Area::HostCall,
         name: action.name,
         class: action.class,

@@ -135,6 +135,12 @@ pub trait SyscallHandler: Send + Sync {
     /// [`Status::Invalid`] when the arguments do not name one.
     fn target<'a>(&self, identity: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError>;
 
+    /// What the record of an effect says of its arguments beside the resource: one short line, never a payload and
+    /// never a secret. Asked for calls of class A and B. Pure.
+    fn summary(&self, _args: &[u8]) -> Option<String> {
+        None
+    }
+
     /// Does it. The permit is consumed: one permit, one effect.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub use crate::kernel::execute_syscall;
 pub use args::{ArgsError, SyscallArgs, list, push, take};
 pub use bridge::SyscallBridge;
 pub use caller::{Caller, CallerStats};
-pub use classes::{Area, ClassRow, classes};
+pub use classes::{Area, ClassRow, classes, classes_of};
 pub use handler::{Call, CallError, Status, SyscallHandler, Target};
 pub use table::{Action, ActionId, builtin_actions};
 

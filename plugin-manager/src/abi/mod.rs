@@ -1,6 +1,7 @@
 //! Guest memory and host-call decoding of ABI 1. Trusts no pointer; names no engine.
 
 mod context;
+mod direct;
 mod memory;
 pub mod vm;
 

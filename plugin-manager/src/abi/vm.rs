@@ -81,12 +81,7 @@ pub fn output(context: &mut HostContext, memory: &mut [u8], ptr: u32, len: u32) 
     let Ok(bytes) = read(memory, ptr, len) else {
         return invalid(context, import::OUTPUT, WILD);
     };
-    if context.output.len().saturating_add(bytes.len()) > context.payload_bytes() {
-        context.port.limited(import::OUTPUT, "the output is larger than its limit");
-        return status::LIMIT;
-    }
-    context.output.extend_from_slice(bytes);
-    0
+    context.append(bytes).map_or_else(status_code, |()| 0)
 }
 
 /// `fail(ptr, len)`: the last text given is kept, made safe and cut at [`FAILURE_BYTES`].

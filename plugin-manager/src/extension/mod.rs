@@ -3,6 +3,7 @@
 //! Every handler is built from what it needs, given explicitly in [`Dependencies`]; [`services`] puts them
 //! together under the names guests call them by. Causes of errors name what happened, never what was passed.
 
+mod added;
 mod basic;
 mod event;
 mod files;
@@ -14,6 +15,10 @@ mod settings;
 #[cfg(test)]
 mod testing;
 
+pub use added::{
+    Added, Argument, ExtensionCall, ExtensionError, ExtensionHandler, MAX_ARGUMENTS, SyscallExtension,
+    checked,
+};
 pub use event::{EventSink, SinkFull};
 pub use files::{FileDirs, FileError, FileLimits, Files};
 pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};

@@ -10,6 +10,10 @@ use std::sync::Arc;
 pub(super) trait Service: Send + Sync + 'static {
     /// The canonical resource the arguments name. Pure.
     fn target<'a>(&self, identity: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError>;
+    /// What the record of an effect says of its arguments beside the resource. Pure.
+    fn summary(&self, _args: &[u8]) -> Option<String> {
+        None
+    }
     /// Does it.
     fn serve(&self, call: Call<'_>) -> Result<(), CallError>;
 }
@@ -37,6 +41,9 @@ struct Behind<S>(S);
 impl<S: Service> SyscallHandler for Behind<S> {
     fn target<'a>(&self, identity: &IdentityContext, args: &'a [u8]) -> Result<Target<'a>, CallError> {
         self.0.target(identity, args)
+    }
+    fn summary(&self, args: &[u8]) -> Option<String> {
+        self.0.summary(args)
     }
     fn handle(&self, _spent: Permit, call: Call<'_>) -> Result<(), CallError> {
         self.0.serve(call)

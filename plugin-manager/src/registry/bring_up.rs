@@ -46,7 +46,7 @@ impl PluginManager {
     pub(super) fn bring_up(&self, name: &str, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name)?;
         desired_running(&row, cause)?;
-        let rows = self.host().home.plugins()?;
+        let rows = self.host().rows()?;
         for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
             if *member == row.plugin.name {
                 return self.bring_one_up(member, cause);
@@ -83,7 +83,7 @@ impl PluginManager {
         let from = if row.failure.is_some() { PluginState::Failed } else { from };
         let loaded = Arc::new(self.load(&row, from)?);
         if row.failure.is_some() {
-            self.host().home.set_failure(name, None)?;
+            self.host().set_failure(name, None)?;
         }
         let chain = match cause {
             Cause::Plugin(chain, _) => chain,
@@ -108,9 +108,12 @@ impl PluginManager {
         }
     }
 
-    /// The load path from the stored bytes: every check again.
+    /// The load path from the stored bytes: every check again. A native plugin is as it was registered.
     fn load(&self, row: &InstalledPlugin, state: PluginState) -> Result<Loaded, ForgeError> {
         let host = self.host();
+        if let Some(native) = host.natives.part(&row.plugin.name) {
+            return host.loaded_native(&native, state);
+        }
         let bytes = host.home.read_package(&row.plugin.package)?;
         let grant = host.grant(host.prove(&bytes)?)?;
         let found = identity(grant.package());
@@ -146,7 +149,7 @@ impl PluginManager {
     /// The plugins that are up; those that need others come before them.
     pub(super) fn down_order(&self) -> Vec<String> {
         let left = self.hall().names();
-        let rows = self.host().home.plugins().unwrap_or_default();
+        let rows = self.host().rows().unwrap_or_default();
         let all = candidates(&rows).unwrap_or_default();
         let mut order: Vec<String> = Vec::new();
         for name in left.iter().filter_map(|name| Name::new(name).ok()) {

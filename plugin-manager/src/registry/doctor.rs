@@ -15,6 +15,11 @@ impl PluginManager {
         let mut probes: Vec<Probe> =
             runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
         probes.extend([self.home_probe(), self.audit_probe(), self.trust_probe(), self.isolation_probe()]);
+        probes.extend(self.host().natives.refused().into_iter().map(|(name, why)| Probe {
+            name: format!("native plugin {name}"),
+            verdict: "problem",
+            detail: why,
+        }));
         probes.extend(self.host().config.weakened().into_iter().map(|key| Probe {
             name: key.to_owned(),
             verdict: "warning",

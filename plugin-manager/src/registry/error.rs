@@ -65,6 +65,33 @@ pub enum HostError {
         /// Who published that one.
         publisher: String,
     },
+    /// The name is taken by code of this program.
+    #[error("the name {name} is taken by a native plugin of this program")]
+    NativeName {
+        /// The plugin.
+        name: String,
+    },
+    /// The manifest of a native plugin says what only a package can. Whoever wrote it can mend it.
+    #[error("the manifest of native plugin {name}: {problem}")]
+    NativeManifest {
+        /// The plugin.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The manifest of a native plugin names another publisher than the program's.
+    #[error("native plugin {name} names the publisher {named}; those of this program are of {own}")]
+    NativePublisher {
+        /// The plugin.
+        name: String,
+        /// The publisher its manifest names.
+        named: String,
+        /// The program's.
+        own: String,
+    },
+    /// The name of the program's publisher is no name.
+    #[error("the publisher of native plugins cannot be used")]
+    Publisher(#[source] common::identity::BadName),
     /// The audit log is gone while plugins are installed. The operator can put it back.
     #[error("the audit log is missing, and {plugins} plugins are installed that it has records of")]
     LogLost {
@@ -144,7 +171,9 @@ impl Coded for HostError {
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
             Self::LogLost { .. } => &codes::E3005,
-            Self::Installed { .. } => &codes::E5004,
+            Self::Installed { .. } | Self::NativeName { .. } => &codes::E5004,
+            Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
+            Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,

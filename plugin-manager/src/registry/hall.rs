@@ -131,7 +131,7 @@ impl Hall {
     pub fn row(&self, name: &str) -> Result<InstalledPlugin, ForgeError> {
         let missing = || ForgeError::from(HostError::NoPlugin(name.chars().take(80).collect()));
         let name = Name::new(name).map_err(|_| missing())?;
-        self.host.home.plugin(&name)?.ok_or_else(missing)
+        self.host.row(&name)?.ok_or_else(missing)
     }
 
     /// The policy epoch in which the operator may call it: decided once in each.
@@ -201,6 +201,6 @@ impl Hall {
     /// Keeps the reason of a plugin that is `Failed` by its own fault in its row. Done in the plugin's turn.
     pub fn keep_failure(&self, loaded: &Loaded) -> Result<(), ForgeError> {
         let Some(failure) = loaded.plugin.own_failure() else { return Ok(()) };
-        Ok(self.host.home.set_failure(&loaded.plugin.identity().name, Some(&failure))?)
+        self.host.set_failure(&loaded.plugin.identity().name, Some(&failure))
     }
 }

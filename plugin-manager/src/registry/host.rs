@@ -2,13 +2,14 @@
 
 use super::error::HostError;
 use super::judge::Judge;
+use super::native::Natives;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
-use crate::store::{Home, InstalledPlugin, LogFiles, Section};
+use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog, Outcome, Record};
 use common::clock::Clock;
@@ -42,6 +43,8 @@ pub(super) struct Host {
     /// The operator, as decisions know it.
     pub operator: TrustContext,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
+    /// Plugins that are code of this program.
+    pub natives: Natives,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
@@ -91,6 +94,38 @@ impl Host {
         self.recorded(read, plugin, || self.authorise(read, plugin))
     }
 
+    /// Every installed and every registered plugin, by name.
+    pub fn rows(&self) -> Result<Vec<InstalledPlugin>, ForgeError> {
+        let mut rows = self.home.plugins()?;
+        rows.extend(self.natives.rows());
+        rows.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
+        Ok(rows)
+    }
+
+    /// The installed or registered plugin of this name.
+    pub fn row(&self, name: &Name) -> Result<Option<InstalledPlugin>, ForgeError> {
+        match self.natives.row(name) {
+            Some(row) => Ok(Some(row)),
+            None => Ok(self.home.plugin(name)?),
+        }
+    }
+
+    /// Sets the state a plugin should be in: for an installed one in the home, for a native one in this process.
+    pub fn set_desired(&self, name: &Name, desired: Desired) -> Result<(), ForgeError> {
+        match self.natives.change(name, |row| row.plugin.desired = desired) {
+            Some(()) => Ok(()),
+            None => Ok(self.home.set_desired(name, desired)?),
+        }
+    }
+
+    /// Keeps why a plugin failed, or with `None` that it no longer does, where its desired state is kept.
+    pub fn set_failure(&self, name: &Name, failure: Option<&str>) -> Result<(), ForgeError> {
+        match self.natives.change(name, |row| row.failure = failure.map(str::to_owned)) {
+            Some(()) => Ok(()),
+            None => Ok(self.home.set_failure(name, failure)?),
+        }
+    }
+
     /// Tells the log that the home was opened, and which security defaults are switched off.
     pub fn announce(&self) -> Result<(), ForgeError> {
         let weakened = self.config.weakened().join(" ");
@@ -102,7 +137,7 @@ impl Host {
     pub fn publish_settings(&self) -> Result<(), ForgeError> {
         let _one_at_a_time = self.publishing.lock();
         let mut all = BTreeMap::new();
-        for row in self.home.plugins()? {
+        for row in self.rows()? {
             let settings = self.settings(&row.plugin.name)?;
             all.insert(row.plugin.name, settings);
         }

@@ -7,8 +7,9 @@ use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
 use super::steps::known;
+use crate::attestation::manifest::Manifest;
 use crate::resolver::Candidate;
-use crate::sandbox::{Grant, Limits};
+use crate::sandbox::{EngineKind, Grant, Limits};
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
@@ -77,11 +78,22 @@ impl PluginManager {
         Ok(())
     }
 
-    /// Name, count and dependencies: whether there is room for this plugin beside those installed.
+    /// Name, count and dependencies: whether there is room for this plugin beside those there are.
     fn room_for(&self, grant: &Grant) -> Result<(), ForgeError> {
-        let host = self.host();
         let manifest = grant.package().package().manifest();
-        let rows = host.home.plugins()?;
+        let mut candidates = candidates(&self.room(manifest)?)?;
+        candidates.push(Candidate::from(grant.package()));
+        plan(&candidates, &manifest.name)?;
+        Ok(())
+    }
+
+    /// Name and count alone. The plugins there are.
+    pub(super) fn room(&self, manifest: &Manifest) -> Result<Vec<InstalledPlugin>, ForgeError> {
+        let host = self.host();
+        if host.natives.row(&manifest.name).is_some() {
+            return Err(HostError::NativeName { name: manifest.name.to_string() }.into());
+        }
+        let rows = host.rows()?;
         if let Some(old) = rows.iter().find(|row| row.plugin.name == manifest.name) {
             return Err(conflict(old, &manifest.publisher).into());
         }
@@ -100,10 +112,7 @@ impl PluginManager {
         if u32::try_from(rows.len()).unwrap_or(u32::MAX) >= host.config.max_plugins {
             return Err(HostError::Full(host.config.max_plugins).into());
         }
-        let mut candidates = candidates(&rows)?;
-        candidates.push(Candidate::from(grant.package()));
-        plan(&candidates, &manifest.name)?;
-        Ok(())
+        Ok(rows)
     }
 
     /// Stops and removes a plugin, its settings, its logs and its compiled code; what it stored too unless
@@ -121,7 +130,8 @@ impl PluginManager {
                 let row = self.row(name)?;
                 self.not_needed(&row.plugin.name)?;
                 let data = if keep_data { "kept" } else { "erased" };
-                let details = [("version", row.plugin.version.as_str()), ("data", data)];
+                let kind = host.natives.kind(&row.plugin.name);
+                let details = [("version", row.plugin.version.as_str()), ("data", data), ("kind", kind)];
                 host.intend(ManagementAction::Remove.name(), name, &details)?;
                 self.take_down(name, End::Unload)?;
                 self.strike(&row, keep_data)?;
@@ -137,7 +147,12 @@ impl PluginManager {
         // One that needs it may have been installed while it was taken down.
         self.not_needed(&row.plugin.name)?;
         host.forget(row)?;
-        host.home.remove(&row.plugin.name, if keep_data { PrivateData::Keep } else { PrivateData::Erase })?;
+        let data = if keep_data { PrivateData::Keep } else { PrivateData::Erase };
+        if host.natives.remove(&row.plugin.name) {
+            host.home.clear_plugin(&row.plugin.publisher, &row.plugin.name, data)?;
+        } else {
+            host.home.remove(&row.plugin.name, data)?;
+        }
         host.logs.remove(&row.plugin.name)?;
         self.drop_unused_code()
     }
@@ -151,7 +166,7 @@ impl PluginManager {
     }
 
     fn not_needed(&self, name: &Name) -> Result<(), ForgeError> {
-        let rows = self.host().home.plugins()?;
+        let rows = self.host().rows()?;
         let mut by = Vec::new();
         for row in &rows {
             if dependencies(row)?.contains_key(name.as_str()) {
@@ -195,12 +210,23 @@ fn row(grant: &Grant, ready: &Ready, package: &[u8], start: bool) -> Result<NewP
         manifest: verified.package().manifest_digest(),
         desired: if start { Desired::Running } else { Desired::Stopped },
         engine: grant.engine().name().to_owned(),
-        facts: facts(grant, ready)?,
+        facts: facts(
+            manifest,
+            grant,
+            [
+                (fact::SIGNER, serde_json::to_string(&signer(grant))),
+                (fact::CODE, serde_json::to_string(&ready.code.to_string())),
+            ],
+        )?,
     })
 }
 
-fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, ForgeError> {
-    let manifest = grant.package().package().manifest();
+/// What is kept of a plugin in its row beside its names and digests.
+pub(super) fn facts<To>(
+    manifest: &Manifest,
+    grant: &Grant<To>,
+    more: impl IntoIterator<Item = (&'static str, serde_json::Result<String>)>,
+) -> Result<BTreeMap<String, String>, ForgeError> {
     let operations: Vec<&str> = manifest.operations.iter().map(|o| o.name.as_str()).collect();
     let dependencies: BTreeMap<&str, String> =
         manifest.dependencies.iter().map(|(name, req)| (name.as_str(), req.to_string())).collect();
@@ -208,14 +234,13 @@ fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, Forge
         (fact::OPERATIONS, serde_json::to_string(&operations)),
         (fact::GRANTED, serde_json::to_string(&granted(grant))),
         (fact::WITHHELD, serde_json::to_string(&withheld(grant))),
-        (fact::LIMITS, serde_json::to_string(&limits(grant.limits()))),
+        (fact::LIMITS, serde_json::to_string(&limits(grant.limits(), grant.engine()))),
         (fact::ENFORCEMENT, serde_json::to_string(&grant.enforcement().to_string())),
-        (fact::SIGNER, serde_json::to_string(&signer(grant))),
         (fact::DEPENDENCIES, serde_json::to_string(&dependencies)),
-        (fact::CODE, serde_json::to_string(&ready.code.to_string())),
     ];
     lines
         .into_iter()
+        .chain(more)
         .map(|(key, json)| match json {
             Ok(json) => Ok((key.to_owned(), json)),
             Err(e) => {
@@ -225,11 +250,11 @@ fn facts(grant: &Grant, ready: &Ready) -> Result<BTreeMap<String, String>, Forge
         .collect()
 }
 
-fn granted(grant: &Grant) -> Vec<String> {
+fn granted<To>(grant: &Grant<To>) -> Vec<String> {
     grant.permissions().iter().map(ToString::to_string).collect()
 }
 
-fn withheld(grant: &Grant) -> Vec<String> {
+fn withheld<To>(grant: &Grant<To>) -> Vec<String> {
     let clamps = grant.clamps().iter().map(ToString::to_string);
     grant.withheld().iter().map(ToString::to_string).chain(clamps).collect()
 }
@@ -238,13 +263,14 @@ fn signer(grant: &Grant) -> Option<String> {
     grant.package().attestation().signers.first().map(|s| s.uri.clone())
 }
 
-pub(super) fn limits(l: &Limits) -> Vec<(String, String)> {
-    let mut lines = vec![
-        ("memory".to_owned(), ByteSize(l.memory_bytes).to_string()),
-        ("timeout".to_owned(), Span(l.timeout).to_string()),
-        ("table elements".to_owned(), l.table_elements.to_string()),
-        ("input and output".to_owned(), ByteSize(l.payload_bytes as u64).to_string()),
-    ];
+/// The limits an engine holds its instances to.
+pub(super) fn limits(l: &Limits, engine: EngineKind) -> Vec<(String, String)> {
+    let guest = engine != EngineKind::Native;
+    let mut lines = Vec::new();
+    lines.extend(guest.then(|| ("memory".to_owned(), ByteSize(l.memory_bytes).to_string())));
+    lines.push(("timeout".to_owned(), Span(l.timeout).to_string()));
+    lines.extend(guest.then(|| ("table elements".to_owned(), l.table_elements.to_string())));
+    lines.push(("input and output".to_owned(), ByteSize(l.payload_bytes as u64).to_string()));
     lines.extend(l.fuel.map(|fuel| ("fuel".to_owned(), fuel.to_string())));
     lines
 }

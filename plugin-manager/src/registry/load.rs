@@ -3,6 +3,7 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
+use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
 use crate::loader::Package;
@@ -27,6 +28,15 @@ pub(super) struct Ready {
     pub code: Digest,
     /// Time of compilation; `None` when the code came from the cache.
     pub compiled_in: Option<Duration>,
+}
+
+/// What a plugin is made of beside its grant.
+pub(super) struct Parts {
+    pub identity: PluginIdentity,
+    pub instances: Instances,
+    pub plan: ExportPlan,
+    pub engine: Arc<dyn Engine>,
+    pub module: CompiledModule,
 }
 
 impl Host {
@@ -99,21 +109,36 @@ impl Host {
         denials: &Arc<Denials>,
     ) -> ManagedPlugin {
         let package = grant.package();
-        let manifest = package.package().manifest();
-        let identity = identity(package);
-        let vault = Vault::new(self.home.clone(), &identity);
-        let blueprint = Blueprint {
+        let parts = Parts {
+            identity: identity(package),
+            instances: package.package().manifest().instances,
             plan: plan(package.facts()),
-            operations: package.facts().operations.clone(),
-            limits: grant.limits().clone(),
-            mode: manifest.instances.mode,
-            max_instances: usize::try_from(manifest.instances.max.get())
-                .unwrap_or(usize::MAX)
-                .min(MAX_INSTANCES),
-            ports: self.ports(&identity, grant, denials.clone()),
-            identity,
             engine: ready.engine,
             module: ready.module,
+        };
+        self.plugin_of(grant, parts, state, denials)
+    }
+
+    /// A plugin of these parts under this grant.
+    pub(super) fn plugin_of<To>(
+        &self,
+        grant: &Grant<To>,
+        parts: Parts,
+        state: PluginState,
+        denials: &Arc<Denials>,
+    ) -> ManagedPlugin {
+        let Parts { identity, instances, plan, engine, module } = parts;
+        let vault = Vault::new(self.home.clone(), &identity);
+        let blueprint = Blueprint {
+            operations: plan.operations.clone(),
+            plan,
+            limits: grant.limits().clone(),
+            mode: instances.mode,
+            max_instances: usize::try_from(instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
+            ports: self.ports(&identity, grant, denials.clone()),
+            identity,
+            engine,
+            module,
             audit: self.audit.clone(),
             clock: self.clock.clone(),
             metrics: Arc::new(PluginMetrics::default()),
@@ -124,7 +149,7 @@ impl Host {
 
     /// Each instance gets its own caller: its own number in records, its own memory of decisions. What they may
     /// log is the plugin's, not each instance's.
-    fn ports(&self, identity: &PluginIdentity, grant: &Grant, denials: Arc<Denials>) -> PortMaker {
+    fn ports<To>(&self, identity: &PluginIdentity, grant: &Grant<To>, denials: Arc<Denials>) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
         let allowance = Arc::new(LogAllowance::new(self.clock.coarse_ms()));

@@ -8,6 +8,7 @@ use super::open::ManagerBuilder;
 use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
+use microkernel::syscall_bridge::{ClassRow, classes_of};
 use std::sync::Arc;
 
 /// The plugin host of one home. Clones are handles to the same host.
@@ -83,6 +84,17 @@ impl PluginManager {
     /// E5001.
     pub fn handle(&self, name: &str) -> Result<PluginHandle, ForgeError> {
         self.row(name).map(|_| PluginHandle::new(self.clone(), name.to_owned()))
+    }
+
+    /// What policies of this home may speak of, in Cedar's own notation: added host calls included. Empty without
+    /// the feature `cedar`.
+    pub fn policy_schema(&self) -> &str {
+        self.host().bridge.evaluator().schema()
+    }
+
+    /// How everything is recorded: the table of [`classes`](crate::classes) with the added host calls.
+    pub fn classes(&self) -> Vec<ClassRow> {
+        classes_of(&self.host().bridge.actions())
     }
 
     /// What is measured of the plugins that are up, and what plugins measured themselves, as Prometheus text.

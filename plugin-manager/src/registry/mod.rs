@@ -14,6 +14,7 @@ mod install;
 pub(crate) mod judge;
 pub(crate) mod load;
 mod manager;
+mod native;
 mod open;
 mod report;
 mod router;

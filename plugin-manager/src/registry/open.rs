@@ -5,10 +5,12 @@ use super::error::HostError;
 use super::host::Host;
 use super::judge::Judge;
 use super::manager::PluginManager;
+use super::native::Natives;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
-    self, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+    self, Added, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+    SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
@@ -19,7 +21,7 @@ use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog, AuditOptions, JournalKind};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
-use common::identity::IdentityContext;
+use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
 use microkernel::trust::{TrustContext, TrustEvaluator};
@@ -40,6 +42,8 @@ pub struct ManagerBuilder {
     wait: Option<Duration>,
     operator: Option<String>,
     progress: Option<Arc<dyn Progress>>,
+    publisher: Option<String>,
+    extensions: Vec<SyscallExtension>,
 }
 
 impl ManagerBuilder {
@@ -75,21 +79,41 @@ impl ManagerBuilder {
         self
     }
 
-    /// Opens the home, its log and its services. No plugin is started.
+    /// Who publishes the plugins that are code of this program: a publisher's name, `host` when not given.
+    #[must_use]
+    pub fn publisher(mut self, name: impl Into<String>) -> Self {
+        self.publisher = Some(name.into());
+        self
+    }
+
+    /// Adds a host call. The policy schema gets an action of its name, in the group of the permission it needs.
+    #[must_use]
+    pub fn extension(mut self, extension: SyscallExtension) -> Self {
+        self.extensions.push(extension);
+        self
+    }
+
+    /// Opens the home, its log and its services, and registers the plugins linked into this program. No plugin is
+    /// started. A linked plugin that cannot be registered is recorded, and `doctor` names it; the home opens.
     ///
     /// # Errors
-    /// E0102 and E0103 for the configuration, E0104 and E5006 for the home, E2004 for a policy, E30xx for the log.
+    /// E0101 for an extension that cannot be added; E0102 and E0103 for the configuration, E0104 and E5006 for the home, E2004 for a policy, E30xx for the log.
     pub fn open(self) -> Result<PluginManager, ForgeError> {
         let path = self.home.ok_or(HostError::NoHome)?;
+        let added = extension::checked(self.extensions)?;
         let config = sources::config(&path, self.config.as_deref())?;
         let clock: Arc<dyn Clock> = SystemClock::start().map_err(HostError::Thread)?;
         let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
         let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
-        let host = open(home, config, clock, &operator, progress)?;
+        let publisher = self.publisher.as_deref().unwrap_or("host");
+        let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
+        let host = open(home, config, clock, &operator, progress, publisher, added)?;
         host.announce()?;
         host.publish_settings()?;
-        Ok(PluginManager::over(Arc::new(host)))
+        let manager = PluginManager::over(Arc::new(host));
+        manager.register_linked();
+        Ok(manager)
     }
 }
 
@@ -107,16 +131,18 @@ fn open(
     clock: Arc<dyn Clock>,
     operator: &IdentityContext,
     progress: Arc<dyn Progress>,
+    publisher: Publisher,
+    added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
     log_is_there(&home)?;
     let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
-    let bridge = bridge(&home, &config, &audit, &clock, &services)?;
+    let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
     let judge = Judge::new(&config, &home.trust_dir())?;
-    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities())?;
+    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
         actor: Actor::new(operator),
@@ -124,6 +150,7 @@ fn open(
         package_limits: PackageLimits::default(),
         progress,
         engines: Mutex::default(),
+        natives: Natives::new(publisher),
         guest_metrics,
         roster: Mutex::default(),
         publishing: Mutex::default(),
@@ -182,12 +209,15 @@ fn bridge(
     audit: &AuditLog,
     clock: &Arc<dyn Clock>,
     services: &Dependencies,
+    added: Vec<Added>,
 ) -> Result<SyscallBridge, ForgeError> {
-    let actions = builtin_actions();
+    let mut actions = builtin_actions();
+    actions.extend(added.iter().map(|(action, _)| action.clone()));
     let policies = sources::policies(&home.policy_dir())?;
     let evaluator = TrustEvaluator::with_options(&actions, &policies, &sources::policy_options(config))?;
     let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> =
         extension::services(services).into_iter().collect();
+    handlers.extend(added.into_iter().map(|(action, handler)| (action.name, handler)));
     let entry = |action: Action| {
         let handler = handlers.remove(action.name);
         (action, handler)
@@ -196,8 +226,8 @@ fn bridge(
     Ok(SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries))
 }
 
-/// The capabilities some action of this build uses; what is asked for beyond them is withheld.
-fn capabilities() -> Vec<Capability> {
-    let used = builtin_actions().into_iter().flat_map(|action| action.needs.iter().copied());
+/// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.
+fn capabilities(bridge: &SyscallBridge) -> Vec<Capability> {
+    let used = bridge.actions().into_iter().flat_map(|action| action.needs.iter().copied());
     used.chain([Capability::ConfigRead]).collect()
 }

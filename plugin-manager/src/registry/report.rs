@@ -40,6 +40,8 @@ pub struct PluginStatus {
     pub id: PluginId,
     /// Its name.
     pub name: String,
+    /// `package`, or `native` for code of the host program.
+    pub kind: &'static str,
     /// Its version.
     pub version: String,
     /// Its publisher.

@@ -27,7 +27,7 @@ impl PluginManager {
             }
             let host = self.host();
             host.intend(ManagementAction::Start.name(), name, &[("version", &row.plugin.version)])?;
-            Ok(host.home.set_desired(&row.plugin.name, Desired::Running)?)
+            host.set_desired(&row.plugin.name, Desired::Running)
         })?;
         self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Start))?;
         self.status(name)
@@ -45,9 +45,9 @@ impl PluginManager {
             }
             let host = self.host();
             host.protect(ManagementAction::Stop.name(), name, &[("version", &row.plugin.version)]);
-            let kept = host.home.set_desired(&row.plugin.name, Desired::Stopped);
+            let kept = host.set_desired(&row.plugin.name, Desired::Stopped);
             let down = self.take_down(name, End::Stop);
-            kept.map_err(ForgeError::from).and(down)
+            kept.and(down)
         })?;
         self.status(name)
     }
@@ -65,9 +65,9 @@ impl PluginManager {
             }
             let host = self.host();
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
-            let kept = host.home.set_desired(&row.plugin.name, Desired::Paused);
+            let kept = host.set_desired(&row.plugin.name, Desired::Paused);
             let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
-            kept.map_err(ForgeError::from).and(paused.map_err(ForgeError::from))
+            kept.and(paused.map_err(ForgeError::from))
         })?;
         self.status(name)
     }
@@ -83,11 +83,11 @@ impl PluginManager {
             }
             let host = self.host();
             host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
-            host.home.set_desired(&row.plugin.name, Desired::Running)?;
+            host.set_desired(&row.plugin.name, Desired::Running)?;
             let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
             let resumed = loaded.plugin.resume();
             if resumed.is_err() {
-                host.home.set_desired(&row.plugin.name, Desired::Paused)?;
+                host.set_desired(&row.plugin.name, Desired::Paused)?;
             }
             Ok(resumed?)
         })?;
@@ -123,7 +123,7 @@ impl PluginManager {
     /// When the home cannot be read, or the policy denies it.
     pub fn list(&self) -> Result<Vec<PluginStatus>, ForgeError> {
         self.host().may_read("")?;
-        self.host().home.plugins()?.iter().map(|row| self.status_of(row)).collect()
+        self.host().rows()?.iter().map(|row| self.status_of(row)).collect()
     }
 
     /// One plugin.
@@ -147,6 +147,7 @@ impl PluginManager {
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
+            kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
@@ -161,7 +162,7 @@ impl PluginManager {
             granted: known(row, fact::GRANTED)?,
             withheld: known(row, fact::WITHHELD)?,
             limits: match &loaded {
-                Some(loaded) => limits(loaded.plugin.limits()),
+                Some(loaded) => limits(loaded.plugin.limits(), loaded.plugin.engine()),
                 None => known(row, fact::LIMITS)?,
             },
             calls: sample.calls,

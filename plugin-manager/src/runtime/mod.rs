@@ -6,6 +6,7 @@ mod conformance;
 mod engine;
 mod error;
 mod execution;
+pub mod native;
 mod nesting;
 #[cfg(feature = "wasmer-runtime")]
 mod wasmer_engine;
@@ -45,6 +46,7 @@ pub fn engine(kind: EngineKind, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine
         EngineKind::Wasmtime => wasmtime_engine::start(clock.clone()),
         #[cfg(feature = "wasmer-runtime")]
         EngineKind::Wasmer => wasmer_engine::start(clock.clone()),
+        EngineKind::Native => Ok(native::engine()),
         #[allow(unreachable_patterns, reason = "reached when an engine is left out of the build")]
         other => {
             let _ = clock;

@@ -3,7 +3,7 @@
 
 use super::limits::{Clamp, Limits, PAGE};
 use crate::attestation::VerifiedPackage;
-use crate::attestation::manifest::{EnginePreference, LimitsAsked};
+use crate::attestation::manifest::{EnginePreference, LimitsAsked, Manifest};
 use crate::config::{Config, EngineKind};
 use common::config::{ByteSize, Span};
 use common::error::{Code, Coded, codes};
@@ -56,6 +56,9 @@ pub enum SandboxError {
     /// The manifest wants an engine that is not compiled in.
     #[error("the manifest asks for the engine {0}, which this build does not have")]
     NoEngine(EngineKind),
+    /// `security.native_plugins` is false. The operator can change it.
+    #[error("security.native_plugins is false")]
+    NativeRefused,
 }
 
 impl Coded for SandboxError {
@@ -63,9 +66,20 @@ impl Coded for SandboxError {
         match self {
             Self::NoWall => &codes::E4050,
             Self::NoEngine(_) => &codes::E1017,
+            Self::NativeRefused => &codes::E4051,
         }
     }
 }
+
+/// What nothing can hold native code to.
+const NOT_OF_NATIVE: [&str; 6] = [
+    "worker process",
+    "memory_limit",
+    "stack limit",
+    "deadline between host calls",
+    "cpu_limit",
+    "file_descriptor_limit",
+];
 
 /// What the host allows and can provide.
 #[derive(Debug, Clone)]
@@ -75,12 +89,20 @@ pub struct SandboxPolicy {
     engine: EngineKind,
     engines: Vec<EngineKind>,
     services: Vec<Capability>,
+    natives: Natives,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wall {
     Demanded,
     Waived,
+}
+
+/// What is thought of code of the host program that wants to be a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Natives {
+    Trusted,
+    Refused,
 }
 
 impl SandboxPolicy {
@@ -103,8 +125,9 @@ impl SandboxPolicy {
             timeout: config.default_timeout.0,
             ..Limits::default()
         };
+        let natives = if config.security.native_plugins { Natives::Trusted } else { Natives::Refused };
         let wall = if config.security.namespace_isolation { Wall::Demanded } else { Wall::Waived };
-        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services })
+        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services, natives })
     }
 
     /// Requested ∩ allowed.
@@ -118,14 +141,37 @@ impl SandboxPolicy {
         let manifest = package.package().manifest();
         let engine = self.engine_for(manifest.engine)?;
         let (limits, clamps) = self.limits_for(&manifest.limits);
+        let (permissions, withheld) = self.permissions_for(manifest);
+        let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];
+        let enforcement = Enforcement::Partial(missing);
+        Ok(Grant { to: package, permissions, withheld, limits, clamps, enforcement, engine })
+    }
+
+    /// Requested ∩ allowed, for a plugin that is Rust code of the host program. A wall between the host and itself
+    /// cannot be demanded; what else cannot be enforced is told.
+    ///
+    /// # Errors
+    /// [`SandboxError::NativeRefused`].
+    pub fn grant_native(&self, manifest: Manifest) -> Result<Grant<Manifest>, SandboxError> {
+        if self.natives == Natives::Refused {
+            return Err(SandboxError::NativeRefused);
+        }
+        let (limits, clamps) = self.limits_for(&manifest.limits);
+        let (permissions, withheld) = self.permissions_for(&manifest);
+        let fuel = manifest.limits.fuel.map(|_| "fuel");
+        let enforcement = Enforcement::Partial(NOT_OF_NATIVE.into_iter().chain(fuel).collect());
+        let limits = Limits { fuel: None, ..limits };
+        let engine = EngineKind::Native;
+        Ok(Grant { to: manifest, permissions, withheld, limits, clamps, enforcement, engine })
+    }
+
+    fn permissions_for(&self, manifest: &Manifest) -> (Vec<Permission>, Vec<Withheld>) {
         let served = |p: &Permission| self.services.contains(&p.capability);
         let (permissions, unserved): (Vec<_>, Vec<_>) =
             manifest.permissions.iter().cloned().partition(served);
         let reason = "this build has no service for it";
         let withheld = unserved.into_iter().map(|permission| Withheld { permission, reason }).collect();
-        let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];
-        let enforcement = Enforcement::Partial(missing);
-        Ok(Grant { package, permissions, withheld, limits, clamps, enforcement, engine })
+        (permissions, withheld)
     }
 
     fn engine_for(&self, wanted: EnginePreference) -> Result<EngineKind, SandboxError> {
@@ -168,9 +214,11 @@ impl SandboxPolicy {
 /// // Only `SandboxPolicy::grant` makes one.
 /// let grant = plugin_manager::sandbox::Grant { };
 /// ```
+///
+/// Made for a proven package, or for the manifest of a native plugin, whose code is the host program's.
 #[derive(Debug)]
-pub struct Grant {
-    package: VerifiedPackage,
+pub struct Grant<To = VerifiedPackage> {
+    to: To,
     permissions: Vec<Permission>,
     withheld: Vec<Withheld>,
     limits: Limits,
@@ -182,8 +230,18 @@ pub struct Grant {
 impl Grant {
     /// The proven package it is for.
     pub fn package(&self) -> &VerifiedPackage {
-        &self.package
+        &self.to
     }
+}
+
+impl Grant<Manifest> {
+    /// The manifest of the native plugin it is for.
+    pub fn manifest(&self) -> &Manifest {
+        &self.to
+    }
+}
+
+impl<To> Grant<To> {
     /// What is granted; policy may still deny each use.
     pub fn permissions(&self) -> &[Permission] {
         &self.permissions

@@ -3,7 +3,7 @@
 use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, just_above};
 use super::records::namespace;
 use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError};
-use common::identity::Name;
+use common::identity::{Name, Publisher};
 use redb::{ReadableTable, WriteTransaction};
 
 /// Most bytes kept of a failure's text.
@@ -87,7 +87,31 @@ impl Home {
     pub fn remove(&self, name: &Name, data: PrivateData) -> Result<InstalledPlugin, StoreError> {
         let _one = self.changing.lock();
         let old = self.plugin(name)?.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
-        let owner = namespace(&old.plugin.publisher, name);
+        self.drop_rows(&old.plugin.publisher, name, data)?;
+        self.drop_unreferenced_packages()?;
+        Ok(old)
+    }
+
+    /// Removes the settings of a plugin that has no package, and its private data when asked.
+    ///
+    /// # Errors
+    /// As [`Home::remove`]; E5004, and nothing is changed, when a package of this name is installed.
+    pub fn clear_plugin(
+        &self,
+        publisher: &Publisher,
+        name: &Name,
+        data: PrivateData,
+    ) -> Result<(), StoreError> {
+        let _one = self.changing.lock();
+        match self.plugin(name)? {
+            Some(_) => Err(StoreError::Exists(name.clone())),
+            None => self.drop_rows(publisher, name, data),
+        }
+    }
+
+    /// Drops the row of a plugin if it has one, its settings, and its private data when asked.
+    fn drop_rows(&self, publisher: &Publisher, name: &Name, data: PrivateData) -> Result<(), StoreError> {
+        let owner = namespace(publisher, name);
         let resting = match data {
             PrivateData::Erase => Some(self.values.settle_of(&self.db, &owner)?),
             PrivateData::Keep => None,
@@ -98,9 +122,7 @@ impl Home {
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
         drop(resting);
-        self.finish_erasures()?;
-        self.drop_unreferenced_packages()?;
-        Ok(old)
+        self.finish_erasures()
     }
 
     /// Sets the state a plugin should be in.

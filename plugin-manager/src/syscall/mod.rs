@@ -13,5 +13,5 @@ pub use channel::{LogBus, LogSink, LogStats};
 pub use host::HostPort;
 pub use lines::LogAllowance;
 pub(crate) use lines::utc;
-pub use microkernel::syscall_bridge::Status;
+pub use microkernel::syscall_bridge::{Status, SyscallArgs};
 pub use port::{LogLevel, SyscallPort};

@@ -1,8 +1,10 @@
 //! Homes in temporary directories: packages go in, plugins are operated, and what is left behind is looked at.
 
+mod added;
 mod guard;
 mod install;
 mod life;
+mod native;
 mod threads;
 
 use crate::PluginManager;

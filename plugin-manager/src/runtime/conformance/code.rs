@@ -80,7 +80,7 @@ fn fingerprints_tell_settings_apart_and_are_stable(bench: &Bench) {
 fn a_module_of_another_engine_is_refused(bench: &Bench) {
     let kind = match bench.engine.kind() {
         EngineKind::Wasmtime => EngineKind::Wasmer,
-        EngineKind::Wasmer => EngineKind::Wasmtime,
+        EngineKind::Wasmer | EngineKind::Native => EngineKind::Wasmtime,
     };
     let foreign = CompiledModule { kind, inner: Arc::new(()) };
     let made = guest(bench).run_module(&foreign);
