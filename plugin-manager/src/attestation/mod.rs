@@ -10,6 +10,8 @@ mod chain;
 mod error;
 mod evidence;
 mod export;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod module;
 mod sign;
 mod statement;

@@ -12,6 +12,11 @@ mod disk;
 mod erase;
 mod error;
 mod home;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    //! The journals of stored values, for fuzzing.
+    pub use super::journal::fuzzing::{batch, journal, replay};
+}
 mod journal;
 mod kv;
 mod layout;
