@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to people and to CI")]
 
 mod demo;
+mod fuzz;
 mod guests;
 mod project;
 mod test;
@@ -17,6 +18,8 @@ usage: cargo xtask COMMAND
 
   demo [--engine wasmtime|wasmer] [--input FILE]
           one plugin's whole life through the forgeone binary, every step checked
+  fuzz [--target NAME]... [--executions N] [--seconds S] [--threads N] [--seed N] [--grow]
+          changed inputs for the parsers of outside bytes; findings are kept under fuzz/regressions
   guests  builds the sample plugin for wasm32-unknown-unknown
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
@@ -42,6 +45,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
             Ok(())
         }
         Some("demo") => demo::run(&args),
+        Some("fuzz") => fuzz::run(&args),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),

@@ -241,7 +241,7 @@ impl Worker {
         match answer {
             Ok(seen) => {
                 let new = self.seen.insert(seen);
-                if new {
+                if new && self.report.novel.len() < MAX_POOL {
                     self.report.novel.push(input.to_vec());
                 }
                 new

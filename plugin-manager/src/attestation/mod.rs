@@ -7,6 +7,7 @@ pub mod authority;
 mod bundle;
 mod certificate;
 mod chain;
+mod der;
 mod error;
 mod evidence;
 mod export;

@@ -12,11 +12,6 @@ mod disk;
 mod erase;
 mod error;
 mod home;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing {
-    //! The journals of stored values, for fuzzing.
-    pub use super::journal::fuzzing::{batch, journal, replay};
-}
 mod journal;
 mod kv;
 mod layout;
@@ -31,6 +26,8 @@ mod settings;
 
 pub use error::StoreError;
 pub use home::Home;
+#[cfg(feature = "fuzzing")]
+pub use journal::fuzzing;
 pub use kv::KvRow;
 pub use logs::{LogFiles, LogLimits};
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};

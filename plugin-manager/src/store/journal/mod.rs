@@ -6,7 +6,7 @@
 
 mod frame;
 #[cfg(feature = "fuzzing")]
-pub(super) mod fuzzing;
+pub mod fuzzing;
 mod pending;
 mod replay;
 mod segment;
