@@ -5,6 +5,7 @@
 mod demo;
 mod docs;
 mod errors;
+mod fuzz;
 mod guests;
 mod interop;
 mod project;
@@ -23,6 +24,8 @@ usage: cargo xtask COMMAND
   docs [NAME]
           runs every sh block of the README and the guides
   errors  writes the error index, plugin-manager/docs/errors, from the table in common/src/error
+  fuzz [--target NAME]... [--executions N] [--seconds S] [--threads N] [--seed N] [--grow]
+          changed inputs for the parsers of outside bytes; findings are kept under fuzz/regressions
   guests  builds the sample plugin for wasm32-unknown-unknown
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
@@ -52,6 +55,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
         Some("demo") => demo::run(&args),
         Some("docs") => docs::run(&args),
         Some("errors") => no_arguments(&args).and_then(|()| errors::write()),
+        Some("fuzz") => fuzz::run(&args),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("interop") => interop::run(&args),
         Some("test") => test::run(&args),

@@ -12,6 +12,8 @@ mod committer;
 mod counted;
 mod error;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod journal;
 mod line;
 mod log;

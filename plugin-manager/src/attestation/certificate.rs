@@ -1,5 +1,6 @@
 //! One certificate, strictly: what path building does not look at is checked here.
 
+use super::der::whole_lengths;
 use super::error::AttestationError;
 use super::time::rfc3339;
 use crate::loader::document::clip;
@@ -98,6 +99,7 @@ impl Cert {
         if der.len() > MAX_CERTIFICATE {
             return Err(bad(format!("longer than {MAX_CERTIFICATE} bytes")));
         }
+        whole_lengths(der)?;
         let parsed = Certificate::from_der(der).map_err(|e| bad(format!("not DER: {e}")))?;
         let cert = Self { der: der.to_vec(), parsed };
         cert.each_extension_once()?;
@@ -147,8 +149,8 @@ impl Cert {
         &self.parsed.tbs_certificate.issuer
     }
     pub(super) fn subject_key_id(&self) -> Option<Vec<u8>> {
-        let found = self.parsed.tbs_certificate.get::<x509_cert::ext::pkix::SubjectKeyIdentifier>();
-        found.ok().flatten().map(|(_, id)| id.0.as_bytes().to_vec())
+        let found = self.extension::<x509_cert::ext::pkix::SubjectKeyIdentifier>("subjectKeyIdentifier");
+        found.ok().flatten().map(|id| id.0.as_bytes().to_vec())
     }
 
     /// Checks the validity at a time, in seconds since 1970.
@@ -200,7 +202,10 @@ impl Cert {
     where
         T: Decode<'a> + x509_cert::der::oid::AssociatedOid,
     {
-        let found = self.parsed.tbs_certificate.get::<T>().map_err(|e| bad(format!("{name}: {e}")))?;
+        let tbs = &self.parsed.tbs_certificate;
+        let values = tbs.extensions.iter().flatten().filter(|e| e.extn_id == T::OID);
+        values.into_iter().try_for_each(|e| whole_lengths(e.extn_value.as_bytes()))?;
+        let found = tbs.get::<T>().map_err(|e| bad(format!("{name}: {e}")))?;
         Ok(found.map(|(_critical, value)| value))
     }
 

@@ -7,9 +7,12 @@ pub mod authority;
 mod bundle;
 mod certificate;
 mod chain;
+mod der;
 mod error;
 mod evidence;
 mod export;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod module;
 mod sign;
 mod statement;

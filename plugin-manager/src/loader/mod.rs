@@ -7,6 +7,8 @@ mod archive;
 pub(crate) mod document;
 mod error;
 pub mod forgepkg;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gzip;
 pub mod manifest;
 mod names;

@@ -26,6 +26,8 @@ mod settings;
 
 pub use error::StoreError;
 pub use home::Home;
+#[cfg(feature = "fuzzing")]
+pub use journal::fuzzing;
 pub use kv::KvRow;
 pub use logs::{LogFiles, LogLimits};
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};

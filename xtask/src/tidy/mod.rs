@@ -18,7 +18,8 @@ use source::Source;
 /// Where the layer table stands.
 const ARCHITECTURE: &str = "plugin-manager/ARCHITECTURE.md";
 /// Directories whose sources are read.
-const SCANNED: [&str; 6] = ["common", "microkernel", "plugin-manager", "sample-plugin", "tests", "xtask"];
+const SCANNED: [&str; 7] =
+    ["common", "fuzz", "microkernel", "plugin-manager", "sample-plugin", "tests", "xtask"];
 /// Fewer sources than this mean that the scan itself is broken.
 const MIN_FILES: usize = 30;
 

@@ -5,6 +5,8 @@
 //! What is in the journals is in memory too ([`Pending`]), over the rows of the database.
 
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod pending;
 mod replay;
 mod segment;
