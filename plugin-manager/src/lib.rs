@@ -19,6 +19,8 @@ pub mod runtime;
 pub mod sandbox;
 pub mod store;
 pub mod syscall;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
@@ -28,7 +30,8 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, Package, PackageLimits, Source, pack};
 pub use microkernel::syscall_bridge::{ClassRow, classes};
 pub use registry::{
-    InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
+    InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginRegistry,
+    PluginStatus, Probe,
 };
 pub use syscall::text::escaped;
 pub use workshop::{

@@ -3,6 +3,7 @@
 
 mod adapters;
 mod bring_up;
+mod by_id;
 mod denials;
 mod dependencies;
 mod doctor;
@@ -15,6 +16,7 @@ pub(crate) mod judge;
 pub(crate) mod load;
 mod manager;
 mod open;
+mod operator;
 mod report;
 mod router;
 pub(crate) mod sources;
@@ -23,6 +25,7 @@ mod steps;
 mod tests;
 mod turns;
 
+pub use by_id::PluginRegistry;
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;

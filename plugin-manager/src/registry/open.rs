@@ -5,6 +5,7 @@ use super::error::HostError;
 use super::host::Host;
 use super::judge::Judge;
 use super::manager::PluginManager;
+use super::operator::Operator;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
@@ -22,11 +23,12 @@ use common::error::ForgeError;
 use common::identity::IdentityContext;
 use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
-use microkernel::trust::{TrustContext, TrustEvaluator};
+use microkernel::trust::TrustEvaluator;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// How long to wait for a home that another process uses, unless told otherwise.
@@ -78,9 +80,10 @@ impl ManagerBuilder {
         let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
         let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
         let host = open(home, config, clock, &operator)?;
-        host.announce()?;
+        let operator = Operator::opener(&operator);
+        host.desk(&operator).announce()?;
         host.publish_settings()?;
-        Ok(PluginManager::over(Arc::new(host)))
+        Ok(PluginManager::over(Arc::new(host), operator))
     }
 }
 
@@ -110,7 +113,7 @@ fn open(
     Ok(Host {
         seal: home.mac_key()?,
         actor: Actor::new(operator),
-        operator: TrustContext::new(operator),
+        operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),
         engines: Mutex::default(),
         guest_metrics,

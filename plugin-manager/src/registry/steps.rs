@@ -15,6 +15,24 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 impl PluginManager {
+    /// `init` alone: to `Ready`, from where `start` brings the plugin into service. What it depends on is brought up.
+    /// What is desired of it stays as it is.
+    ///
+    /// # Errors
+    /// E5001; E5002 for a plugin that is up or paused; what `init` runs into, and it is `Failed` then.
+    pub fn initialize(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Start, name, |row| {
+            let state = self.standing(row);
+            if !state.next().contains(&PluginState::Initializing) {
+                return Err(wrong(name, state, PluginState::Initializing));
+            }
+            let details = [("version", row.plugin.version.as_str()), ("until", "Ready")];
+            self.host().intend(ManagementAction::Start.name(), name, &details)
+        })?;
+        self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Initialize))?;
+        self.status(name)
+    }
+
     /// Desired running, and up. A plugin that is `Failed` gets another try.
     ///
     /// # Errors
@@ -227,8 +245,8 @@ impl PluginManager {
         let configure = ManagementAction::Configure;
         host.recorded(configure, "", || host.authorise(configure, ""))?;
         let record =
-            |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
-        Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
+            move |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
+        Ok(KeyRing::new(host.parts().home.path()).recorded_by(Box::new(record)))
     }
 
     /// The last lines a plugin logged, oldest first.
@@ -251,7 +269,7 @@ pub(super) const fn resting(desired: Desired) -> PluginState {
     }
 }
 
-fn wrong(name: &str, from: PluginState, to: PluginState) -> ForgeError {
+pub(super) fn wrong(name: &str, from: PluginState, to: PluginState) -> ForgeError {
     HostError::WrongMove { name: name.to_owned(), from: from.name(), to: to.name() }.into()
 }
 
