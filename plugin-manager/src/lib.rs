@@ -7,6 +7,7 @@ pub mod abi;
 pub mod attestation;
 pub mod config;
 pub mod extension;
+#[cfg(any(test, feature = "authority"))]
 pub mod keys;
 pub mod ledger;
 pub mod lifecycle;
@@ -24,6 +25,7 @@ pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+#[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;

@@ -2,6 +2,7 @@
 
 mod desired;
 mod development;
+mod embedding;
 mod hostile;
 mod kill;
 mod lock;

@@ -9,6 +9,7 @@ use super::load::identity;
 use super::manager::PluginManager;
 use super::steps::wrong;
 use crate::plugin::PluginState;
+use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin};
 use common::clock::Deadline;
 use common::error::{ForgeError, codes};
@@ -128,8 +129,18 @@ impl PluginManager {
         }
     }
 
-    /// The load path from the stored bytes: every check again.
+    /// The load path from the stored bytes.
     fn load(&self, row: &InstalledPlugin, state: PluginState) -> Result<Loaded, ForgeError> {
+        let host = self.host();
+        let grant = self.proven(row)?;
+        let ready = host.ready(&grant)?;
+        let denials = Arc::new(Denials::default());
+        let plugin = host.assemble(&grant, ready, state, &denials);
+        Ok(Loaded::new(plugin, denials))
+    }
+
+    /// What an installed plugin may use, from its stored bytes: every check again.
+    pub(super) fn proven(&self, row: &InstalledPlugin) -> Result<Grant, ForgeError> {
         let host = self.host();
         let bytes = host.home.read_package(&row.plugin.package)?;
         let grant = host.grant(host.prove(&bytes)?)?;
@@ -140,10 +151,7 @@ impl PluginManager {
             let what = format!("the record of plugin {} does not belong to its package", row.plugin.name);
             return Err(ForgeError::new(&codes::E0003, what));
         }
-        let ready = host.ready(&grant)?;
-        let denials = Arc::new(Denials::default());
-        let plugin = host.assemble(&grant, ready, state, &denials);
-        Ok(Loaded::new(plugin, denials))
+        Ok(grant)
     }
 
     /// Stops a plugin that is up. It is down whatever this returns; a failure of its own is kept in its row.

@@ -13,6 +13,9 @@ mod handle;
 mod host;
 mod install;
 pub(crate) mod judge;
+mod kernel;
+#[cfg(any(test, feature = "authority"))]
+mod keyring;
 pub(crate) mod load;
 mod manager;
 mod open;

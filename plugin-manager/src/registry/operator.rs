@@ -107,14 +107,6 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Records a change of keys and trust before it is made: durable, or refused.
-    pub fn intend_key(self, action: &str, name: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
-        let record =
-            Record { resource: ("key", name), ..self.management(action, name, Outcome::Ok, None, details) };
-        self.audit.commit(&record)?;
-        Ok(())
-    }
-
     /// Records a management action that protects: never refused.
     pub fn protect(self, action: &str, plugin: &str, details: &[(&str, &str)]) {
         self.audit.protect(&self.management(action, plugin, Outcome::Ok, None, details));
@@ -142,7 +134,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn management(
+    /// What a record of this management action says.
+    pub fn management(
         self,
         action: &'a str,
         plugin: &'a str,

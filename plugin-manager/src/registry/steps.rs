@@ -5,7 +5,6 @@ use super::error::HostError;
 use super::install::{End, fact, limits};
 use super::manager::PluginManager;
 use super::report::PluginStatus;
-use crate::keys::KeyRing;
 use crate::plugin::PluginState;
 use crate::store::{Desired, InstalledPlugin, Section};
 use common::error::{ForgeError, codes};
@@ -233,20 +232,6 @@ impl PluginManager {
             host.home.set_setting(&row.plugin.name, section, key, value)?;
             host.publish_settings()
         })
-    }
-
-    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds from
-    /// the next time the home is opened.
-    ///
-    /// # Errors
-    /// When the policy denies the operator to configure the host.
-    pub fn keys(&self) -> Result<KeyRing<'_>, ForgeError> {
-        let host = self.host();
-        let configure = ManagementAction::Configure;
-        host.recorded(configure, "", || host.authorise(configure, ""))?;
-        let record =
-            move |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
-        Ok(KeyRing::new(host.parts().home.path()).recorded_by(Box::new(record)))
     }
 
     /// The last lines a plugin logged, oldest first.

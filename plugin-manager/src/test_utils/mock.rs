@@ -52,7 +52,7 @@ impl MockPlugin {
 #[cfg(test)]
 #[allow(unused_must_use, reason = "the user's example ignores what update_state returns")]
 mod tests {
-    use super::*;
+    use crate::plugin::PluginState;
     use crate::test_utils::create_mock_plugin;
 
     #[test]
