@@ -39,9 +39,14 @@ pub struct TelemetryEvent {
 }
 
 impl TelemetryEvent {
-    /// An event of these parts.
-    pub fn new(name: impl Into<String>, kind: MetricType, value: f64, labels: Vec<(String, String)>) -> Self {
-        Self { name: name.into(), kind, value, labels }
+    /// An event of these parts. Labels come from whatever holds pairs of text: a vector, an array, a map.
+    pub fn new(
+        name: impl Into<String>,
+        kind: MetricType,
+        value: f64,
+        labels: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        Self { name: name.into(), kind, value, labels: labels.into_iter().collect() }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod abi;
 pub mod attestation;
 pub mod config;
 pub mod extension;
+#[cfg(any(test, feature = "authority"))]
 pub mod keys;
 pub mod ledger;
 pub mod lifecycle;
@@ -20,11 +21,14 @@ pub mod sandbox;
 pub mod scaffold;
 pub mod store;
 pub mod syscall;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
+#[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
@@ -33,7 +37,7 @@ pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginStatus, Probe,
+    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
 };
 pub use runtime::native::{ForgePlugin, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -1,9 +1,10 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
-mod deps;
 mod authors;
+mod deps;
 mod desired;
 mod development;
+mod embedding;
 mod faults_d;
 mod help;
 mod hostile;
@@ -11,8 +12,8 @@ mod kill;
 mod lock;
 mod lockfile;
 mod main_job;
+mod native;
 mod progress;
 mod schemas;
-mod native;
 mod shapes;
 mod tamper;

@@ -126,6 +126,13 @@ impl ForgeError {
         self
     }
 
+    /// The same error for another caller: its code, message, reasons and help, without the source itself.
+    pub fn again(&self) -> Self {
+        let Inner { code, message, reasons, help, .. } = &*self.0;
+        let (message, reasons, help) = (message.clone(), reasons.clone(), help.clone());
+        Self(Box::new(Inner { code, message, reasons, help, source: None }))
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static Code {
         self.0.code
@@ -210,5 +217,7 @@ mod tests {
         assert_eq!(e.reasons(), ["disk on fire"]);
         assert_eq!(e.help(), codes::E0002.help);
         assert!(Error::source(&e).is_some());
+        let again = e.again();
+        assert_eq!((again.message(), again.reasons(), again.help()), (e.message(), e.reasons(), e.help()));
     }
 }

@@ -148,6 +148,10 @@ impl Cert {
     pub(super) fn raw_issuer(&self) -> &x509_cert::name::RdnSequence {
         &self.parsed.tbs_certificate.issuer
     }
+    #[cfg_attr(
+        not(feature = "authority"),
+        allow(dead_code, reason = "whoever makes certificates alone needs it")
+    )]
     pub(super) fn subject_key_id(&self) -> Option<Vec<u8>> {
         let found = self.extension::<x509_cert::ext::pkix::SubjectKeyIdentifier>("subjectKeyIdentifier");
         found.ok().flatten().map(|id| id.0.as_bytes().to_vec())

@@ -3,6 +3,7 @@
 //! Pure: the time and the [`TrustRoot`] are arguments. What was checked is returned as evidence.
 //! Steps 15 to 17 (policy, host attestation, the recheck at each instantiation) belong to other rooms.
 
+#[cfg(any(test, feature = "authority"))]
 pub mod authority;
 mod bundle;
 mod certificate;
@@ -23,6 +24,7 @@ pub mod trust;
 mod verify;
 
 pub use crate::loader::manifest;
+#[cfg(any(test, feature = "authority"))]
 pub use authority::{Authority, AuthorityError, AuthoritySpec, Issued, LeafSpec, Validity};
 pub use bundle::{MEDIA_TYPE, PAYLOAD_TYPE, pae};
 pub use certificate::{CertificateFacts, DEVELOPMENT_UNIT, certificate_facts, pem_to_der};

@@ -47,6 +47,12 @@ pub enum LifecycleError {
         /// Why, when it failed.
         failure: Option<String>,
     },
+    /// The plugin was taken down between `init` and `start`.
+    #[error("plugin {plugin} was taken down before it was started")]
+    NotStarted {
+        /// The plugin.
+        plugin: String,
+    },
     /// The manifest declares no such operation.
     #[error("plugin {plugin} has no operation {operation}")]
     NoOperation {
@@ -178,7 +184,7 @@ impl Coded for LifecycleError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Move { .. } => &codes::E5002,
-            Self::NotRunning { .. } => &codes::E5003,
+            Self::NotRunning { .. } | Self::NotStarted { .. } => &codes::E5003,
             Self::NoOperation { .. } => &codes::E5005,
             Self::Status { .. } => &codes::E4002,
             Self::Trapped { trap, .. } => trap.code(),

@@ -195,6 +195,16 @@ impl ManagedPlugin {
         }
     }
 
+    /// What is `Ready` and will not be started is let go of: it is `Failed` then, by no fault of its own. In every
+    /// other state nothing happens.
+    pub fn give_up(&self) {
+        let mut slot = self.steps.lock();
+        if self.state() == PluginState::Ready {
+            drop(slot.take());
+            self.fail(LifecycleError::NotStarted { plugin: self.service.name.clone() });
+        }
+    }
+
     /// Calls in flight finish, new ones are refused; then `pause` on each instance.
     ///
     /// # Errors

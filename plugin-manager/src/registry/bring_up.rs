@@ -7,8 +7,10 @@ use super::hall::Loaded;
 use super::install::End;
 use super::load::identity;
 use super::manager::PluginManager;
+use super::steps::wrong;
 use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
+use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin};
 use common::clock::Deadline;
 use common::error::{ForgeError, codes};
@@ -22,6 +24,8 @@ use std::time::Duration;
 pub(super) enum Cause<'a> {
     /// An operator asked: a plugin that is `Failed` gets another try.
     Start,
+    /// An operator asked for `init` alone, whatever is desired; a plugin that is `Failed` gets another try.
+    Initialize,
     /// It is called.
     Call,
     /// The plugin at the end of this chain calls it, and must be answered by then.
@@ -58,18 +62,34 @@ impl PluginManager {
 
     fn bring_one_up(&self, name: &Name, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
         self.hall().in_turn(name.as_str(), self.patience(cause), || {
-            self.hall().while_open(|| match self.hall().loaded(name.as_str()) {
-                Some(up) if up.plugin.state() == PluginState::Running => Ok(up),
-                Some(failed)
-                    if matches!(cause, Cause::Start) && failed.plugin.state() == PluginState::Failed =>
-                {
-                    self.hall().take(name.as_str());
-                    self.bring_up_in_turn(name, cause, PluginState::Failed)
+            self.hall().while_open(|| {
+                let Some(loaded) = self.hall().loaded(name.as_str()) else {
+                    return self.bring_up_in_turn(name, cause, PluginState::Created);
+                };
+                match (loaded.plugin.state(), cause) {
+                    (state, Cause::Initialize) if state != PluginState::Failed => {
+                        Err(wrong(name.as_str(), state, PluginState::Initializing))
+                    }
+                    (PluginState::Running, _) => Ok(loaded),
+                    (PluginState::Failed, Cause::Start | Cause::Initialize) => {
+                        self.hall().take(name.as_str());
+                        self.bring_up_in_turn(name, cause, PluginState::Failed)
+                    }
+                    (PluginState::Ready, Cause::Start) => self.put_in_service(loaded),
+                    _ => Err(loaded.not_running().into()),
                 }
-                Some(other) => Err(other.not_running().into()),
-                None => self.bring_up_in_turn(name, cause, PluginState::Created),
             })
         })
+    }
+
+    /// `start` of a plugin that was initialized alone. Done in the plugin's turn.
+    fn put_in_service(&self, ready: Arc<Loaded>) -> Result<Arc<Loaded>, ForgeError> {
+        if let Err(error) = ready.plugin.start(self.hall().no_chain()) {
+            self.hall().take(ready.name());
+            self.hall().keep_failure(&ready)?;
+            return Err(error.into());
+        }
+        Ok(ready)
     }
 
     fn bring_up_in_turn(
@@ -87,10 +107,13 @@ impl PluginManager {
         }
         let chain = match cause {
             Cause::Plugin(chain, _) => chain,
-            Cause::Start | Cause::Call => self.hall().no_chain(),
+            Cause::Start | Cause::Initialize | Cause::Call => self.hall().no_chain(),
         };
-        let _bringing_up = Stage::new(&*self.host().progress, Phase::BringUp, name.as_str(), None);
-        let up = loaded.plugin.initialize(chain).and_then(|()| loaded.plugin.start(chain));
+        let _bringing_up = Stage::new(&*self.host().parts().progress, Phase::BringUp, name.as_str(), None);
+        let up = loaded.plugin.initialize(chain).and_then(|()| match cause {
+            Cause::Initialize => Ok(()),
+            Cause::Start | Cause::Call | Cause::Plugin(..) => loaded.plugin.start(chain),
+        });
         if let Err(error) = up {
             self.hall().keep_failure(&loaded)?;
             return Err(error.into());
@@ -102,18 +125,28 @@ impl PluginManager {
     /// How long to wait for a plugin whose turn somebody else has.
     fn patience(&self, cause: Cause<'_>) -> Option<Duration> {
         match cause {
-            Cause::Start => None,
+            Cause::Start | Cause::Initialize => None,
             Cause::Call => Some(self.host().config.default_timeout.0),
             Cause::Plugin(_, deadline) => deadline.remaining(&*self.host().clock),
         }
     }
 
-    /// The load path from the stored bytes: every check again. A native plugin is as it was registered.
+    /// The load path from the stored bytes. A native plugin is as it was registered.
     fn load(&self, row: &InstalledPlugin, state: PluginState) -> Result<Loaded, ForgeError> {
         let host = self.host();
         if let Some(native) = host.natives.part(&row.plugin.name) {
             return host.loaded_native(&native, state);
         }
+        let grant = self.proven(row)?;
+        let ready = host.ready(&grant)?;
+        let denials = Arc::new(Denials::default());
+        let plugin = host.assemble(&grant, ready, state, &denials);
+        Ok(Loaded::new(plugin, denials))
+    }
+
+    /// What an installed plugin may use, from its stored bytes: every check again.
+    pub(super) fn proven(&self, row: &InstalledPlugin) -> Result<Grant, ForgeError> {
+        let host = self.host();
         let bytes = host.home.read_package(&row.plugin.package)?;
         let grant = host.grant(host.prove(&bytes)?)?;
         let found = identity(grant.package());
@@ -123,10 +156,7 @@ impl PluginManager {
             let what = format!("the record of plugin {} does not belong to its package", row.plugin.name);
             return Err(ForgeError::new(&codes::E0003, what));
         }
-        let ready = host.ready(&grant)?;
-        let denials = Arc::new(Denials::default());
-        let plugin = host.assemble(&grant, ready, state, &denials);
-        Ok(Loaded::new(plugin, denials))
+        Ok(grant)
     }
 
     /// Stops a plugin that is up. It is down whatever this returns; a failure of its own is kept in its row.
@@ -134,6 +164,7 @@ impl PluginManager {
     pub(super) fn take_down(&self, name: &str, end: End) -> Result<(), ForgeError> {
         let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
         let plugin = &loaded.plugin;
+        plugin.give_up();
         let up = matches!(plugin.state(), PluginState::Running | PluginState::Paused);
         let stopped = if up { plugin.stop() } else { Ok(()) };
         let ended = match end {
@@ -169,7 +200,7 @@ impl Cause<'_> {
     /// What a plugin depends on is not given another try for it.
     const fn for_dependency(self) -> Self {
         match self {
-            Self::Start => Self::Call,
+            Self::Start | Self::Initialize => Self::Call,
             other => other,
         }
     }
@@ -178,6 +209,7 @@ impl Cause<'_> {
 fn desired_running(row: &InstalledPlugin, cause: Cause<'_>) -> Result<(), ForgeError> {
     let state = match (row.plugin.desired, &row.failure) {
         (Desired::Running, None) => return Ok(()),
+        (Desired::Running | Desired::Stopped, _) if matches!(cause, Cause::Initialize) => return Ok(()),
         (Desired::Running, Some(_)) if matches!(cause, Cause::Start) => return Ok(()),
         (Desired::Running, Some(_)) => PluginState::Failed,
         (Desired::Paused, _) => PluginState::Paused,

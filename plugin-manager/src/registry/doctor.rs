@@ -46,7 +46,7 @@ impl PluginManager {
     }
 
     fn home_probe(&self) -> Probe {
-        let path = self.host().home.path();
+        let path = self.host().parts().home.path();
         let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
         let (verdict, detail) = match mode {
             Ok(mode) if mode & 0o022 == 0 => ("ok", format!("{} has mode {mode:04o}", path.display())),

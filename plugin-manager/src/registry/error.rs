@@ -143,6 +143,14 @@ pub enum HostError {
         /// The rule, or what is missing.
         reason: String,
     },
+    /// A trust context came with an identity it is not of. The embedding program can mend it.
+    #[error("the trust context is of {trust}, not of {identity} with the same roles and attributes")]
+    OtherTrust {
+        /// The name of the identity.
+        identity: String,
+        /// The name the trust context speaks of.
+        trust: String,
+    },
     /// Somebody else was bringing the plugin up or down for as long as the caller could wait.
     #[error("plugin {0} was being started or stopped until the call's deadline")]
     Busy(String),
@@ -184,13 +192,16 @@ impl Coded for HostError {
             Self::WrongMove { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
-            Self::Setting(_) => &codes::E0101,
+            Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
         }
     }
 
     fn help(&self) -> Option<String> {
         match self {
             Self::LogLost { .. } => Some("restore the home's audit/ from a copy".to_owned()),
+            Self::OtherTrust { .. } => {
+                Some("make it of that identity with `TrustContext::new(&identity)`".to_owned())
+            }
             _ => None,
         }
     }

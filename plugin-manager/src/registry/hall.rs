@@ -3,6 +3,7 @@
 use super::denials::Denials;
 use super::error::HostError;
 use super::host::Host;
+use super::operator::Operator;
 use super::router::{Router, keep};
 use super::turns::Turns;
 use crate::lifecycle::{LifecycleError, ManagedPlugin};
@@ -23,6 +24,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Hall {
     pub host: Arc<Host>,
+    /// Who opened the home: plugins that call plugins are brought up for it.
+    pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
     turns: Turns,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
@@ -41,19 +44,19 @@ pub(super) enum Door {
     Closing,
 }
 
-/// A plugin that was loaded, and the policy epoch in which calling it was allowed last.
+/// A plugin that was loaded, and who was allowed to call it last, in which policy epoch.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub plugin: ManagedPlugin,
     pub denials: Arc<Denials>,
-    /// Epochs start at 1: 0 is none.
-    allowed_in: AtomicU64,
+    /// The mark of that operator and epoch; 0 is none.
+    allowed: AtomicU64,
 }
 
 impl Loaded {
     /// A plugin nobody was allowed to call yet.
     pub const fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
-        Self { plugin, denials, allowed_in: AtomicU64::new(0) }
+        Self { plugin, denials, allowed: AtomicU64::new(0) }
     }
     pub fn name(&self) -> &str {
         self.plugin.identity().name.as_str()
@@ -67,12 +70,13 @@ impl Loaded {
 
 impl Hall {
     /// A hall over these parts; plugins find each other through it.
-    pub fn over(host: Arc<Host>) -> Arc<Self> {
+    pub fn over(host: Arc<Host>, opener: Arc<Operator>) -> Arc<Self> {
         Arc::new_cyclic(|weak| {
             let router = Arc::new(Router(weak.clone()));
             host.services.router.install(keep(&router));
             Self {
                 host,
+                opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
                 door: RwLock::new(Door::Open),
@@ -134,27 +138,31 @@ impl Hall {
         self.host.row(&name)?.ok_or_else(missing)
     }
 
-    /// The policy epoch in which the operator may call it: decided once in each.
-    pub fn may_call(&self, loaded: &Loaded) -> Result<u64, ForgeError> {
+    /// The policy epoch in which the operator may call it: decided once in each, as long as no other operator
+    /// calls it meanwhile.
+    pub fn may_call(&self, loaded: &Loaded, operator: &Operator) -> Result<u64, ForgeError> {
         let epoch = self.host.bridge.evaluator().epoch();
-        if loaded.allowed_in.load(Ordering::Acquire) != epoch {
-            let job = || self.host.authorise(ManagementAction::Call, loaded.name());
-            self.host.recorded(ManagementAction::Call, loaded.name(), job)?;
-            loaded.allowed_in.store(epoch, Ordering::Release);
+        let mark = operator.mark(epoch).unwrap_or(0);
+        if mark == 0 || loaded.allowed.load(Ordering::Acquire) != mark {
+            let desk = self.host.desk(operator);
+            let job = || desk.authorise(ManagementAction::Call, loaded.name());
+            desk.recorded(ManagementAction::Call, loaded.name(), job)?;
+            loaded.allowed.store(mark, Ordering::Release);
         }
         Ok(epoch)
     }
 
-    /// Calls a plugin for whoever may call it.
+    /// Calls a plugin for an operator who may call it.
     #[inline]
     pub fn call(
         &self,
         loaded: &Arc<Loaded>,
+        operator: &Operator,
         operation: u16,
         input: &mut Vec<u8>,
         output: &mut Vec<u8>,
     ) -> Result<(), ForgeError> {
-        let epoch = self.may_call(loaded)?;
+        let epoch = self.may_call(loaded, operator)?;
         let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
         loaded.plugin.call(operation, input, output, terms, epoch).map_err(|error| {
             self.after_failure(loaded, self.host.config.default_timeout.0);

@@ -61,7 +61,8 @@ impl OperationHandle {
     pub fn call(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> Result<(), ForgeError> {
         match &self.up {
             Some((loaded, index)) if loaded.plugin.state() == PluginState::Running => {
-                self.plugin.manager.hall().call(loaded, *index, input, output)
+                let manager = &self.plugin.manager;
+                manager.hall().call(loaded, manager.operator(), *index, input, output)
             }
             _ => self.find_and_call(input, output),
         }
@@ -74,9 +75,9 @@ impl OperationHandle {
         output.clear();
         let manager = &self.plugin.manager;
         let loaded = manager.reach(&self.plugin.name)?;
-        manager.hall().may_call(&loaded)?;
+        manager.hall().may_call(&loaded, manager.operator())?;
         let index = loaded.plugin.operation(&self.operation)?;
         let (loaded, index) = self.up.insert((loaded, index));
-        manager.hall().call(loaded, *index, input, output)
+        manager.hall().call(loaded, manager.operator(), *index, input, output)
     }
 }

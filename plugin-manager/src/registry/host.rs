@@ -1,6 +1,5 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
-use super::error::HostError;
 use super::judge::Judge;
 use super::native::Natives;
 use crate::config::Config;
@@ -11,16 +10,16 @@ use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, Outcome, Record};
+use common::audit::{Actor, AuditLog};
 use common::clock::Clock;
 use common::crypto::MacKey;
-use common::error::{ErrorClass, ForgeError};
+use common::error::ForgeError;
 use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::SyscallBridge;
-use microkernel::trust::{ManagementAction, TrustContext, Verdict};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The parts of an open home.
 pub(super) struct Host {
@@ -38,10 +37,10 @@ pub(super) struct Host {
     /// Who hears of long work.
     pub progress: Arc<dyn Progress>,
     pub seal: MacKey,
-    /// The operator, as records name it.
+    /// Who opened the home, as records name it.
     pub actor: Actor,
-    /// The operator, as decisions know it.
-    pub operator: TrustContext,
+    /// How many operators there were, the one who opened the home included.
+    pub operators: AtomicU64,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
     /// Plugins that are code of this program.
     pub natives: Natives,
@@ -70,28 +69,6 @@ impl Host {
         let engine = runtime::engine(kind, &self.clock)?;
         engines.insert(kind, engine.clone());
         Ok(engine)
-    }
-
-    /// Whether the operator may do this with this plugin. Recording a denial is the caller's part.
-    pub fn authorise(&self, action: ManagementAction, plugin: &str) -> Result<(), ForgeError> {
-        let verdict = self.bridge.evaluator().evaluate_management(&self.operator, action, plugin);
-        match verdict {
-            Verdict::Allow(_) => Ok(()),
-            Verdict::Deny(denial) => Err(HostError::Denied {
-                operator: self.operator.identity().name().to_owned(),
-                action: action.name(),
-                name: plugin.to_owned(),
-                code: denial.code,
-                reason: denial.reason,
-            }
-            .into()),
-        }
-    }
-
-    /// Whether the operator may read this, all plugins when it is empty; a denial is recorded.
-    pub fn may_read(&self, plugin: &str) -> Result<(), ForgeError> {
-        let read = ManagementAction::Read;
-        self.recorded(read, plugin, || self.authorise(read, plugin))
     }
 
     /// Every installed and every registered plugin, by name.
@@ -124,13 +101,6 @@ impl Host {
             Some(()) => Ok(()),
             None => Ok(self.home.set_failure(name, failure)?),
         }
-    }
-
-    /// Tells the log that the home was opened, and which security defaults are switched off.
-    pub fn announce(&self) -> Result<(), ForgeError> {
-        let weakened = self.config.weakened().join(" ");
-        let details = [("environment", self.config.environment.name()), ("weakened", weakened.as_str())];
-        self.intend("open", "", &details)
     }
 
     /// Hands every plugin's settings to the services: those of the configuration file, then those set since.
@@ -167,67 +137,5 @@ impl Host {
         self.services.metrics.forget(id);
         self.guest_metrics.forget(row.plugin.name.as_str());
         Ok(())
-    }
-
-    /// Records a management action before its effect: durable, or refused.
-    pub fn intend(&self, action: &str, plugin: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
-        let record = self.management(action, plugin, Outcome::Ok, None, details);
-        self.audit.commit(&record)?;
-        Ok(())
-    }
-
-    /// Records a change of keys and trust before it is made: durable, or refused.
-    pub fn intend_key(&self, action: &str, name: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
-        let record =
-            Record { resource: ("key", name), ..self.management(action, name, Outcome::Ok, None, details) };
-        self.audit.commit(&record)?;
-        Ok(())
-    }
-
-    /// Records a management action that protects: never refused.
-    pub fn protect(&self, action: &str, plugin: &str, details: &[(&str, &str)]) {
-        self.audit.protect(&self.management(action, plugin, Outcome::Ok, None, details));
-    }
-
-    /// Does a management action; a refusal or failure of it is recorded with its code.
-    pub fn recorded<T>(
-        &self,
-        action: ManagementAction,
-        plugin: &str,
-        job: impl FnOnce() -> Result<T, ForgeError>,
-    ) -> Result<T, ForgeError> {
-        job().inspect_err(|error| self.refusal(action.name(), plugin, error))
-    }
-
-    fn refusal(&self, action: &str, plugin: &str, error: &ForgeError) {
-        let outcome = match error.class() {
-            ErrorClass::Denied | ErrorClass::Refused => Outcome::Denied,
-            ErrorClass::Limit => Outcome::Limit,
-            _ => Outcome::Failed,
-        };
-        let record = self.management(action, plugin, outcome, Some(error.code().id), &[]);
-        if let Err(unrecorded) = self.audit.append(&record) {
-            tracing::error!(%error, %unrecorded, "a refusal could not be recorded");
-        }
-    }
-
-    fn management<'a>(
-        &'a self,
-        action: &'a str,
-        plugin: &'a str,
-        outcome: Outcome,
-        code: Option<&'a str>,
-        details: &'a [(&'a str, &'a str)],
-    ) -> Record<'a> {
-        Record {
-            event: "management",
-            outcome,
-            code,
-            actor: &self.actor,
-            action,
-            resource: ("plugin", plugin),
-            decision: None,
-            details,
-        }
     }
 }

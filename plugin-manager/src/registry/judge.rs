@@ -44,7 +44,8 @@ impl Judge {
         let judged = self.verifier.verify_telling(package, now, progress).map_err(refused);
         match (&self.problem, judged) {
             (Some(_), Err(error)) if error.code() == &codes::E1201 => Err(error),
-            (Some(problem), _) => Err(again(problem)),
+            // What was found when the home was opened holds for every package.
+            (Some(problem), _) => Err(problem.again()),
             (None, judged) => judged,
         }
     }
@@ -58,12 +59,6 @@ impl Judge {
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
-}
-
-/// The same error once more: what was found when the home was opened holds for every package.
-fn again(problem: &ForgeError) -> ForgeError {
-    let error = ForgeError::new(problem.code(), problem.message()).with_help(problem.help());
-    problem.reasons().iter().fold(error, |error, reason| error.reason(reason.as_str()))
 }
 
 /// A refusal with the checks before it as reasons.

@@ -5,11 +5,14 @@ use super::handle::PluginHandle;
 use super::host::Host;
 use super::install::End;
 use super::open::ManagerBuilder;
+use super::operator::{Desk, Operator};
 use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
 use microkernel::syscall_bridge::{ClassRow, classes_of};
+use microkernel::trust::TrustContext;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The plugin host of one home. Clones are handles to the same host.
 ///
@@ -23,6 +26,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct PluginManager {
     hall: Arc<Hall>,
+    operator: Arc<Operator>,
 }
 
 impl PluginManager {
@@ -31,19 +35,40 @@ impl PluginManager {
         ManagerBuilder::default()
     }
 
-    /// A manager of these parts.
-    pub(super) fn over(host: Arc<Host>) -> Self {
-        Self::of(Hall::over(host))
+    /// A manager of these parts, for who opened the home.
+    pub(super) fn over(host: Arc<Host>, opener: Arc<Operator>) -> Self {
+        Self::of(Hall::over(host, opener))
     }
-    /// A handle to this hall.
-    pub(super) const fn of(hall: Arc<Hall>) -> Self {
-        Self { hall }
+    /// A handle to this hall, for who opened the home.
+    pub(super) fn of(hall: Arc<Hall>) -> Self {
+        Self { operator: hall.opener.clone(), hall }
     }
+    /// A handle to the same host for another principal: policies decide about it, with the roles and attributes of
+    /// its identity, and what it does through this handle is recorded under its name.
+    ///
+    /// ```no_run
+    /// use common::identity::IdentityContext;
+    /// use microkernel::trust::TrustContext;
+    /// # let host = plugin_manager::PluginManager::builder().home("/var/lib/forgeone").open()?;
+    /// let ada = IdentityContext::operator("ada").with_role("release-manager");
+    /// let answer = host.acting_as(&TrustContext::new(&ada)).call("log-redactor", "redact", b"text".to_vec())?;
+    /// # Ok::<(), common::error::ForgeError>(())
+    /// ```
+    #[must_use = "the handle it is called on goes on acting for who it acted for"]
+    pub fn acting_as(&self, trust: &TrustContext) -> Self {
+        let number = self.hall.host.operators.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        Self { hall: self.hall.clone(), operator: Operator::numbered(trust, number) }
+    }
+
     pub(super) const fn hall(&self) -> &Arc<Hall> {
         &self.hall
     }
-    pub(super) fn host(&self) -> &Arc<Host> {
-        &self.hall.host
+    pub(super) fn operator(&self) -> &Operator {
+        &self.operator
+    }
+    /// The host, for whom this handle acts.
+    pub(super) fn host(&self) -> Desk<'_> {
+        self.hall.host.desk(&self.operator)
     }
     /// The row of an installed plugin.
     pub(super) fn row(&self, name: &str) -> Result<InstalledPlugin, ForgeError> {
@@ -73,9 +98,9 @@ impl PluginManager {
         output: &mut Vec<u8>,
     ) -> Result<(), ForgeError> {
         let loaded = self.reach(name)?;
-        self.hall.may_call(&loaded)?;
+        self.hall.may_call(&loaded, &self.operator)?;
         let index = loaded.plugin.operation(operation)?;
-        self.hall.call(&loaded, index, input, output)
+        self.hall.call(&loaded, &self.operator, index, input, output)
     }
 
     /// A handle to an installed plugin, for callers that call it often. Nothing is brought up yet.
@@ -89,7 +114,7 @@ impl PluginManager {
     /// What policies of this home may speak of, in Cedar's own notation: added host calls included. Empty without
     /// the feature `cedar`.
     pub fn policy_schema(&self) -> &str {
-        self.host().bridge.evaluator().schema()
+        self.host().parts().bridge.evaluator().schema()
     }
 
     /// How everything is recorded: the table of [`classes`](crate::classes) with the added host calls.

@@ -3,6 +3,7 @@
 
 mod adapters;
 mod bring_up;
+mod by_id;
 mod denials;
 mod dependencies;
 mod doctor;
@@ -12,10 +13,14 @@ mod handle;
 mod host;
 mod install;
 pub(crate) mod judge;
+mod kernel;
+#[cfg(any(test, feature = "authority"))]
+mod keyring;
 pub(crate) mod load;
 mod manager;
 mod native;
 mod open;
+mod operator;
 mod report;
 mod router;
 pub(crate) mod sources;
@@ -25,6 +30,7 @@ mod survey;
 mod tests;
 mod turns;
 
+pub use by_id::PluginRegistry;
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;

@@ -100,7 +100,7 @@ impl PluginManager {
         for code in linked() {
             let named = named(code.manifest());
             if let Err(error) = self.register_code(code) {
-                let mut refused = self.host().natives.refused.write();
+                let mut refused = self.host().parts().natives.refused.write();
                 if refused.len() < MOST_REFUSED {
                     refused.push((named, told(&error)));
                 }

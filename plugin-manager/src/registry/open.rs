@@ -6,6 +6,7 @@ use super::host::Host;
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
+use super::operator::Operator;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
@@ -24,11 +25,12 @@ use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
-use microkernel::trust::{TrustContext, TrustEvaluator};
+use microkernel::trust::TrustEvaluator;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// How long to wait for a home that another process uses, unless told otherwise.
@@ -109,9 +111,10 @@ impl ManagerBuilder {
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
         let host = open(home, config, clock, &operator, progress, publisher, added)?;
-        host.announce()?;
+        let operator = Operator::opener(&operator);
+        host.desk(&operator).announce()?;
         host.publish_settings()?;
-        let manager = PluginManager::over(Arc::new(host));
+        let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
         Ok(manager)
     }
@@ -146,7 +149,7 @@ fn open(
     Ok(Host {
         seal: home.mac_key()?,
         actor: Actor::new(operator),
-        operator: TrustContext::new(operator),
+        operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),
         progress,
         engines: Mutex::default(),

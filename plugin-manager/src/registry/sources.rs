@@ -10,7 +10,7 @@ use crate::attestation::{
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
 use microkernel::trust::{Enforcement, PolicyOptions, PolicySource};
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path};
@@ -19,22 +19,40 @@ use std::path::{Component, Path};
 const MAX_FILE: u64 = 1 << 20;
 
 /// The bytes of a file that decides. It must be a regular one of bounded size that not everyone may write to; a
-/// link to such a one is followed. Never waits, as opening a pipe would.
+/// link to such a one is followed.
 fn bytes(path: &Path) -> Result<Vec<u8>, HostError> {
-    let failed = |source| HostError::Read { path: path.to_owned(), source };
     let unfit = |problem| HostError::Unfit { path: path.to_owned(), problem };
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-    let meta = file.metadata().map_err(failed)?;
-    if !meta.is_file() {
-        return Err(unfit("is not a regular file"));
-    }
+    let (file, meta) = regular(path)?;
     if meta.mode() & 0o002 != 0 {
         return Err(unfit("is writable by everyone"));
     }
+    let bytes = read(path, file, MAX_FILE + 1)?;
+    if bytes.len() as u64 > MAX_FILE { Err(unfit("is larger than 1 MiB")) } else { Ok(bytes) }
+}
+
+/// A regular file, or a link to one. Never waits, as opening a pipe would.
+fn regular(path: &Path) -> Result<(File, Metadata), HostError> {
+    let failed = |source| HostError::Read { path: path.to_owned(), source };
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    match meta.is_file() {
+        true => Ok((file, meta)),
+        false => Err(HostError::Unfit { path: path.to_owned(), problem: "is not a regular file" }),
+    }
+}
+
+fn read(path: &Path, file: File, at_most: u64) -> Result<Vec<u8>, HostError> {
     let mut bytes = Vec::new();
-    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if read as u64 > MAX_FILE { Err(unfit("is larger than 1 MiB")) } else { Ok(bytes) }
+    let read = file.take(at_most).read_to_end(&mut bytes);
+    read.map_err(|source| HostError::Read { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+/// The bytes of a package, or one more than a package may have, for the loader to refuse.
+pub(super) fn package(path: &Path, limit: u64) -> Result<Vec<u8>, HostError> {
+    let (file, _) = regular(path)?;
+    read(path, file, limit.saturating_add(1))
 }
 
 fn text(path: &Path) -> Result<String, HostError> {

@@ -5,7 +5,6 @@ use super::error::HostError;
 use super::install::{End, fact, limits};
 use super::manager::PluginManager;
 use super::report::PluginStatus;
-use crate::keys::KeyRing;
 use crate::plugin::PluginState;
 use crate::store::{Desired, InstalledPlugin, Section};
 use common::error::{ForgeError, codes};
@@ -15,6 +14,24 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 impl PluginManager {
+    /// `init` alone: to `Ready`, from where `start` brings the plugin into service. What it depends on is brought up.
+    /// What is desired of it stays as it is.
+    ///
+    /// # Errors
+    /// E5001; E5002 for a plugin that is up or paused; what `init` runs into, and it is `Failed` then.
+    pub fn initialize(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.managed(ManagementAction::Start, name, |row| {
+            let state = self.standing(row);
+            if !state.next().contains(&PluginState::Initializing) {
+                return Err(wrong(name, state, PluginState::Initializing));
+            }
+            let details = [("version", row.plugin.version.as_str()), ("until", "Ready")];
+            self.host().intend(ManagementAction::Start.name(), name, &details)
+        })?;
+        self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Initialize))?;
+        self.status(name)
+    }
+
     /// Desired running, and up. A plugin that is `Failed` gets another try.
     ///
     /// # Errors
@@ -218,20 +235,6 @@ impl PluginManager {
         })
     }
 
-    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds from
-    /// the next time the home is opened.
-    ///
-    /// # Errors
-    /// When the policy denies the operator to configure the host.
-    pub fn keys(&self) -> Result<KeyRing<'_>, ForgeError> {
-        let host = self.host();
-        let configure = ManagementAction::Configure;
-        host.recorded(configure, "", || host.authorise(configure, ""))?;
-        let record =
-            |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
-        Ok(KeyRing::new(host.home.path()).recorded_by(Box::new(record)))
-    }
-
     /// The last lines a plugin logged, oldest first.
     ///
     /// # Errors
@@ -252,7 +255,7 @@ pub(super) const fn resting(desired: Desired) -> PluginState {
     }
 }
 
-fn wrong(name: &str, from: PluginState, to: PluginState) -> ForgeError {
+pub(super) fn wrong(name: &str, from: PluginState, to: PluginState) -> ForgeError {
     HostError::WrongMove { name: name.to_owned(), from: from.name(), to: to.name() }.into()
 }
 

@@ -53,7 +53,7 @@ fn what_a_policy_denies_is_not_done_and_is_recorded() {
     let mut echo = host.handle("a").unwrap().operation("echo").unwrap();
     echo.call(&mut vec![1], &mut vec![]).unwrap();
     let text = r#"forbid(principal is Operator, action in Action::"management.*", resource);"#;
-    let evaluator = host.host().bridge.evaluator();
+    let evaluator = host.host().parts().bridge.evaluator();
     evaluator.publish(&[PolicySource { name: "none".into(), text: text.into() }]).unwrap();
     let denied = [
         code(host.call("a", "echo", vec![])),
