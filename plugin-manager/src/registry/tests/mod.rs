@@ -1,5 +1,6 @@
 //! Homes in temporary directories: packages go in, plugins are operated, and what is left behind is looked at.
 
+mod api;
 mod by_id;
 mod guard;
 mod install;
