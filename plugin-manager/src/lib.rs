@@ -1,7 +1,43 @@
 //! The plugin host: a `.forgepkg` comes in untrusted, gains proof step by step until it may run, and from then
 //! on every effect it asks for passes one door that decides, records and only then acts.
 //!
-//! `ARCHITECTURE.md` beside this crate says where each line lives and which room may import which.
+//! A host is one home directory: configuration, trust, packages, what plugins stored, the audit log.
+//! [`PluginManager`] opens it; its clones are handles for any thread.
+//!
+//! ```
+//! use plugin_manager::PluginManager;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let home = directory.path();
+//! let host = PluginManager::builder().home(home).operator("billing-service").open()?;
+//! assert!(host.list()?.is_empty(), "a new home has no plugins");
+//!
+//! // Nothing is taken on its word: what is no package is refused, and the refusal is recorded.
+//! let refused = host.install(b"not a package", true).unwrap_err();
+//! assert_eq!(refused.code().id, "E1002");
+//! host.shutdown()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With a package that is signed by a publisher this home trusts:
+//!
+//! ```no_run
+//! # use plugin_manager::PluginManager;
+//! # let host = PluginManager::builder().home("/var/lib/forgeone").open()?;
+//! let report = host.install(&std::fs::read("log-redactor.forgepkg")?, true)?;
+//! println!("{} {} may use: {}", report.name, report.version, report.granted.join(", "));
+//! let redacted = host.call("log-redactor", "redact", b"mail ada@example.com".to_vec())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`PluginRegistry`] is the same host by plugin ids, one lifecycle step at a time. Every error is a
+//! [`ForgeError`](common::error::ForgeError): a stable code, its class, reasons, and the next thing to try.
+//!
+//! Features: `wasmtime-runtime`, `wasmer-runtime`, `cedar` (policy files), `authority` (making certificates),
+//! `test-utils`. They only add.
+//!
+//! What the crate root names is for embedding programs. The modules are the rooms of the house: `ARCHITECTURE.md` beside
+//! this crate says where each line lives and which room may import which, `docs/embedding-guide.md` how to embed it.
 
 pub mod abi;
 pub mod attestation;
@@ -32,9 +68,10 @@ pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, S
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
-pub use loader::{Asset, Manifest, Package, PackageLimits, PluginToml, Source, pack};
+pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
+pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
     OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,

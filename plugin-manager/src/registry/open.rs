@@ -38,6 +38,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Opens a [`PluginManager`].
 #[derive(Debug, Default)]
+#[must_use = "nothing is opened until `open` is called"]
 pub struct ManagerBuilder {
     home: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -50,25 +51,21 @@ pub struct ManagerBuilder {
 
 impl ManagerBuilder {
     /// The home directory; made when it is not there. Required.
-    #[must_use]
     pub fn home(mut self, home: impl Into<PathBuf>) -> Self {
         self.home = Some(home.into());
         self
     }
     /// The configuration file; `<home>/plugin-manager.yaml` when not given, and the defaults without that.
-    #[must_use]
     pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
         self.config = Some(file.into());
         self
     }
     /// How long to wait for the home's lock; 10 s when not given.
-    #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
     }
     /// The operator named in decisions and records; `embedder` when not given.
-    #[must_use]
     pub fn operator(mut self, name: impl Into<String>) -> Self {
         self.operator = Some(name.into());
         self

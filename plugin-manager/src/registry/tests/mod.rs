@@ -1,6 +1,7 @@
 //! Homes in temporary directories: packages go in, plugins are operated, and what is left behind is looked at.
 
 mod added;
+mod api;
 mod by_id;
 mod guard;
 mod install;
