@@ -381,6 +381,13 @@ mod tests {
     }
 
     #[test]
+    fn each_capability_alone_is_itself() {
+        for capability in Capability::all() {
+            assert_eq!(capability.alone(), [capability]);
+        }
+    }
+
+    #[test]
     fn stars_stay_in_their_segment_and_double_stars_cross() {
         assert!(path("/data/*", "/data/a"));
         assert!(!path("/data/*", "/data/a/b"));
