@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to people and to CI")]
 
 mod demo;
+mod faults;
 mod guests;
 mod project;
 mod test;
@@ -17,10 +18,11 @@ usage: cargo xtask COMMAND
 
   demo [--engine wasmtime|wasmer] [--input FILE]
           one plugin's whole life through the forgeone binary, every step checked
+  faults  writes plugin-manager/docs/faults.md from tests/faults.toml
   guests  builds the sample plugin for wasm32-unknown-unknown
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
-  tidy    layers, forbidden names, file promises, sizes
+  tidy    layers, forbidden names, file promises, sizes, the list of faults
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
             Ok(())
         }
         Some("demo") => demo::run(&args),
+        Some("faults") => no_arguments(&args).and_then(|()| faults::run()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),

@@ -1,5 +1,6 @@
-//! Checks what the compiler does not: layers, forbidden names, file promises, sizes, unfinished words.
+//! Checks what the compiler does not: layers, forbidden names, file promises, sizes, unfinished words, faults.
 
+mod faults;
 mod fixtures;
 mod layers;
 mod names;
@@ -46,6 +47,7 @@ pub fn run() -> Result<()> {
     let architecture = std::fs::read_to_string(root.join(ARCHITECTURE)).unwrap_or_default();
     let mut findings = check(&sources, &architecture);
     findings.extend(fixtures::check(&root, &sources)?);
+    findings.extend(faults::check(&root, &sources));
     findings.sort();
     for finding in &findings {
         println!("{}:{}: {}", finding.path, finding.line, finding.what);
