@@ -10,6 +10,7 @@ use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Home, InstalledPlugin, LogFiles, Section};
 use crate::syscall::LogBus;
+use crate::syscall::text::escaped;
 use common::audit::{Actor, AuditLog, Outcome, Record};
 use common::clock::Clock;
 use common::crypto::MacKey;
@@ -20,6 +21,9 @@ use microkernel::trust::{ManagementAction, TrustContext, Verdict};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Bytes of the reason kept in the record of a refused package.
+const WHY_BYTES: usize = 256;
 
 /// The parts of an open home.
 pub(super) struct Host {
@@ -168,7 +172,12 @@ impl Host {
             ErrorClass::Limit => Outcome::Limit,
             _ => Outcome::Failed,
         };
-        let record = self.management(action, plugin, outcome, Some(error.code().id), &[]);
+        // What a plugin says when it fails is data, and its own record names the cause; a refused package is judged
+        // in the host's words.
+        let why = escaped(error.to_string().as_bytes(), WHY_BYTES);
+        let why = [("why", why.as_str())];
+        let details = if error.class() == ErrorClass::Refused { &why[..] } else { &[] };
+        let record = self.management(action, plugin, outcome, Some(error.code().id), details);
         if let Err(unrecorded) = self.audit.append(&record) {
             tracing::error!(%error, %unrecorded, "a refusal could not be recorded");
         }
