@@ -1,5 +1,6 @@
 //! Homes in temporary directories: packages go in, plugins are operated, and what is left behind is looked at.
 
+mod faults;
 mod guard;
 mod install;
 mod life;
