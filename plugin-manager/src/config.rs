@@ -3,6 +3,10 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod limits;
+
+pub use limits::Limits;
+
 use common::config::{ByteSize, ConfigError, Span, from_yaml};
 use common::error::{Code, Coded, codes};
 use serde::Deserialize;
@@ -241,6 +245,8 @@ pub struct Config {
     pub default_timeout: Span,
     /// Limits of plugins.
     pub sandbox: Sandbox,
+    /// What plugins may ask of the host.
+    pub limits: Limits,
     /// What is measured.
     pub telemetry: Telemetry,
     /// What is demanded.
@@ -261,6 +267,7 @@ impl Default for Config {
             max_plugins: 1000,
             default_timeout: Span(Duration::from_secs(30)),
             sandbox: Sandbox::default(),
+            limits: Limits::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),
@@ -341,12 +348,14 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let ranges: [(&'static str, bool, &'static str); 7] = [
+        let ranges: [(&'static str, bool, &'static str); 9] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "longer than nothing"),
             ("sandbox.memory_limit", self.sandbox.memory_limit.0 >= 65_536, "at least one page of 64KiB"),
             ("sandbox.cpu_limit", self.sandbox.cpu_limit >= 1, "at least 1"),
             ("sandbox.file_descriptor_limit", self.sandbox.file_descriptor_limit >= 1, "at least 1"),
+            ("limits.host_calls_per_second", self.limits.host_calls_per_second >= 1, "at least 1"),
+            ("limits.effects_per_second", self.limits.effects_per_second >= 1, "at least 1"),
             ("audit.detail_rate", self.audit.detail_rate >= 1, "at least 1"),
             ("audit.node", node_name(&self.audit.node), "1 to 128 of letters, digits, `.`, `-` and `/`"),
         ];

@@ -9,7 +9,6 @@ mod running;
 use super::{Guest, World, code};
 use crate::PluginManager;
 use crate::runtime::EngineKind;
-use common::error::ForgeError;
 use common::identity::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,7 +29,12 @@ struct Stage {
 
 impl Stage {
     fn new(engine: EngineKind) -> Self {
-        let world = World::development(engine);
+        Self::with(engine, "")
+    }
+
+    /// The same with more configuration.
+    fn with(engine: EngineKind, more: &str) -> Self {
+        let world = World::with(engine, more);
         let host = world.open();
         host.install(&Guest::new("bystander").package(), true).unwrap();
         Self { world, host }

@@ -8,6 +8,7 @@ on_each_engine! {
     every_plugin_that_cannot_start_fails_alone
     every_call_that_goes_wrong_is_told_and_goes_no_further
     fault_043_a_plugin_on_the_chain_of_calls_is_not_entered_again
+    fault_044_a_flood_of_host_calls_is_cut_and_others_go_on
     fault_050_a_result_is_bytes_however_deep_it_nests
     fault_054_a_host_call_lasts_no_longer_than_the_call_it_serves
 }
@@ -239,6 +240,50 @@ fn fault_043_a_plugin_on_the_chain_of_calls_is_not_entered_again(engine: EngineK
     assert_eq!(stage.world.recorded(&stage.host, &told), 1);
     assert_eq!(stage.host.call("second", "run", Vec::new()).unwrap(), bytes_of(4), "the other way round");
     stage.bystander_answers("43");
+}
+
+fn fault_044_a_flood_of_host_calls_is_cut_and_others_go_on(engine: EngineKind) {
+    let stage = Stage::with(engine, "  limits: { host_calls_per_second: 1000, effects_per_second: 50 }\n");
+    // So many calls, and the number of those that were answered.
+    let flood = |name: &str, calls: u32, call: &str| {
+        format!(
+            r#"(func (export "{name}") (param i32) (result i32) (local $i i32) (local $done i32)
+              (loop $more
+                (if (i32.ge_s {call} (i32.const 0)) (then (local.set $done (i32.add (local.get $done) (i32.const 1)))))
+                (br_if $more (i32.ne (i32.const {calls}) (local.tee $i (i32.add (local.get $i) (i32.const 1))))))
+              (i32.store (i32.const 0) (local.get $done)) (call $output (i32.const 0) (i32.const 4)))"#
+        )
+    };
+    let call = |length: u32, at: u32, arguments: u32| {
+        format!(
+            "(call $syscall (i32.const {at}) (i32.const {length}) (i32.const 528) (i32.const {arguments}) (i32.const 0) (i32.const 0))"
+        )
+    };
+    let body = format!(
+        r#"(data (i32.const 512) "kv_set") (data (i32.const 520) "ping") (data (i32.const 528) "\01\00\00\00k\01\00\00\00v")
+        {GOOD} {} {}"#,
+        flood("run", 5_000, &call(6, 512, 10)),
+        flood("pings", 50_000, &call(4, 520, 0))
+    );
+    let flooding = Guest::new("bad").body(&body).tables("[permissions]\nstorage = [\"set\"]");
+    let package = flooding.operation("run").operation("pings").package();
+    stage.host.install(&package, true).unwrap();
+    let answered = |operation: &str| {
+        let answer = stage.host.call("bad", operation, Vec::new()).unwrap();
+        u32::from_le_bytes(answer.try_into().unwrap())
+    };
+    // Ten seconds' worth, and what flows in while they run: two seconds at most.
+    assert!((500..=600).contains(&answered("run")));
+    assert!((10_000..=12_000).contains(&answered("pings")));
+    assert!(stage.world.recorded(&stage.host, &["\"bad\"", "kv_set", "E4062", "limit"]) >= 1);
+    let metrics = stage.host.metrics_text();
+    let refused = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("forgeone_plugin_host_calls_refused_total{plugin=\"bad\"} "));
+    assert!(refused.unwrap().parse::<u32>().unwrap() >= 42_000, "{metrics}");
+    stage.bystander_answers("44");
+    stage.host.remove("bad", false).unwrap();
+    stage.answers(&run("i32.const 0").package(), "bad", "run", "44");
 }
 
 fn fault_050_a_result_is_bytes_however_deep_it_nests(engine: EngineKind) {
