@@ -3,10 +3,12 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod limits;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use limits::Limits;
 pub use read::SettingsError;
 
 use common::config::{ByteSize, Span};
@@ -259,6 +261,8 @@ pub struct Config {
     pub default_timeout: Span,
     /// Limits of plugins.
     pub sandbox: Sandbox,
+    /// What plugins may ask of the host.
+    pub limits: Limits,
     /// What is measured.
     pub telemetry: Telemetry,
     /// What is demanded.
@@ -279,6 +283,7 @@ impl Default for Config {
             max_plugins: 1000,
             default_timeout: Span(Duration::from_secs(30)),
             sandbox: Sandbox::default(),
+            limits: Limits::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),

@@ -5,6 +5,7 @@
 mod demo;
 mod docs;
 mod errors;
+mod faults;
 mod fuzz;
 mod guests;
 mod interop;
@@ -26,12 +27,13 @@ usage: cargo xtask COMMAND
   errors  writes the error index, plugin-manager/docs/errors, from the table in common/src/error
   fuzz [--target NAME]... [--executions N] [--seconds S] [--threads N] [--seed N] [--grow]
           changed inputs for the parsers of outside bytes; findings are kept under fuzz/regressions
+  faults  writes plugin-manager/docs/faults.md from tests/faults.toml
   guests  builds the sample plugin for wasm32-unknown-unknown
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
-  tidy    layers, forbidden names, file promises, sizes
+  tidy    layers, forbidden names, file promises, sizes, the list of faults
 ";
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
         Some("docs") => docs::run(&args),
         Some("errors") => no_arguments(&args).and_then(|()| errors::write()),
         Some("fuzz") => fuzz::run(&args),
+        Some("faults") => no_arguments(&args).and_then(|()| faults::run()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("interop") => interop::run(&args),
         Some("test") => test::run(&args),

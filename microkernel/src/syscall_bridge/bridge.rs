@@ -94,6 +94,12 @@ impl SyscallBridge {
         self.entries.iter().map(|entry| entry.action.clone()).collect()
     }
 
+    /// Whether an action has an effect outside the instance, so that each is recorded (classes A and B).
+    #[inline]
+    pub fn has_effect(&self, action: ActionId) -> bool {
+        self.entries.get(action.index()).is_some_and(|entry| entry.action.class != RecordClass::C)
+    }
+
     /// A caller with this trust context, recording where this bridge records.
     pub fn caller(&self, trust: TrustContext) -> Caller {
         Caller::recording_to(trust, self.recorder.clone())

@@ -91,7 +91,7 @@ impl Config {
 
     /// The path of the first value out of its range, and what it may be.
     fn out_of_range(&self) -> Option<(Vec<String>, String)> {
-        let ranges: [(&str, bool, &str); 7] = [
+        let ranges: [(&str, bool, &str); 9] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "must be 1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "must be longer than nothing"),
             (
@@ -101,6 +101,8 @@ impl Config {
             ),
             ("sandbox.cpu_limit", self.sandbox.cpu_limit >= 1, "must be at least 1"),
             ("sandbox.file_descriptor_limit", self.sandbox.file_descriptor_limit >= 1, "must be at least 1"),
+            ("limits.host_calls_per_second", self.limits.host_calls_per_second >= 1, "must be at least 1"),
+            ("limits.effects_per_second", self.limits.effects_per_second >= 1, "must be at least 1"),
             ("audit.detail_rate", self.audit.detail_rate >= 1, "must be at least 1"),
             (
                 "audit.node",

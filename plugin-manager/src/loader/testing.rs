@@ -46,6 +46,22 @@ pub(crate) fn gzip(tar: &[u8]) -> Vec<u8> {
     super::gzip::deflate(tar).unwrap()
 }
 
+/// A gzip member that says so many zeros in about a thousandth of the bytes; its checksum is not theirs.
+pub(crate) fn bomb(zeros: u64) -> Vec<u8> {
+    const PIECE: u64 = 1 << 20;
+    let mut encoder = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut piece = Vec::with_capacity(8 << 10);
+    let zero = vec![0; PIECE as usize];
+    encoder.compress_vec(&zero, &mut piece, flate2::FlushCompress::Full).unwrap();
+    assert_eq!(encoder.total_in(), PIECE);
+    // After a full flush each piece stands for itself, so that it can be said again.
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    (0..zeros / PIECE).for_each(|_| out.extend_from_slice(&piece));
+    out.extend_from_slice(&[3, 0]);
+    out.extend_from_slice(&[0; 8]);
+    out
+}
+
 /// The archive inside a package.
 pub(crate) fn unpacked(package: &[u8]) -> Vec<u8> {
     super::gzip::inflate(package, 1 << 30, 2_000).unwrap()

@@ -90,9 +90,19 @@ fn fault_002_absolute_names() {
 
 #[test]
 fn fault_003_names_that_are_not_plain() {
-    for name in
-        ["assets/../../x", "./../x", "assets\\x", "assets/x.", "assets/x ", "assets/\u{1b}[2J", "assets//x"]
-    {
+    for name in [
+        "a/../../x",
+        "assets/../../x",
+        "./../x",
+        "assets\\x",
+        "assets\\..\\x",
+        "assets/x.",
+        "assets/x ",
+        "assets/\u{1b}[2J",
+        "assets/a\nb",
+        "assets/\u{7f}",
+        "assets//x",
+    ] {
         refused(with(name), "E1003");
     }
     let nul = Tar::sample().entry("assets/x", b'0', b"", |h| h[9] = b'y');
@@ -113,6 +123,12 @@ fn fault_005_a_directory_over_a_symlink() {
     refused(tar.load(), "E1003");
     let both = Tar::sample().file("assets/l", b"").entry("assets/L/", b'5', b"", |_| {});
     refused(both.load(), "E1004");
+    // The directory everything goes to, and one that would take its mode through the link.
+    for name in ["assets", "hello", "."] {
+        let mode = |h: &mut [u8; 512]| h[100..108].copy_from_slice(b"0000777\0");
+        let tar = Tar::default().entry(name, b'2', b"", link).entry(&format!("{name}/"), b'5', b"", mode);
+        refused(tar.load(), "E1003");
+    }
 }
 
 #[test]
@@ -120,6 +136,10 @@ fn fault_006_hard_links_even_disguised_as_files() {
     let link = |h: &mut [u8; 512]| h[157..168].copy_from_slice(b"/etc/passwd");
     refused(Tar::sample().entry("assets/l", b'1', b"", link).load(), "E1003");
     refused(Tar::sample().entry("assets/l", b'0', b"", link).load(), "E1003");
+    let other = |h: &mut [u8; 512]| h[157..181].copy_from_slice(b"../../other/plugin.wasm\0");
+    refused(Tar::sample().entry("assets/l", b'1', b"", other).load(), "E1003");
+    let inside = |h: &mut [u8; 512]| h[157..168].copy_from_slice(b"plugin.wasm");
+    refused(Tar::sample().entry("assets/l", b'1', b"", inside).load(), "E1003");
 }
 
 #[test]
@@ -143,6 +163,14 @@ fn fault_008_modes_owners_and_times_are_ignored() {
 
 #[test]
 fn fault_009_a_gzip_bomb() {
+    // Ten megabytes that say ten gigabytes: refused by their ratio, and by the total where any ratio is allowed.
+    let bomb = testing::bomb(10 << 30);
+    assert!((8 << 20..14 << 20).contains(&bomb.len()), "{}", bomb.len());
+    let any_ratio = PackageLimits { ratio: u64::MAX, ..PackageLimits::default() };
+    let any_total = PackageLimits { unpacked: u64::MAX, ratio: 2, ..PackageLimits::default() };
+    for limits in [PackageLimits::default(), any_ratio, any_total] {
+        refused(Package::load(&bomb, &limits), "E1001");
+    }
     let bomb = gzip(&vec![0; 160 << 20]);
     assert!(bomb.len() < 200_000);
     refused(load(&bomb), "E1001");
@@ -158,6 +186,13 @@ fn fault_010_nested_or_repeated_gzip() {
     refused(load(&[sample(), sample()].concat()), "E1002");
     refused(load(&unpacked(&sample())), "E1002");
     refused(load(b""), "E1002");
+    // The last eight bytes are the checksum and the size.
+    let end = sample().len();
+    for at in end - 8..end {
+        let mut bent = sample();
+        bent[at] ^= 1;
+        refused(load(&bent), "E1002");
+    }
 }
 
 #[test]
@@ -193,7 +228,11 @@ fn fault_013_pax_path_override() {
     }
     let long = "9".repeat(100_000);
     refused(Tar::sample().pax(&[("mtime", &long)]).file("assets/s", b"xx").load(), "E1003");
-    refused(Tar::sample().entry("g", b'g', b"", |_| {}).load(), "E1003");
+    let claims = |h: &mut [u8; 512]| h[124..136].copy_from_slice(b"00575360400\0");
+    refused(Tar::sample().entry("x", b'x', b"", claims).file("assets/s", b"xx").load(), "E1002");
+    let endless = |count: usize| (0..count).fold(Tar::sample(), |tar, _| tar.entry("g", b'g', b"", |_| {}));
+    refused(endless(1).load(), "E1003");
+    refused(endless(10_000).load(), "E1003");
     refused(Tar::sample().pax(&[]).pax(&[]).file("assets/s", b"").load(), "E1002");
     refused(Tar::sample().pax(&[("mtime", "1")]).load(), "E1002");
     for body in ["5 a=b", "99 a=b\n", "x a=b\n", "6 ab\n\n", "0 a=b\n", "\u{ff}"] {
@@ -215,15 +254,24 @@ fn times_in_a_pax_header_say_nothing() {
 
 #[test]
 fn fault_014_gnu_long_names() {
-    let long = "a".repeat(1 << 18);
+    let long = "a".repeat(1 << 20);
+    let any_ratio = PackageLimits { ratio: u64::MAX, ..PackageLimits::default() };
     for kind in [b'L', b'K'] {
-        refused(Tar::sample().entry("././@LongLink", kind, long.as_bytes(), |_| {}).load(), "E1003");
+        let tar = Tar::sample().entry("././@LongLink", kind, long.as_bytes(), |_| {});
+        refused(Package::load(&gzip(&tar.end()), &any_ratio), "E1003");
     }
 }
 
 #[test]
 fn fault_015_sparse_files() {
     refused(Tar::sample().entry("assets/s", b'S', b"", |_| {}).load(), "E1003");
+    // A real size of one terabyte, as GNU's own header and as PAX say it.
+    let real = |h: &mut [u8; 512]| h[483..495].copy_from_slice(b"\x80\0\0\0\0\0\x01\0\0\0\0\0");
+    refused(Tar::sample().entry("assets/s", b'S', b"", real).load(), "E1002");
+    for key in ["GNU.sparse.realsize", "GNU.sparse.size", "GNU.sparse.map"] {
+        let tar = Tar::sample().pax(&[(key, "1099511627776")]).file("assets/s", b"");
+        refused(tar.load(), "E1003");
+    }
     let gnu = |h: &mut [u8; 512]| {
         h[257..265].copy_from_slice(b"ustar  \0");
         h[386] = b'1';
@@ -243,6 +291,7 @@ fn fault_017_names_that_fold_together() {
     refused(with("Plugin.wasm"), "E1004");
     refused(with("assets/RULES.txt"), "E1004");
     refused(with("assets/\u{e9}"), "E1003");
+    refused(with("assets/e\u{301}"), "E1003");
     refused(with("assets/rules.txt/x"), "E1004");
 }
 
@@ -275,11 +324,14 @@ fn fault_019_truncated_at_every_block() {
 
 #[test]
 fn fault_020_too_many_or_too_deep() {
+    // A million files are 512 MB of headers: reading ends at the 4,097th or at the size, whichever comes first.
     let many = (0..5_000).fold(Tar::sample(), |tar, i| tar.file(&format!("assets/{i}"), b""));
     refused(many.load(), "E1001");
     let directories = (0..5_000).fold(Tar::sample(), |tar, _| tar.entry("assets/", b'5', b"", |_| {}));
     refused(directories.load(), "E1001");
     refused(with(&format!("assets{}", "/a".repeat(20))), "E1003");
+    let ten_thousand = format!("assets{}", "/a".repeat(10_000));
+    refused(Tar::sample().pax(&[("path", &ten_thousand)]).file("assets/s", b"").load(), "E1003");
     refused(Tar::sample().entry(&"a".repeat(100), b'0', b"", |h| h[345..500].fill(b'b')).load(), "E1003");
 }
 
@@ -303,6 +355,13 @@ fn fault_022_files_and_manifest_differ() {
     };
     for name in [MANIFEST, MODULE, "assets/rules.txt"] {
         let error = refused(without(name), "E1005");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for name in [MODULE, "assets/rules.txt"] {
+        let other = package
+            .contents()
+            .fold(Tar::default(), |tar, (n, f)| tar.file(n, if n == name { b"other" } else { f.bytes() }));
+        let error = refused(other.load(), "E1101");
         assert!(error.to_string().contains(name), "{error}");
     }
 }

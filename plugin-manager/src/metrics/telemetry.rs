@@ -61,6 +61,8 @@ pub struct PluginMetrics {
     instances: AtomicU64,
     /// Moves from one state to another.
     transitions: AtomicU64,
+    /// Host calls refused because there were too many a second.
+    host_calls_refused: AtomicU64,
     /// Bytes of linear memory of the instance that answered last.
     memory_bytes: AtomicU64,
     /// Time from the start of a bring-up to a running instance.
@@ -76,6 +78,7 @@ pub struct PluginSample {
     pub traps: u64,
     pub instances: u64,
     pub transitions: u64,
+    pub host_calls_refused: u64,
     pub memory_bytes: u64,
 }
 
@@ -98,6 +101,10 @@ impl PluginMetrics {
     pub fn transition(&self) {
         self.transitions.fetch_add(1, Ordering::Relaxed);
     }
+    /// A host call was refused because there were too many a second.
+    pub fn host_call_refused(&self) {
+        self.host_calls_refused.fetch_add(1, Ordering::Relaxed);
+    }
     /// The instance that answered last has this much memory.
     pub fn memory(&self, bytes: u64) {
         self.memory_bytes.store(bytes, Ordering::Relaxed);
@@ -110,6 +117,7 @@ impl PluginMetrics {
             traps: self.traps.load(Ordering::Relaxed),
             instances: self.instances.load(Ordering::Relaxed),
             transitions: self.transitions.load(Ordering::Relaxed),
+            host_calls_refused: self.host_calls_refused.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
         }
     }
@@ -118,12 +126,18 @@ impl PluginMetrics {
 /// One counter or gauge: its name, its help, its type, and how it is read from a sample.
 type Family = (&'static str, &'static str, &'static str, fn(&PluginSample) -> u64);
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     ("forgeone_plugin_calls_total", "Calls of operations.", "counter", |s| s.calls),
     ("forgeone_plugin_errors_total", "Calls that failed.", "counter", |s| s.errors),
     ("forgeone_plugin_traps_total", "Instances dropped after a trap or a deadline.", "counter", |s| s.traps),
     ("forgeone_plugin_instances_total", "Instances brought up.", "counter", |s| s.instances),
     ("forgeone_plugin_transitions_total", "Moves from one state to another.", "counter", |s| s.transitions),
+    (
+        "forgeone_plugin_host_calls_refused_total",
+        "Host calls refused because there were too many a second.",
+        "counter",
+        |s| s.host_calls_refused,
+    ),
     ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| {
         s.memory_bytes
     }),

@@ -11,7 +11,7 @@ use crate::metrics::{Phase, PluginMetrics, Stage};
 use crate::plugin::PluginState;
 use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
-use crate::syscall::{HostPort, LogAllowance};
+use crate::syscall::{CallAllowance, CallRates, HostPort, LogAllowance};
 use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError};
 use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
@@ -129,36 +129,48 @@ impl Host {
     ) -> ManagedPlugin {
         let Parts { identity, instances, plan, engine, module } = parts;
         let vault = Vault::new(self.home.clone(), &identity);
+        let metrics = Arc::new(PluginMetrics::default());
         let blueprint = Blueprint {
             operations: plan.operations.clone(),
             plan,
             limits: grant.limits().clone(),
             mode: instances.mode,
             max_instances: usize::try_from(instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
-            ports: self.ports(&identity, grant, denials.clone()),
+            ports: self.ports(&identity, grant, denials.clone(), metrics.clone()),
             identity,
             engine,
             module,
             audit: self.audit.clone(),
             clock: self.clock.clone(),
-            metrics: Arc::new(PluginMetrics::default()),
+            metrics,
             vault: Arc::new(vault),
         };
         ManagedPlugin::new(blueprint, state)
     }
 
     /// Each instance gets its own caller: its own number in records, its own memory of decisions. What they may
-    /// log is the plugin's, not each instance's.
-    fn ports<To>(&self, identity: &PluginIdentity, grant: &Grant<To>, denials: Arc<Denials>) -> PortMaker {
+    /// log and call is the plugin's, not each instance's.
+    fn ports<To>(
+        &self,
+        identity: &PluginIdentity,
+        grant: &Grant<To>,
+        denials: Arc<Denials>,
+        metrics: Arc<PluginMetrics>,
+    ) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
-        let allowance = Arc::new(LogAllowance::new(self.clock.coarse_ms()));
+        let now = self.clock.coarse_ms();
+        let allowance = Arc::new(LogAllowance::new(now));
+        let limits = &self.config.limits;
+        let rates = CallRates { calls: limits.host_calls_per_second, effects: limits.effects_per_second };
+        let calls = Arc::new(CallAllowance::new(rates, metrics, now));
         Box::new(move |instance| {
             let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
             let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
             let caller = bridge.caller(trust);
             denials.watch(caller.stats().clone());
-            Box::new(HostPort::new(bridge.clone(), caller, &bus, allowance.clone()))
+            let port = HostPort::new(bridge.clone(), caller, &bus, allowance.clone());
+            Box::new(port.bounded(calls.clone()))
         })
     }
 }

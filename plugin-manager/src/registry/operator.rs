@@ -2,6 +2,7 @@
 
 use super::error::HostError;
 use super::host::Host;
+use crate::syscall::text::escaped;
 use common::audit::{Actor, Outcome, Record};
 use common::error::{ErrorClass, ForgeError};
 use common::identity::IdentityContext;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 
 /// Bits of a mark that say which operator it is of; the others are the policy epoch.
 const NUMBER_BITS: u32 = 24;
+
+/// Bytes of the reason kept in the record of a refused package.
+const WHY_BYTES: usize = 256;
 
 /// A principal that manages the host.
 #[derive(Debug)]
@@ -128,7 +132,12 @@ impl<'a> Desk<'a> {
             ErrorClass::Limit => Outcome::Limit,
             _ => Outcome::Failed,
         };
-        let record = self.management(action, plugin, outcome, Some(error.code().id), &[]);
+        // What a plugin says when it fails is data, and its own record names the cause; a refused package is judged
+        // in the host's words.
+        let why = escaped(error.to_string().as_bytes(), WHY_BYTES);
+        let why = [("why", why.as_str())];
+        let details = if error.class() == ErrorClass::Refused { &why[..] } else { &[] };
+        let record = self.management(action, plugin, outcome, Some(error.code().id), details);
         if let Err(unrecorded) = self.audit.append(&record) {
             tracing::error!(%error, %unrecorded, "a refusal could not be recorded");
         }

@@ -1,5 +1,6 @@
 //! The host's port: host calls go straight through the bridge, log lines are admitted there and then queued.
 
+use super::allowance::{CallAllowance, Kind, Share};
 use super::channel::{LogBus, Shared};
 use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
@@ -23,6 +24,7 @@ pub struct HostPort {
     bus: Arc<Shared>,
     lines: Lines,
     allowance: Arc<LogAllowance>,
+    share: Share,
     dropped: u64,
     /// Whose log lines these are: the plugin and the number of its instance. Who is no plugin has no log.
     owner: Option<(Name, u64)>,
@@ -53,12 +55,38 @@ impl HostPort {
             bus: bus.shared(),
             lines: Lines::default(),
             allowance,
+            share: Share::default(),
             dropped: 0,
             owner,
             scratch: Vec::new(),
             bridge,
             caller,
         }
+    }
+
+    /// The same port with a bound on its host calls, shared with the plugin's other instances.
+    #[must_use]
+    pub fn bounded(mut self, calls: Arc<CallAllowance>) -> Self {
+        self.share = Share::of(calls);
+        self
+    }
+
+    /// Whether one more host call may be made; one that may not is recorded.
+    #[inline]
+    fn may_call(&mut self, action: ActionId, name: &[u8]) -> Result<(), Status> {
+        let kind = if self.bridge.has_effect(action) { Kind::Effect } else { Kind::Call };
+        if self.share.use_one(kind, || self.bridge.clock().coarse_ms()) {
+            return Ok(());
+        }
+        self.refuse(name)
+    }
+
+    #[cold]
+    fn refuse(&mut self, name: &[u8]) -> Result<(), Status> {
+        let name = String::from_utf8_lossy(name);
+        let what = "more host calls a second than this plugin may make";
+        self.bridge.invalid(&mut self.caller, &name, Status::Limit, what);
+        Err(Status::Limit)
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -134,6 +162,10 @@ impl SyscallPort for HostPort {
                 self.resolve(name)?
             }
         };
+        if let Err(refused) = self.may_call(action, name) {
+            response.clear();
+            return Err(refused);
+        }
         self.bridge.execute(&mut self.caller, action, args, response)
     }
 
@@ -144,6 +176,7 @@ impl SyscallPort for HostPort {
             return Err(Status::Invalid);
         }
         let action = self.env_action.ok_or(Status::Unknown)?;
+        self.may_call(action, b"env_get")?;
         self.scratch.clear();
         push(&mut self.scratch, key);
         self.bridge.execute(&mut self.caller, action, &self.scratch, response)

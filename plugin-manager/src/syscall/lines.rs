@@ -1,8 +1,8 @@
 //! Log lines of one instance between its calls and the bus: bounded in each line, in each block, and in time.
 
+use super::allowance::Bucket;
 use super::{LogLevel, text};
 use common::identity::Name;
-use parking_lot::Mutex;
 
 /// Longest line kept, in bytes, once made safe.
 pub(super) const LINE_BYTES: usize = 4096;
@@ -17,33 +17,21 @@ const HEADER: usize = 7;
 /// instance shares it, so that a plugin cannot log more by ending its instances. Blocks that are being filled at
 /// one moment are not counted yet: by so many it may be exceeded.
 #[derive(Debug)]
-pub struct LogAllowance(Mutex<Left>);
-
-#[derive(Debug)]
-struct Left {
-    bytes: u64,
-    at_ms: u64,
-}
+pub struct LogAllowance(Bucket);
 
 impl LogAllowance {
     /// A full one, at this coarse time.
     pub fn new(now_ms: u64) -> Self {
-        Self(Mutex::new(Left { bytes: BURST, at_ms: now_ms }))
+        Self(Bucket::new(RATE, BURST, now_ms))
     }
     /// Bytes of a new block; `None` when not even one line is left.
     pub(super) fn room(&self, now_ms: u64) -> Option<usize> {
-        let mut left = self.0.lock();
-        let passed = now_ms.saturating_sub(left.at_ms);
-        let gained = passed.saturating_mul(RATE / 1000);
-        left.bytes = left.bytes.saturating_add(gained).min(BURST);
-        left.at_ms = now_ms.max(left.at_ms);
-        let room = usize::try_from(left.bytes).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        let room = usize::try_from(self.0.level(now_ms)).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
         (room >= LINE_BYTES + HEADER).then_some(room)
     }
     /// A block of this size was used.
     pub(super) fn spend(&self, bytes: usize) {
-        let mut left = self.0.lock();
-        left.bytes = left.bytes.saturating_sub(bytes as u64);
+        self.0.spend(bytes as u64);
     }
 }
 
@@ -215,8 +203,8 @@ mod tests {
         }
         assert_eq!(blocks, BURST / BLOCK_BYTES as u64);
         assert_eq!(allowance.room(1003), None);
-        assert_eq!(allowance.room(1004), Some(4192));
-        assert_eq!(allowance.room(900), Some(4192), "time does not go back");
+        assert_eq!(allowance.room(1004), Some(4194));
+        assert_eq!(allowance.room(900), Some(4194), "time does not go back");
         assert_eq!(allowance.room(1_000_000), Some(BLOCK_BYTES));
     }
 }

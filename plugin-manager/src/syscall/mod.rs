@@ -1,5 +1,6 @@
 //! The bounded host-call bus between an instance and the bridge.
 
+mod allowance;
 mod channel;
 mod host;
 mod lines;
@@ -9,6 +10,7 @@ mod port;
 pub mod testing;
 pub mod text;
 
+pub use allowance::{CallAllowance, CallRates};
 pub use channel::{LogBus, LogSink, LogStats};
 pub use host::HostPort;
 pub use lines::LogAllowance;

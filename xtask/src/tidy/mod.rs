@@ -1,6 +1,7 @@
-//! Checks what the compiler does not: layers, forbidden names, file promises, sizes, unfinished words.
+//! Checks what the compiler does not: layers, forbidden names, file promises, sizes, unfinished words, faults.
 
 mod codes;
+mod faults;
 mod fixtures;
 mod layers;
 mod names;
@@ -52,6 +53,7 @@ pub fn run() -> Result<()> {
     findings.extend(fixtures::check(&root, &sources)?);
     findings.extend(codes::check(&sources));
     findings.extend(crate::errors::stale(&root).into_iter().map(|path| Finding::new(&path, 0, STALE)));
+    findings.extend(faults::check(&root, &sources));
     findings.sort();
     for finding in &findings {
         println!("{}:{}: {}", finding.path, finding.line, finding.what);

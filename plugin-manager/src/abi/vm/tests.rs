@@ -240,6 +240,42 @@ fn abort_reads_strings_of_assembly_script() {
 
 proptest! {
     #[test]
+    fn whatever_the_memory_a_pointer_is_invalid_exactly_when_it_leaves_it(
+        size in 0usize..300, ptr: u32, len: u32, near: bool, offset in 0u32..20,
+    ) {
+        let (ptr, len) = if near { (ptr % 400, len % 400) } else { (ptr, len) };
+        let inside = u64::from(ptr) + u64::from(len) <= size as u64;
+        let given = b"some input";
+        let (mut c, seen, _) = context(Phase::Operation, given);
+        let mut memory: Vec<u8> = (0..size).map(|i| i as u8).collect();
+        let before = memory.clone();
+        let wrote = output(&mut c, &mut memory, ptr, len);
+        let beyond = inside && len > 100;
+        prop_assert_eq!(wrote, if !inside { -3 } else if beyond { -4 } else { 0 });
+        prop_assert_eq!(&memory, &before, "output writes to no memory");
+        let read = input_read(&mut c, &mut memory, offset, ptr, len);
+        let rest = given.get(offset as usize..).unwrap_or_default();
+        let copied = rest.len().min(len as usize);
+        prop_assert_eq!(read, if inside { copied as i32 } else { -3 });
+        let copied = if inside { copied } else { 0 };
+        for (i, byte) in memory.iter().enumerate() {
+            let at = i.checked_sub(ptr as usize).filter(|at| *at < copied);
+            prop_assert_eq!(*byte, at.map_or(before[i], |at| rest[at]), "byte {}", i);
+        }
+        let statuses = [
+            syscall(&mut c, &mut memory, (ptr, len), (0, 0), (0, 0)),
+            env_get(&mut c, &mut memory, (ptr, len), (0, 0)),
+            response_read(&mut c, &mut memory, 0, ptr, len),
+        ];
+        prop_assert!(inside || statuses == [-3; 3], "{:?}", statuses);
+        prop_assert_eq!(seen.get().invalid.len(), if inside { 0 } else { 5 });
+        let (mut back, mut result) = (Vec::new(), Vec::new());
+        c.end(&mut back, &mut result);
+        let sent = if inside && !beyond { &before[ptr as usize..(ptr + len) as usize] } else { &[] };
+        prop_assert_eq!(result, sent);
+    }
+
+    #[test]
     fn any_arguments_give_a_status_or_a_bounded_count(
         a: [u32; 6], near: bool, phase in prop::sample::select(vec![Phase::Lifecycle, Phase::Operation]),
     ) {

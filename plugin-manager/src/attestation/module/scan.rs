@@ -8,8 +8,10 @@ use wasmparser::{
     ValidatorResources, WasmFeatures,
 };
 
-/// What the engines are configured for, and nothing more.
+/// What both engines are configured for, and nothing more. References to host values (`externref`) are off with
+/// the types that need a collector: wasmtime is built without one, wasmer takes them, and no import has any.
 const FEATURES: WasmFeatures = WasmFeatures::MVP
+    .difference(WasmFeatures::GC_TYPES)
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)

@@ -97,14 +97,28 @@ fn fault_023_not_a_core_module() {
 
 #[test]
 fn fault_031_locals() {
-    let many = "(local i32) ".repeat(10_001);
-    refused(&plus(&format!("(func {many})")), "E1016");
+    for count in [10_001, 50_000] {
+        refused(&plus(&format!("(func {})", "(local i32) ".repeat(count))), "E1016");
+    }
+    // Two groups of 4 billion each: the sum does not wrap.
+    let mut wraps = vec![0, b'a', b's', b'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 17, 1, 15, 2];
+    for _ in 0..2 {
+        wraps.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f]);
+    }
+    wraps.extend_from_slice(&[0x01, 0x0b]);
+    refused(&wraps, "E1016");
 }
 
 #[test]
 fn fault_032_segments() {
-    let data = "(data (i32.const 0) \"\") ".repeat(10_001);
-    refused(&plus(&data), "E1016");
+    for count in [10_001, 90_000] {
+        refused(&plus(&"(data (i32.const 0) \"\") ".repeat(count)), "E1016");
+        refused(&plus(&"(data \"\") ".repeat(count)), "E1016");
+    }
+    // A segment that claims a gigabyte, and one that has as much as a module may.
+    let claims = [wasm("(module (memory 1))"), vec![11, 9, 1, 1, 0x80, 0x80, 0x80, 0x80, 4, 0, 0]].concat();
+    refused(&claims, "E1010");
+    refused(&plus(&format!("(data (i32.const 0) \"{}\")", "x".repeat(8 << 20))), "E1016");
     let elements = "(elem func) ".repeat(10_001);
     refused(&plus(&elements), "E1016");
     let funcs = format!("(func $f) (elem func {})", "$f ".repeat(200_001));
@@ -170,8 +184,10 @@ fn fault_035_exports() {
         )),
         "E1012",
     );
-    let many: String = (0..5_000).map(|i| format!("(export \"e{i}\" (memory 0))")).collect();
+    let many: String = (0..100_000).map(|i| format!("(export \"e{i}\" (memory 0))")).collect();
     refused(&plus(&many), "E1016");
+    let megabyte = "x".repeat(1 << 20);
+    refused(&plus(&format!("(export \"{megabyte}\" (memory 0))")), "E1010");
     let long = "x".repeat(1 << 16);
     refused(&plus(&format!("(export \"{long}\" (memory 0))")), "E1016");
     let mut bad = wasm(WAT);
@@ -198,6 +214,10 @@ fn fault_046_features_that_are_off() {
         "(func (drop (i32.atomic.load (i32.const 0))))",
         "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
         "(func (param (ref func)))",
+        "(table 1 externref)",
+        "(func (param externref))",
+        "(func (local externref))",
+        "(elem externref (ref.null extern))",
     ] {
         refused(&plus(fields), "E1015");
     }
@@ -213,7 +233,7 @@ fn features_that_are_on_pass() {
         "(func (drop (i32.trunc_sat_f32_s (f32.const 1))))",
         "(func (result i32 i32) (i32.const 1) (i32.const 2))",
         "(func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))",
-        "(table 1 externref)",
+        "(table 1 funcref) (func (drop (table.grow 0 (ref.null func) (i32.const 1))))",
         "(func (drop (v128.const i64x2 0 0)))",
     ] {
         inspected(&plus(fields), "").unwrap_or_else(|e| panic!("{fields}: {e}"));
@@ -227,6 +247,10 @@ fn fault_051_custom_sections() {
         bytes.extend_from_slice(&[0, 2, 1, b'x']);
     }
     refused(&bytes, "E1016");
+    // One that is as large as a module may be, one that claims more than there is, and one whose name does.
+    refused(&plus(&format!("(@custom \"x\" \"{}\")", "x".repeat(8 << 20))), "E1016");
+    refused(&[wasm(WAT), vec![0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, b'x']].concat(), "E1010");
+    refused(&[wasm(WAT), vec![0, 2, 9, b'x']].concat(), "E1010");
     let mut lies = wasm(WAT);
     lies.extend_from_slice(b"\0\x08\x04name\xff\xff\xff");
     inspected(&lies, "").unwrap();

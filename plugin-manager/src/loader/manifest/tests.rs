@@ -246,6 +246,41 @@ fn a_second_publisher_is_an_error() {
 
 proptest! {
     #[test]
+    fn any_valid_manifest_goes_round(
+        name in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?",
+        version in "(0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})[.](0|[1-9][0-9]{0,4})(-[a-z]{1,5}([.][1-9]){0,2})?([+][a-z0-9]{1,5})?",
+        description in "[ -!#-Z^-~\u{e4}\u{4e16}]{0,40}",
+        operations in prop::collection::btree_set("op_[a-z]{1,8}", 0..5),
+        needs in prop::collection::btree_map("[a-z]{3,8}", "[~^]?[1-9][.][0-9]", 0..4),
+        paths in prop::collection::btree_set("(read|write|list|delete)(:(/[a-z*]{1,5}){1,3})?", 0..4),
+        max in 1u32..64,
+    ) {
+        let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join("\n");
+        let operations_text = list(&mut operations.iter().map(|o| format!("[[operations]]\nname = \"{o}\"")));
+        let needs_text = list(&mut needs.iter().map(|(n, r)| format!("{n} = \"{r}\"")));
+        let paths_text = paths.iter().map(|p| format!("\"{p}\"")).collect::<Vec<_>>().join(", ");
+        let toml = format!(
+            "[plugin]\nname = \"{name}\"\nversion = \"{version}\"\npublisher = \"acme\"\ndescription = \"{description}\"\n\
+             [dependencies]\n{needs_text}\n[permissions]\nfilesystem = [{paths_text}]\n\
+             [instances]\nmode = \"pooled\"\nmax = {max}\n{operations_text}"
+        );
+        let m = match from_toml(&toml) {
+            Ok(m) => m,
+            // A plugin does not need itself, and `**` stands alone.
+            Err(e) => {
+                prop_assert!(needs.contains_key(&name) || toml.contains("**"), "{}", e);
+                return Ok(());
+            }
+        };
+        let again = Manifest::from_json(&m.to_json()).unwrap();
+        prop_assert_eq!(again.to_json(), m.to_json());
+        prop_assert_eq!((again.name.as_str(), again.version.to_string()), (name.as_str(), version));
+        prop_assert_eq!((again.operations.len(), again.dependencies.len()), (operations.len(), needs.len()));
+        prop_assert_eq!((again.permissions.len(), again.instances.max.get()), (paths.len(), max));
+        PluginToml::parse(&toml).unwrap().agrees_with(&again).unwrap();
+    }
+
+    #[test]
     fn parsing_never_panics(text in ".{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Manifest::from_json(&bytes);
         let _ = PluginToml::parse(&text);

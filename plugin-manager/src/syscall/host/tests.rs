@@ -2,6 +2,7 @@
 
 use super::super::LogSink;
 use super::super::testing::{Plant, plugin};
+use super::super::{CallAllowance, CallRates};
 use super::*;
 use common::clock::ManualClock;
 use microkernel::syscall_bridge::SyscallArgs;
@@ -169,6 +170,50 @@ fn fault_045_new_instances_do_not_bring_a_new_allowance() {
     };
     let dropped: usize = written.lines().filter_map(told).sum();
     assert_eq!((kept > 900, kept + dropped), (true, 5000));
+}
+
+#[test]
+fn fault_044_calls_beyond_the_allowance_are_refused_recorded_and_possible_again_later() {
+    let setup = setup();
+    let metrics = Arc::new(crate::metrics::PluginMetrics::default());
+    let rates = CallRates { calls: 2, effects: 1 };
+    let allowance = Arc::new(CallAllowance::new(rates, metrics.clone(), 0));
+    let mut port = setup.port().bounded(allowance.clone());
+    let mut response = Vec::new();
+    let granted = SyscallArgs::new().arg("k");
+    for _ in 0..19 {
+        assert_eq!(port.syscall(b"ping", b"", &mut response), Ok(()));
+    }
+    assert_eq!(port.env_get(b"HOME", &mut response), Ok(()));
+    let failed = port.caller.stats().failed();
+    assert_eq!(port.syscall(b"ping", b"", &mut response), Err(Status::Limit));
+    assert!(response.is_empty());
+    assert_eq!(port.env_get(b"HOME", &mut response), Err(Status::Limit));
+    assert_eq!(port.caller.stats().failed() - failed, 2);
+    assert_eq!(metrics.sample().host_calls_refused, 2);
+    // Effects have their own, which a denied one uses up too.
+    for _ in 0..10 {
+        assert_eq!(port.syscall(b"kv_set", granted.as_bytes(), &mut response), Err(Status::Denied));
+    }
+    assert_eq!(port.syscall(b"kv_set", granted.as_bytes(), &mut response), Err(Status::Limit));
+    // Another instance of the plugin finds what is left: nothing.
+    let mut other = setup.port().bounded(allowance);
+    assert_eq!(other.syscall(b"ping", b"", &mut response), Err(Status::Limit));
+    setup.clock.advance(Duration::from_secs(1));
+    assert_eq!(other.syscall(b"ping", b"", &mut response), Ok(()));
+    let mut unbounded = setup.port();
+    assert!((0..10_000).all(|_| unbounded.syscall(b"ping", b"", &mut response).is_ok()));
+}
+
+#[test]
+fn fault_045_a_line_of_a_hundred_megabytes_is_one_short_line() {
+    let setup = setup();
+    let mut port = setup.port();
+    port.log(LogLevel::Info, &vec![b'\x1b'; 100 << 20]);
+    port.end();
+    let written = setup.text();
+    assert_eq!(written.lines().count(), 1);
+    assert!(written.len() < 4200 && !written.contains('\x1b'), "{}", written.len());
 }
 
 #[test]
