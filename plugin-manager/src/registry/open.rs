@@ -72,21 +72,18 @@ impl ManagerBuilder {
     }
 
     /// Who hears of long work; nobody when not given.
-    #[must_use]
     pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = Some(progress);
         self
     }
 
     /// Who publishes the plugins that are code of this program: a publisher's name, `host` when not given.
-    #[must_use]
     pub fn publisher(mut self, name: impl Into<String>) -> Self {
         self.publisher = Some(name.into());
         self
     }
 
     /// Adds a host call. The policy schema gets an action of its name, in the group of the permission it needs.
-    #[must_use]
     pub fn extension(mut self, extension: SyscallExtension) -> Self {
         self.extensions.push(extension);
         self
