@@ -34,7 +34,3 @@ macro_rules! on_both_engines {
         }
     )*};
 }
-
-#[cfg(doctest)]
-#[doc = include_str!("../../plugin-manager/docs/native-plugins.md")]
-pub struct NativePluginsGuide;

@@ -36,7 +36,7 @@ impl Table {
         actions.extend(ManagementAction::ALL.map(management));
         for action in &actions {
             let bad = |problem| TrustError::Action { name: action.name.escape_debug().to_string(), problem };
-            if !is_word(action.name) {
+            if !is_action_name(action.name) {
                 return Err(bad("a name has 1 to 64 of a-z, 0-9 and _"));
             }
             if !taken.insert(action.name) {
@@ -106,7 +106,8 @@ fn same_text(one: &str, other: &str) -> bool {
     one.len() == other.len() && (std::ptr::eq(one, other) || one == other)
 }
 
-fn is_word(name: &str) -> bool {
+/// Whether an action may have this name: 1 to 64 of a-z, 0-9 and `_`.
+pub fn is_action_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

@@ -7,7 +7,7 @@ use crate::extension::service::{Door, Permitted};
 use common::error::{Code, Coded, codes};
 use common::permission::{Capability, Permission, PermissionError};
 use microkernel::syscall_bridge::{Action, SyscallHandler, builtin_actions};
-use microkernel::trust::{ManagementAction, ResourceKind};
+use microkernel::trust::{ManagementAction, ResourceKind, is_action_name};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub fn checked(extensions: Vec<SyscallExtension>) -> Result<Vec<Added>, Extensio
     let mut added = Vec::with_capacity(extensions.len());
     for extension in extensions {
         let name = extension.name;
-        if !is_word(name) {
+        if !is_action_name(name) {
             return Err(ExtensionError::Name(name));
         }
         if builtin.contains(name) {
@@ -133,9 +133,4 @@ fn misfit(extension: &SyscallExtension) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-fn is_word(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

@@ -2,11 +2,13 @@
 
 use super::{ForgePlugin, NativeError, NativeHost};
 use crate::abi::HostContext;
+use crate::abi::vm::FAILURE_BYTES;
 use crate::runtime::{
     CompiledModule, Engine, EngineKind, Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap,
     TrustedCode, Usage,
 };
 use crate::sandbox::Limits;
+use crate::syscall::text::escaped;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -224,12 +226,12 @@ impl Drop for Native {
     }
 }
 
-/// A panic as a trap, with its text.
+/// A panic as a trap, with its text made safe and cut as what a guest gives to `fail`.
 fn panicked(panic: &(dyn Any + Send)) -> Trap {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Trap::Guest(match text {
-        Some(text) => format!("panicked: {text}"),
+        Some(text) => format!("panicked: {}", escaped(text.as_bytes(), FAILURE_BYTES)),
         None => "panicked".to_owned(),
     })
 }

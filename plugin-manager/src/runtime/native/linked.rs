@@ -27,7 +27,7 @@ pub fn linked() -> impl Iterator<Item = NativeCode> {
 /// `submit_plugin!(TYPE)` makes the plugin by `Default`; `submit_plugin!(TYPE, FUNCTION)` by a function without
 /// arguments. It is made when the plugin is started or called first.
 ///
-/// ```
+/// ```standalone_crate
 /// use plugin_manager::{ForgePlugin, NativeError, NativeHost, submit_plugin};
 ///
 /// #[derive(Clone, Default)]

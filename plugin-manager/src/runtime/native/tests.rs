@@ -131,8 +131,8 @@ fn an_error_is_a_status_and_its_text_and_output_before_it_is_discarded() {
 
 #[test]
 fn a_panic_ends_the_instance_wherever_it_comes_from() {
-    let mut rig = self::rig(|_| panic!("number {}", 7));
-    assert_eq!(rig.call(b"in").unwrap_err(), Trap::Guest("panicked: number 7".into()));
+    let mut rig = self::rig(|_| panic!("number\n{}", 7));
+    assert_eq!(rig.call(b"in").unwrap_err(), Trap::Guest("panicked: number\\n7".into()));
     assert_eq!(rig.call(b"in").unwrap_err(), Trap::Dropped);
 
     let mut rig = self::rig(|_| {
