@@ -4,6 +4,7 @@ mod desired;
 mod development;
 mod faults_d;
 mod hostile;
+mod json_md;
 mod kill;
 mod lock;
 mod lockfile;
