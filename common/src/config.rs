@@ -62,8 +62,22 @@ pub fn from_yaml<T: DeserializeOwned>(source_name: &str, text: &str) -> Result<T
         while let serde_saphyr::Error::WithSnippet { error: inner, .. } = error {
             error = inner;
         }
-        fail(line, column, problem(error))
+        let problem = match key_before(text, line, column) {
+            Some(key) => format!("{key}: {}", problem(error)),
+            None => problem(error),
+        };
+        fail(line, column, problem)
     })
+}
+
+/// The key whose value starts at this place, when it stands before it on the line.
+fn key_before(text: &str, line: u64, column: u64) -> Option<&str> {
+    let line = text.lines().nth(usize::try_from(line.checked_sub(1)?).ok()?)?;
+    let column = usize::try_from(column.checked_sub(1)?).ok()?;
+    let end = line.char_indices().nth(column).map_or(line.len(), |(i, _)| i);
+    let key = line.get(..end)?.trim_end().strip_suffix(':')?.trim_end().trim_end_matches('"');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    key.rsplit(|c| !plain(c)).next().filter(|key| !key.is_empty())
 }
 
 /// What the parser found, in words that do not name Rust's types.

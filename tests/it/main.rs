@@ -8,6 +8,7 @@ mod embedding;
 mod faults_d;
 mod help;
 mod hostile;
+mod json_md;
 mod kill;
 mod lock;
 mod lockfile;

@@ -310,21 +310,49 @@ fn mutated(kind: &Kind) -> Vec<(String, Value)> {
     all
 }
 
-/// Every `plugin.toml` the documents show, and the sample plugin's.
-fn examples() -> Vec<(String, Value)> {
+/// What the documents show between `<<'WORD'` and `WORD`.
+fn shown(word: &str) -> Vec<String> {
     let guides =
         ["README.md", "plugin-manager/docs/operator-guide.md", "plugin-manager/docs/plugin-author-guide.md"];
     let read = |file: &str| std::fs::read_to_string(workspace_root().join(file)).expect("a document");
-    let mut texts = vec![read("sample-plugin/plugin.toml")];
-    for guide in guides.map(read) {
-        let blocks = guide.split("```toml\n").skip(1).filter_map(|b| b.split_once("```"));
-        texts.extend(blocks.map(|(block, _)| block.to_owned()).filter(|b| b.contains("[plugin]")));
-    }
-    let value = |text: String| {
+    let (open, close) = (format!("<<'{word}'\n"), format!("\n{word}\n"));
+    let blocks = |text: String| -> Vec<String> {
+        let begun = text.split(&open).skip(1);
+        begun.filter_map(|b| b.split_once(&close)).map(|(block, _)| block.to_owned()).collect()
+    };
+    guides.map(read).into_iter().flat_map(blocks).collect()
+}
+
+/// Documents of this kind that people are given as examples.
+fn examples(kind: &str) -> Vec<(String, Value)> {
+    let toml = |text: String| {
         let value = toml::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
         (text, value)
     };
-    texts.into_iter().map(value).collect()
+    let yaml = |text: String| {
+        let value = common::config::from_yaml("example", &text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        (text, value)
+    };
+    let sample = workspace_root().join("sample-plugin/plugin.toml");
+    let found: Vec<_> = match kind {
+        "plugin-manager" => shown("YAML").into_iter().map(yaml).collect(),
+        "plugin-toml" => {
+            let sample = std::fs::read_to_string(sample).expect("the sample plugin");
+            shown("TOML").into_iter().chain([sample]).map(toml).collect()
+        }
+        _ => return Vec::new(),
+    };
+    assert!(found.len() > 1, "the guides show no {kind}");
+    found
+}
+
+#[test]
+fn the_documents_the_guides_show_are_accepted() {
+    for kind in kinds() {
+        for (text, value) in examples(kind.name) {
+            (kind.parse)(&value).unwrap_or_else(|e| panic!("{e}:\n{text}"));
+        }
+    }
 }
 
 /// The files of which the outside validator says that they do not fit the schema.
@@ -352,9 +380,7 @@ fn interop_schemas_and_parsers_give_the_same_verdict() {
         // TOML has no null.
         let written = |(_, v): &(String, Value)| !is_toml || !v.to_string().contains("null");
         let mut documents: Vec<_> = mutated(&kind).into_iter().filter(written).collect();
-        if is_toml {
-            documents.extend(examples());
-        }
+        documents.extend(examples(kind.name));
         let file = |i: usize| dir.path().join(format!("{}-{i}.json", kind.name));
         let files: Vec<PathBuf> = (0..documents.len()).map(file).collect();
         for (file, (_, document)) in files.iter().zip(&documents) {

@@ -142,14 +142,15 @@ fn keys_without_effect_are_known_when_they_are_set() {
 fn each_kind_of_fault_says_where_and_what() {
     for (text, at, problem) in [
         ("plugin_manager:\n  max_plugin: 3", (2, 3), "did you mean `max_plugins`"),
-        ("plugin_manager:\n  max_plugins: many", (2, 16), "expected a whole number"),
+        ("plugin_manager:\n  max_plugins: many", (2, 16), "max_plugins: expected a whole number"),
         ("plugin_manager:\n  max_plugins: -1", (2, 16), "expected a whole number"),
         ("plugin_manager:\n  audit: { strict: 3 }", (2, 20), "expected true or false"),
         ("plugin_manager:\n  default_timeout: 30", (2, 20), "lacks a unit"),
-        ("plugin_manager:\n  sandbox: { memory_limit: 5 }", (2, 28), "lacks a unit"),
+        ("plugin_manager:\n  sandbox: { memory_limit: 5 }", (2, 28), "memory_limit: `5` lacks a unit"),
         ("plugin_manager:\n  max_plugins: 1\n  max_plugins: 2", (3, 3), "max_plugins"),
         ("plugin_manager:\n  environment: prodution", (2, 16), "did you mean `production`"),
-        ("plugin_manager: [", (1, 17), ""),
+        ("{\"plugin_manager\": {\"audit\": {\"strict\" : 3}}}", (1, 42), "strict: expected true or false"),
+        ("plugin_manager: [", (1, 17), "plugin_manager: expected keys and values"),
     ] {
         let (line, column, found) = fault(text);
         assert_eq!((line, column), at, "{text}: {found}");

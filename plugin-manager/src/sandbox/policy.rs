@@ -267,3 +267,25 @@ impl<To> Grant<To> {
         self.engine
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_072_an_engine_that_is_not_compiled_in() {
+        use EngineKind::{Wasmer, Wasmtime};
+        let policy = |config: &Config, engines: &[EngineKind]| {
+            SandboxPolicy::new(config, engines, Capability::all().collect())
+        };
+        let one = policy(&Config::default(), &[Wasmtime]).unwrap();
+        assert_eq!(one.engine_for(EnginePreference::Any).unwrap(), Wasmtime);
+        assert_eq!(one.engine_for(EnginePreference::Wasmtime).unwrap(), Wasmtime);
+        let refused = one.engine_for(EnginePreference::Wasmer).unwrap_err();
+        assert_eq!(refused.code().id, "E1017");
+        let both = policy(&Config::default(), &[Wasmtime, Wasmer]).unwrap();
+        assert_eq!(both.engine_for(EnginePreference::Wasmer).unwrap(), Wasmer);
+        let configured = Config { engine: Some(Wasmer), ..Config::default() };
+        assert_eq!(policy(&configured, &[Wasmtime]).err().unwrap().code().id, "E1017");
+    }
+}

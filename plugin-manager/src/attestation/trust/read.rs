@@ -27,6 +27,13 @@ const LATER_PUBLISHER: &[&str] = &["required_signers", "signers", "sbom", "prove
 const LATER_KILL: &[&str] = &["file", "url"];
 
 pub(super) fn config(text: &str) -> Result<TrustConfig, TrustError> {
+    read(text).map_err(|error| match error {
+        TrustError::Invalid(fault) => TrustError::Invalid(fault.in_file("trust.toml")),
+        other => other,
+    })
+}
+
+fn read(text: &str) -> Result<TrustConfig, TrustError> {
     let document = document::toml(text, MAX_TEXT).map_err(TrustError::Invalid)?;
     let known = ["version", "mode", "verify", "anchor", "intermediate", "publisher", "kill"];
     let mut top = fields(document, &known, LATER_TOP, "")?;

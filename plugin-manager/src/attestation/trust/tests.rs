@@ -124,7 +124,9 @@ fn what_does_not_fit_the_schema_is_refused() {
 fn unknown_keys_get_the_nearest_known_one() {
     let error = TrustConfig::parse(&FULL.replace("max_chain", "max_chian")).unwrap_err();
     let TrustError::Invalid(source) = error else { panic!("{error}") };
-    assert_eq!(source.to_string(), "verify: unknown key `max_chian`; did you mean `max_chain`?");
+    let line = 1 + FULL.lines().position(|l| l.contains("max_chain")).unwrap();
+    let expected = format!("trust.toml:{line}:1: verify: unknown key `max_chian`; did you mean `max_chain`?");
+    assert_eq!(source.to_string(), expected);
 }
 
 #[test]
