@@ -19,7 +19,11 @@ const HEAD: &str = "\
 Written by `cargo xtask faults` from `tests/faults.toml`; `cargo xtask tidy` fails when the two differ, when a number
 is not listed, when a listed test does not exist, and when a test named after a fault is not listed. The codes are
 those the operator, or the record of the event, is given; `–` where the fault changes nothing anyone is told of.
-`cargo test --workspace --features forgeone-cli/wasmer-runtime fault_` runs them all.
+`cargo test --workspace --features forgeone-cli/wasmer-runtime fault` runs them all.
+
+Parts A (1–22) and B (23–54) are besides taken through `install` and `call` on both engines, in
+`plugin-manager/src/registry/tests/faults`: of each is expected its code, a record, a home that is as it was, another plugin
+that answers, and that the mended package installs.
 
 | | fault | tests | code |
 |---|---|---|---|

@@ -240,7 +240,7 @@ fn fault_083_a_signature_for_another_package_does_not_carry_over() {
 }
 
 #[test]
-fn fault_083_statements_that_say_something_else() {
+fn fault_071_and_083_statements_that_say_something_else() {
     let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
     let package = load(&sample()).unwrap();
     let bent = |from: &'static str, to: &'static str| {

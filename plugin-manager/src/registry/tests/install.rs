@@ -11,7 +11,7 @@ use std::sync::Barrier;
 on_each_engine! {
     an_installed_plugin_answers_and_is_gone_when_removed
     what_it_kept_is_erased_with_it_or_kept_for_the_same_publisher
-    a_dependency_is_asked_for_brought_up_first_and_not_removed_before
+    fault_074_a_dependency_is_brought_up_first_and_not_removed_before
 }
 
 fn an_installed_plugin_answers_and_is_gone_when_removed(kind: EngineKind) {
@@ -88,7 +88,7 @@ fn what_it_kept_is_erased_with_it_or_kept_for_the_same_publisher(kind: EngineKin
     assert_eq!(tick(&host), [1]);
 }
 
-fn a_dependency_is_asked_for_brought_up_first_and_not_removed_before(kind: EngineKind) {
+fn fault_074_a_dependency_is_brought_up_first_and_not_removed_before(kind: EngineKind) {
     let world = World::development(kind);
     let host = world.open();
     let needs =
