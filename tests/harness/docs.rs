@@ -5,3 +5,9 @@ struct Readme;
 
 #[doc = include_str!("../../plugin-manager/docs/plugin-author-guide.md")]
 struct PluginAuthorGuide;
+
+#[doc = include_str!("../../plugin-manager/docs/embedding-guide.md")]
+struct EmbeddingGuide;
+
+#[doc = include_str!("../../plugin-manager/docs/native-plugins.md")]
+struct NativePlugins;

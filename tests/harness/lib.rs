@@ -1,10 +1,6 @@
 //! What stories are told with: a world of its own for each (a temporary home, a configuration, the binary),
 //! hand-written plugins, packages as plain `tar` writes them, and assertions that show the whole exchange.
 
-#[doc = include_str!("../../plugin-manager/docs/embedding-guide.md")]
-#[cfg(doctest)]
-pub struct EmbeddingGuide;
-
 mod archive;
 mod binary;
 #[cfg(doctest)]

@@ -59,7 +59,8 @@ fn full_config() -> Value {
         "telemetry": { "metrics_enabled": true, "tracing_enabled": true, "log_level": "info",
             "prometheus_endpoint": "/metrics" },
         "security": { "verify_signatures": false, "enforce_permissions": true, "audit_logging": true,
-            "namespace_isolation": false },
+            "namespace_isolation": false, "native_plugins": true },
+        "limits": { "host_calls_per_second": 10_000_000, "effects_per_second": 100_000 },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
         "plugins": { "log-redactor": { "config": { "rules": "email" }, "env": { "MODE": "x" } } },
     }})

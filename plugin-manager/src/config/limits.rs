@@ -20,16 +20,16 @@ impl Default for Limits {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
-    use common::error::ForgeError;
+    use crate::config::{Config, SettingsError};
 
     #[test]
     fn rates_are_at_least_one() {
         let with = |text: &str| Config::parse("c", &format!("plugin_manager: {{ limits: {{ {text} }} }}"));
         assert_eq!(with("effects_per_second: 5").unwrap().limits.effects_per_second, 5);
         for key in ["host_calls_per_second", "effects_per_second"] {
-            let refused = ForgeError::from(with(&format!("{key}: 0")).unwrap_err()).to_string();
-            assert!(refused.contains(&format!("limits.{key}: must be at least 1")), "{refused}");
+            let refused = with(&format!("{key}: 0")).unwrap_err();
+            let SettingsError::Text(place) = refused else { panic!("{refused}") };
+            assert!(place.to_string().contains(&format!("limits.{key}: must be at least 1")), "{place}");
         }
     }
 }

@@ -113,6 +113,7 @@ texts! {
     E4017: "the plugin trapped more often than its restart budget allows"; "an operation that traps on each call";
     E4018: "`max_plugins` plugins are installed"; "`max_plugins: 1`, and a second install";
     E4050: "`security.namespace_isolation` is true and this build has no worker processes"; "`forgeone install` in a production home";
+    E4051: "`security.native_plugins` is false and the host program registers a plugin of its own code"; "`PluginManager::register` in a home whose configuration has `native_plugins: false`";
     E4060: "a host call with a pointer outside memory or a malformed argument list"; "`kv_get` without a key";
     E4061: "a syscall name no service answers"; "`syscall(\"open_door\")`";
     E4062: "a host call asked for more than its bound"; "`random` with a length of 1 MiB";

@@ -139,7 +139,9 @@ fn who_loads_a_plugin_is_judged_and_recorded_in_this_and_each_later_step() {
     assert_eq!(code(registry.pause_plugin(id)), "E2001");
     host.pause("a").unwrap();
     let by = |who: &str, action: &str| {
-        world.recorded(&host, &["\"management\"", &format!("\"action\":\"{action}\""), who])
+        // In quotes: digests hold every short word of the letters a to f.
+        let who = format!("\"{who}\"");
+        world.recorded(&host, &["\"management\"", &format!("\"action\":\"{action}\""), &who])
     };
     assert_eq!((by("ada", "install"), by("ada", "start"), by("ada", "pause")), (2, 1, 1));
     assert_eq!((by("bob", "install"), by("embedder", "pause"), by("embedder", "install")), (2, 1, 0));

@@ -2,6 +2,9 @@
 
 /// Commands with their examples.
 pub const ALL: &[(&str, &[&str])] = &[
+    ("forgeone new", &["forgeone new greeter", "forgeone new greeter --publisher acme --lang c"]),
+    ("forgeone explain", &["forgeone explain", "forgeone explain E1204"]),
+    ("forgeone schema", &["forgeone schema plugin-toml > plugin-toml.schema.json"]),
     (
         "forgeone pack",
         &["forgeone pack my-plugin", "forgeone pack my-plugin --wasm target/my_plugin.wasm -o my.forgepkg"],

@@ -10,7 +10,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Install and remove", &["install", "remove", "list", "status", "deps"]),
     ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs"]),
     ("Permit and prove", &["policy", "audit"]),
-    ("Help", &["doctor", "explain", "completions", "man"]),
+    ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal or I/O, 2 usage or configuration, 3 refused, 4 denied, \
