@@ -81,13 +81,16 @@ pub struct Report {
     pub largest: usize,
 }
 
+/// An input and when its reading began.
+type Begun = (Instant, Vec<u8>);
+
 /// What threads tell the one that watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Inputs tried so far.
     pub executions: AtomicU64,
     stop: AtomicBool,
-    running: Vec<Mutex<Option<(Instant, Vec<u8>)>>>,
+    running: Vec<Mutex<Option<Begun>>>,
 }
 
 impl Progress {
