@@ -43,8 +43,8 @@ fn args(input: &[u8]) -> Seen {
         );
     }
     let mut kind = items.len().min(8) as u64;
-    for index in 0..items.len().min(8) {
-        kind = kind * 3 + u64::from(typed(&list, index, items[index]));
+    for (index, item) in items.iter().enumerate().take(8) {
+        kind = kind * 3 + u64::from(typed(&list, index, item));
     }
     assert!(list.nth(items.len()).is_err());
     Seen::accepted(kind)

@@ -81,23 +81,30 @@ pub struct Report {
     pub largest: usize,
 }
 
+/// The input a thread reads, or read last.
+#[derive(Debug, Default)]
+struct Reading {
+    /// When its reading began; `None` when it has ended.
+    since: Option<Instant>,
+    input: Vec<u8>,
+}
+
 /// What threads tell the one that watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Inputs tried so far.
     pub executions: AtomicU64,
     stop: AtomicBool,
-    running: Vec<Mutex<Option<(Instant, Vec<u8>)>>>,
+    running: Vec<Mutex<Reading>>,
 }
 
 impl Progress {
     /// The input that has been read for longer than [`HANG`].
     fn hanging(&self) -> Option<Finding> {
         self.running.iter().find_map(|slot| {
-            let slot = lock(slot);
-            let (begun, input) = slot.as_ref()?;
-            let time = begun.elapsed();
-            (time > HANG).then(|| Finding { input: input.clone(), fault: Fault::Hang(time) })
+            let reading = lock(slot);
+            let time = reading.since?.elapsed();
+            (time > HANG).then(|| Finding { input: reading.input.clone(), fault: Fault::Hang(time) })
         })
     }
 }
@@ -216,13 +223,11 @@ impl Worker {
     fn execute(&mut self, input: &[u8]) -> bool {
         let slot = &self.progress.running[self.index as usize];
         let begun = Instant::now();
-        match &mut *lock(slot) {
-            Some((at, copy)) => {
-                *at = begun;
-                copy.clear();
-                copy.extend_from_slice(input);
-            }
-            none => *none = Some((begun, input.to_vec())),
+        {
+            let mut reading = lock(slot);
+            reading.since = Some(begun);
+            reading.input.clear();
+            reading.input.extend_from_slice(input);
         }
         meter::reset();
         let answer = attempt(self.target, input);
@@ -235,9 +240,7 @@ impl Worker {
         if time > self.report.slowest {
             self.measure(input, time);
         }
-        if let Some((at, _)) = &mut *lock(slot) {
-            *at = Instant::now() + HANG;
-        }
+        lock(slot).since = None;
         match answer {
             Ok(seen) => {
                 let new = self.seen.insert(seen);
@@ -329,5 +332,15 @@ mod tests {
         assert_eq!(report.findings[0].input, b"!");
         assert!(matches!(&report.findings[0].fault, Fault::Panic(m) if m.contains("exclamation")));
         assert!(report.novel.len() > 10);
+    }
+
+    #[test]
+    fn an_input_hangs_while_it_is_read_and_not_after() {
+        let progress = Progress { running: vec![Mutex::default()], ..Progress::default() };
+        let long_ago = Instant::now().checked_sub(HANG * 2);
+        *lock(&progress.running[0]) = Reading { since: long_ago, input: b"x".to_vec() };
+        assert_eq!(progress.hanging().unwrap().input, b"x");
+        lock(&progress.running[0]).since = None;
+        assert!(progress.hanging().is_none());
     }
 }

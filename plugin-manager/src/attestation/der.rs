@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_what_is_there_is_refused_before_memory_is_taken_for_it() {
+    fn fault_088_a_length_beyond_what_is_there_is_refused_before_memory_is_taken_for_it() {
         for bad in [
             &b"\x30"[..],
             b"\x30\x01",

@@ -3,9 +3,9 @@
 use super::error::ModuleError;
 use super::limits::ModuleLimits;
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, ElementItems, Encoding, Export, FuncToValidate, FuncType,
-    FuncValidatorAllocations, FunctionBody, Import, Operator, Parser, Payload, ValidPayload, Validator,
-    ValidatorResources, WasmFeatures,
+    BinaryReader, BinaryReaderError, CompositeInnerType, ElementItems, Encoding, Export, FuncToValidate,
+    FuncType, FuncValidatorAllocations, FunctionBody, Import, Operator, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
 };
 
 /// What both engines are configured for, and nothing more. References to host values (`externref`) are off with
@@ -38,6 +38,7 @@ impl Scanned<'_> {
 
 fn read<'a>(wasm: &'a [u8], limits: &ModuleLimits) -> Result<Scanned<'a>, ModuleError> {
     let mut pass = Pass {
+        wasm,
         limits,
         validator: Validator::new_with_features(FEATURES),
         allocations: FuncValidatorAllocations::default(),
@@ -88,6 +89,7 @@ fn at_most(what: &'static str, found: impl TryInto<u64>, limit: u64) -> Result<(
 }
 
 struct Pass<'a, 'l> {
+    wasm: &'a [u8],
     limits: &'l ModuleLimits,
     validator: Validator,
     allocations: FuncValidatorAllocations,
@@ -104,7 +106,10 @@ impl<'a> Pass<'a, '_> {
         let l = self.limits;
         match payload {
             Payload::Version { encoding: Encoding::Component, .. } => Err(ModuleError::Component),
-            Payload::TypeSection(s) => at_most("types", s.count(), l.types).and_then(|()| signatures(s, l)),
+            Payload::TypeSection(s) => {
+                at_most("types", s.count(), l.types)?;
+                signatures(self.wasm, s, l)
+            }
             Payload::ImportSection(s) => {
                 at_most("imports", s.count(), l.imports)?;
                 self.imports(s)
@@ -199,8 +204,28 @@ fn count_locals(body: &FunctionBody<'_>, limits: &ModuleLimits) -> Result<(), Mo
     Ok(())
 }
 
-fn signatures(section: &wasmparser::TypeSectionReader<'_>, limits: &ModuleLimits) -> Result<(), ModuleError> {
-    for group in section.clone() {
+/// How many types the group that begins at `at` states. Memory is taken by that before the types are read.
+fn group_size(wasm: &[u8], at: usize) -> Result<u32, ModuleError> {
+    const GROUP: u8 = 0x4e;
+    match wasm.get(at..).and_then(<[u8]>::split_first) {
+        Some((&GROUP, rest)) => BinaryReader::new(rest, at + 1).read_var_u32().map_err(invalid),
+        _ => Ok(1),
+    }
+}
+
+fn signatures(
+    wasm: &[u8],
+    section: &wasmparser::TypeSectionReader<'_>,
+    limits: &ModuleLimits,
+) -> Result<(), ModuleError> {
+    let mut groups = section.clone().into_iter();
+    let mut types = 0_u64;
+    loop {
+        if groups.len() > 0 {
+            types += u64::from(group_size(wasm, groups.original_position())?);
+            at_most("types", types, limits.types)?;
+        }
+        let Some(group) = groups.next() else { return Ok(()) };
         for ty in group.map_err(invalid)?.types() {
             if let CompositeInnerType::Func(function) = &ty.composite_type.inner {
                 let most = FuncType::params(function).len().max(function.results().len());
@@ -208,7 +233,6 @@ fn signatures(section: &wasmparser::TypeSectionReader<'_>, limits: &ModuleLimits
             }
         }
     }
-    Ok(())
 }
 
 fn tables(section: &wasmparser::TableSectionReader<'_>, limits: &ModuleLimits) -> Result<(), ModuleError> {

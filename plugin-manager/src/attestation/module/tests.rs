@@ -47,6 +47,19 @@ fn a_good_module_gives_its_facts() {
 }
 
 #[test]
+fn a_group_of_types_counts_as_all_it_states_before_memory_is_taken_for_it() {
+    // One group of 863,488 types, of which none is there: memory for them would be 69 MB.
+    let module = b"\0asm\x01\0\0\0\x01\x05\x01\x4e\x80\xda\x34";
+    let error = inspected(module, "").unwrap_err();
+    assert!(
+        matches!(error, ModuleError::Limit { what: "types", found: 863_488, limit: 10_000 }),
+        "{error:?}"
+    );
+    let small = b"\0asm\x01\0\0\0\x01\x09\x01\x4e\x02\x60\0\0\x60\0\0";
+    assert!(matches!(inspected(small, "").unwrap_err(), ModuleError::Feature(_)));
+}
+
+#[test]
 fn optional_functions_are_found_and_typed() {
     let all = plus(
         r#"(func (export "pause") (result i32) i32.const 0) (func (export "_initialize"))
