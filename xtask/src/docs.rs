@@ -40,6 +40,7 @@ pub fn run(only: &[String]) -> Result<()> {
     guests::build()?;
     build_binary()?;
     let chosen = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let before = unrecorded()?;
     let documents: Vec<_> = DOCUMENTS.into_iter().filter(|(name, _)| chosen(name)).collect();
     ensure!(!documents.is_empty(), "no document is called so: {}", only.join(", "));
     let mut failed = Vec::new();
@@ -53,8 +54,17 @@ pub fn run(only: &[String]) -> Result<()> {
             }
         }
     }
+    ensure!(unrecorded()? == before, "the commands left files in the checkout: see `git status`");
     ensure!(failed.is_empty(), "documents whose commands do not run: {}", failed.join(", "));
     Ok(())
+}
+
+/// What git sees changed in the checkout.
+fn unrecorded() -> Result<Vec<u8>> {
+    let status = Command::new("git").args(["status", "--porcelain"]).current_dir(root()?).output();
+    let status = status.context("git does not start")?;
+    ensure!(status.status.success(), "git status: {}", String::from_utf8_lossy(&status.stderr));
+    Ok(status.stdout)
 }
 
 /// Runs one document's blocks as one script and answers how many there were.
