@@ -38,5 +38,5 @@ pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;
 pub use open::ManagerBuilder;
 pub use report::{InstallReport, PluginStatus, Probe, UpgradeReport};
-pub use versions::UpgradeOptions;
 pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};
+pub use versions::UpgradeOptions;

@@ -109,8 +109,9 @@ impl Db {
     fn add_versions(&self) -> Result<(), StoreError> {
         match self.read()?.open_table(VERSIONS) {
             Ok(_) => Ok(()),
-            Err(redb::TableError::TableDoesNotExist(_)) => self
-                .write("add a table", |txn| txn.open_table(VERSIONS).or_db("open a table").map(drop)),
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                self.write("add a table", |txn| txn.open_table(VERSIONS).or_db("open a table").map(drop))
+            }
             Err(e) => Err(e).or_db("open a table"),
         }
     }

@@ -225,8 +225,7 @@ pub(super) mod tests {
             replace(&home, &named(i), format!("{i}").as_bytes()).unwrap();
             assert_eq!(packages(&home), i.min(KEPT_VERSIONS) + 1);
         }
-        let expected: Vec<String> =
-            (3..KEPT_VERSIONS + 3).rev().map(|i| format!("{}.0.0", 20 - i)).collect();
+        let expected: Vec<String> = (3..KEPT_VERSIONS + 3).rev().map(|i| format!("{}.0.0", 20 - i)).collect();
         assert_eq!(versions(&home, &named(0).name), expected);
     }
 
