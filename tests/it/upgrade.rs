@@ -4,7 +4,8 @@
 use forgeone_tests::{Environment, Wat, World, lifecycle, on_both_engines, signed_package};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A counter whose count is carried in its state; `start` returns this.
@@ -185,4 +186,63 @@ fn fault_089_an_upgrade_or_rollback_that_is_killed_leaves_the_old_or_the_new() {
     }
     assert!(seen.contains(&(false, false)), "none was killed before its decision: {seen:?}");
     assert!(seen.iter().any(|(_, changed)| *changed), "none was decided: {seen:?}");
+}
+
+/// Counts calls of `add` in 64 bits of carried state.
+fn tally(version: &str) -> Wat {
+    let body = format!(
+        r#"{} (global $n (mut i64) (i64.const 0))
+        (func $tell (result i32)
+          (i64.store (i32.const 0) (global.get $n)) (call $output (i32.const 0) (i32.const 8)))
+        (func (export "add") (param i32) (result i32)
+          (global.set $n (i64.add (global.get $n) (i64.const 1))) (i32.const 0))
+        (func (export "count") (param i32) (result i32) (call $tell))
+        (func (export "state_save") (result i32) (call $tell))
+        (func (export "state_load") (param i32) (result i32)
+          (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 8)))
+          (global.set $n (i64.load (i32.const 0))) (i32.const 0))"#,
+        lifecycle()
+    );
+    Wat::new("tally", &["add", "count"], &body).says("version", json!(version))
+}
+
+/// Lets the embedder make this many swaps, and kills it this long after; what had been counted before the last.
+fn killed_in_mid_swap(world: &World, swaps: usize, more: Duration) -> u64 {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_embed_swapper"))
+        .arg(world.home())
+        .arg(world.path("next.forgepkg"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("embed_swapper runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let told: Vec<String> = lines.by_ref().take(swaps).map(|line| line.expect("a line")).collect();
+    let until = Instant::now() + more;
+    while Instant::now() < until {
+        std::thread::yield_now();
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it is dead");
+    // A last line may be cut off before its end.
+    let rest = lines.map_while(Result::ok).collect::<Vec<_>>();
+    let whole = told.iter().chain(rest.split_last().map_or(&[][..], |(_, whole)| whole));
+    assert_eq!(told.len(), swaps, "it ended early");
+    whole.last().map_or(0, |line| line.parse().expect("a count"))
+}
+
+on_both_engines! {
+    fn fault_099_a_host_killed_while_it_swaps_leaves_one_version_and_a_state_it_had(engine) {
+        for (swaps, more) in [(1, 0), (2, 3), (2, 9), (3, 6), (4, 12), (5, 1)] {
+            let world = World::new(Environment::Development, engine);
+            world.install("tally", &tally("1.0.0").package()).ok();
+            world.write("next.forgepkg", tally("1.1.0").package());
+            let counted = killed_in_mid_swap(&world, swaps, Duration::from_millis(more));
+            world.run(&["audit", "verify"]).ok();
+            let status = world.run(&["status", "tally", "--json"]).ok().json();
+            let versions = [&status["version"], &status["kept"][0]].map(|v| v.as_str().expect("a version").to_owned());
+            assert_eq!(BTreeSet::from(versions), BTreeSet::from(["1.0.0".into(), "1.1.0".into()]));
+            let now = world.run(&["call", "tally", "count"]).ok().stdout;
+            let now = u64::from_le_bytes(now.try_into().expect("eight bytes"));
+            assert!(now >= counted, "killed after {swaps} swaps: {now} of {counted} are left");
+        }
+    }
 }

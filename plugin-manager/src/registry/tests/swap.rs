@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 on_each_engine! {
-    fault_099_a_hundred_swaps_under_load_lose_double_and_fail_no_call
-    fault_099_swaps_of_pools_and_of_instances_for_each_call_fail_no_call
+    a_hundred_swaps_under_load_lose_double_and_fail_no_call
+    swaps_of_pools_and_of_instances_for_each_call_fail_no_call
     calls_that_are_held_go_on_when_the_swap_comes_to_nothing
 }
 
@@ -82,7 +82,7 @@ fn swap_often(host: &PluginManager, first: &[u8], made: &AtomicU64) {
     after(made, 20);
 }
 
-fn fault_099_a_hundred_swaps_under_load_lose_double_and_fail_no_call(kind: EngineKind) {
+fn a_hundred_swaps_under_load_lose_double_and_fail_no_call(kind: EngineKind) {
     let world = World::development(kind);
     let host = world.open();
     host.install(&counter("1.0.0").package(), true).unwrap();
@@ -105,7 +105,7 @@ fn fault_099_a_hundred_swaps_under_load_lose_double_and_fail_no_call(kind: Engin
     host.shutdown().unwrap();
 }
 
-fn fault_099_swaps_of_pools_and_of_instances_for_each_call_fail_no_call(kind: EngineKind) {
+fn swaps_of_pools_and_of_instances_for_each_call_fail_no_call(kind: EngineKind) {
     for mode in ["pooled", "fresh", "shared"] {
         let world = World::development(kind);
         let host = world.open();
