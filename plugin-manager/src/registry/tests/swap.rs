@@ -11,6 +11,7 @@ on_each_engine! {
     a_hundred_swaps_under_load_lose_double_and_fail_no_call
     swaps_of_pools_and_of_instances_for_each_call_fail_no_call
     calls_that_are_held_go_on_when_the_swap_comes_to_nothing
+    upgrades_of_one_plugin_at_once_come_one_after_the_other
 }
 
 const CALLERS: usize = 4;
@@ -145,4 +146,25 @@ fn calls_that_are_held_go_on_when_the_swap_comes_to_nothing(kind: EngineKind) {
     });
     assert_eq!(count(&host), seen.calls);
     assert_eq!(host.status("a").unwrap().version, "1.0.0");
+}
+
+fn upgrades_of_one_plugin_at_once_come_one_after_the_other(kind: EngineKind) {
+    let world = World::development(kind);
+    let host = world.open();
+    host.install(&counter("1.0.0").package(), true).unwrap();
+    let next = counter("1.1.0").package();
+    let seen = beside_calls(&host, "add", |_| {
+        let codes: Vec<&str> = std::thread::scope(|scope| {
+            let upgrade = || match host.upgrade(&next, &UpgradeOptions::default()) {
+                Ok(_) => "ok",
+                Err(error) => error.code().id,
+            };
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(upgrade)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let with = |wanted: &str| codes.iter().filter(|code| **code == wanted).count();
+        assert_eq!((with("ok"), with("E5004")), (1, 3), "{codes:?}");
+    });
+    assert_eq!(count(&host), seen.calls);
+    assert_eq!(host.status("a").unwrap().kept, ["1.0.0"]);
 }
