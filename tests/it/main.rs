@@ -18,3 +18,4 @@ mod progress;
 mod schemas;
 mod shapes;
 mod tamper;
+mod upgrade;

@@ -202,6 +202,13 @@ fn json_of_packages_and_keys() {
     snapshot("inspect", &world.run(&["inspect", "p.forgepkg", "--json"]).ok(), &world);
     snapshot("verify", &world.run(&["verify", "p.forgepkg", "--json"]).ok(), &world);
     snapshot("install-signed", &world.run(&["install", "p.forgepkg", "--json"]).ok(), &world);
+    let next = "[plugin]\nname = \"good\"\nversion = \"1.1.0\"\npublisher = \"acme\"\n[permissions]\nclock = [\"now\"]\n";
+    world.write("source/plugin.toml", next);
+    world.run(&["pack", "source", "-o", "next.forgepkg"]).ok();
+    world.run(&["sign", "next.forgepkg", "--publisher", "acme"]).ok();
+    let upgrade = ["upgrade", "next.forgepkg", "--accept-permissions", "--json"];
+    snapshot("upgrade", &world.run(&upgrade).ok(), &world);
+    snapshot("rollback", &world.run(&["rollback", "good", "--json"]).ok(), &world);
 }
 
 #[test]

@@ -76,6 +76,8 @@ table! {
     E1403 Refused "the version is below the publisher's minimum" => "use a newer version";
     E1404 Refused "the package, certificate or key is on the kill-list" => "use another version, or ask who put it on the list";
     E1405 Refused "a required attestation is missing" => "add the attestation that trust.toml requires";
+    E1406 Refused "the version is lower than the installed one" => "name `--allow-downgrade` if an older version is what you want, or go back with `forgeone rollback`";
+    E1407 Refused "the version asks for more permissions than the installed one" => "look at the permissions that are named; `--accept-permissions` consents to them";
     E1408 Refused "the trust configuration is missing or not valid" => "create trust/trust.toml with `forgeone keys init`, or mend the key that is named";
     E1409 Refused "the trust configuration asks for a check this build does not have" => "remove the key from trust.toml, or use a build that has the check";
     E1410 Refused "the publisher's certificate is for development only" => "use a certificate that was not made with --development";
@@ -132,11 +134,12 @@ table! {
     E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
     E5003 State "the plugin is not running" => "start or resume it first";
-    E5004 State "the plugin is already installed" => "remove it first, or install another version with `forgeone upgrade` when it arrives";
+    E5004 State "this version of the plugin is there already" => "install another version with `forgeone upgrade`, or remove the plugin first";
     E5005 State "there is no such operation" => "`forgeone status NAME` shows its operations";
     E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
     E5007 State "other plugins need this one" => "remove the plugins that are named first";
     E5008 State "there is no such key, certificate or file" => "check the name";
     E5009 State "it is there already" => "keep what is there, or use another name or home";
     E5010 State "the call would re-enter a plugin already on its call chain" => "break the cycle of calls";
+    E5011 State "no such version of the plugin is kept" => "`forgeone status NAME` shows the versions that are kept";
 }

@@ -75,6 +75,8 @@ impl Resource<'_> {
 #[allow(missing_docs, reason = "the variants are named by `name`")]
 pub enum ManagementAction {
     Install,
+    Upgrade,
+    Rollback,
     Remove,
     Start,
     Stop,
@@ -87,8 +89,10 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Install,
+        Self::Upgrade,
+        Self::Rollback,
         Self::Remove,
         Self::Start,
         Self::Stop,
@@ -102,6 +106,8 @@ impl ManagementAction {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
             Self::Remove => "remove",
             Self::Start => "start",
             Self::Stop => "stop",
@@ -117,6 +123,8 @@ impl ManagementAction {
         match self {
             Self::Call | Self::Read => RecordClass::C,
             Self::Install
+            | Self::Upgrade
+            | Self::Rollback
             | Self::Remove
             | Self::Start
             | Self::Stop

@@ -31,6 +31,9 @@ impl Phase {
     }
 }
 
+/// The environment variable that names the version whose state is being loaded.
+pub const STATE_VERSION: &str = "FORGE_STATE_VERSION";
+
 /// Bytes of an old response's buffer that an instance may keep between calls.
 const RESPONSE_KEPT: usize = 1 << 20;
 
@@ -42,6 +45,8 @@ pub struct HostContext {
     pub(super) output: Vec<u8>,
     pub(super) response: Vec<u8>,
     pub(super) failure: Option<String>,
+    /// Which version saved the state that is loaded.
+    state_version: String,
     deadline: Deadline,
     payload_bytes: usize,
 }
@@ -62,6 +67,7 @@ impl HostContext {
             output: Vec::new(),
             response: Vec::new(),
             failure: None,
+            state_version: String::new(),
             deadline: Deadline::NEVER,
             payload_bytes,
         }
@@ -78,6 +84,20 @@ impl HostContext {
         self.phase = phase;
         self.deadline = deadline;
         self.port.begin(deadline, chain);
+    }
+    /// Says which version saved the state that the next `state_load` is given.
+    pub fn set_state_version(&mut self, version: &str) {
+        version.clone_into(&mut self.state_version);
+    }
+    /// Answers the one variable that belongs to the running call and not to the plugin's settings, in `state_load`
+    /// alone. As with the call's input, nothing outside the instance is read.
+    pub(super) fn own_variable(&mut self, key: &[u8]) -> bool {
+        let own = self.phase == Phase::StateLoad && key == STATE_VERSION.as_bytes();
+        if own {
+            self.response.clear();
+            self.response.extend_from_slice(self.state_version.as_bytes());
+        }
+        own
     }
     /// Ends the call: gives the input buffer back, and what was written to the output, which counts only when
     /// the status was 0. The context keeps the buffer `output` came with for the next call.

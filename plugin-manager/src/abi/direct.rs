@@ -57,7 +57,8 @@ impl HostContext {
     /// # Errors
     /// As [`HostContext::ask`].
     pub fn variable(&mut self, key: &[u8]) -> Result<&[u8], Status> {
-        let answer = self.port.env_get(key, &mut self.response);
+        let own = self.own_variable(key);
+        let answer = if own { Ok(()) } else { self.port.env_get(key, &mut self.response) };
         self.answered(answer)
     }
 

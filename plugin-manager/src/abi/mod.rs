@@ -5,7 +5,7 @@ mod direct;
 mod memory;
 pub mod vm;
 
-pub use context::{HostContext, Phase};
+pub use context::{HostContext, Phase, STATE_VERSION};
 pub use forgeone_abi::names::MODULE;
 pub use forgeone_abi::{IMPORTS, Import};
 pub use memory::{OutOfBounds, Span};

@@ -138,7 +138,8 @@ pub fn env_get(context: &mut HostContext, memory: &mut [u8], key: (u32, u32), ou
     })();
     match asked {
         Ok(key) => {
-            let answer = context.port.env_get(key, &mut context.response);
+            let own = context.own_variable(key);
+            let answer = if own { Ok(()) } else { context.port.env_get(key, &mut context.response) };
             respond(context, memory, import::ENV_GET, answer, out)
         }
         Err(OutOfBounds) => {

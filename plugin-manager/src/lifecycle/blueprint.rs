@@ -16,13 +16,22 @@ pub type PortMaker = Box<dyn Fn(u64) -> Box<dyn SyscallPort> + Send + Sync>;
 /// What went wrong with a vault.
 pub type VaultFailure = Box<dyn std::error::Error + Send + Sync>;
 
+/// What `state_save` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The version of the plugin that wrote it.
+    pub version: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// Where a plugin's saved state is kept between instances.
 pub trait StateVault: Send + Sync {
     /// The state saved last.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn load(&self) -> Result<Option<Vec<u8>>, VaultFailure>;
+    fn load(&self) -> Result<Option<Saved>, VaultFailure>;
     /// Keeps a state.
     ///
     /// # Errors

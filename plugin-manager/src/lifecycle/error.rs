@@ -47,6 +47,14 @@ pub enum LifecycleError {
         /// Why, when it failed.
         failure: Option<String>,
     },
+    /// Another version took the plugin's place before the call began. Whoever routes calls can send it there.
+    #[error("plugin {plugin} {version} was replaced by another version")]
+    Superseded {
+        /// The plugin.
+        plugin: String,
+        /// The version that was replaced.
+        version: String,
+    },
     /// The plugin was taken down between `init` and `start`.
     #[error("plugin {plugin} was taken down before it was started")]
     NotStarted {
@@ -184,7 +192,7 @@ impl Coded for LifecycleError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Move { .. } => &codes::E5002,
-            Self::NotRunning { .. } | Self::NotStarted { .. } => &codes::E5003,
+            Self::NotRunning { .. } | Self::NotStarted { .. } | Self::Superseded { .. } => &codes::E5003,
             Self::NoOperation { .. } => &codes::E5005,
             Self::Status { .. } => &codes::E4002,
             Self::Trapped { trap, .. } => trap.code(),

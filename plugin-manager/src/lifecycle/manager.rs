@@ -2,14 +2,14 @@
 //! plugin's instances allow.
 
 use super::blueprint::Blueprint;
-use super::budget::{RESTARTS, RestartBudget, Spent};
-use super::error::{LifecycleError, When};
-use super::pool::{Lease, NoInstance, Pool};
+use super::budget::RestartBudget;
+use super::error::LifecycleError;
+use super::pool::Pool;
 use super::record::{Recorder, Weight, cause};
 use super::service::{Live, Occasion, Service};
 use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
-use crate::runtime::{EngineKind, Lifecycle, Terms, Trap};
+use crate::runtime::{EngineKind, Lifecycle};
 use crate::sandbox::{InstanceMode, Limits};
 use common::audit::Actor;
 use common::clock::Deadline;
@@ -17,6 +17,7 @@ use common::identity::{IdentityContext, PluginId, PluginIdentity};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How much longer than the plugin's timeout a step waits for calls in flight: an engine ends a call at its
@@ -25,22 +26,24 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// One plugin, through its states.
 pub struct ManagedPlugin {
-    service: Service,
-    state: StateCell,
-    recorder: Recorder,
+    pub(super) service: Service,
+    pub(super) state: StateCell,
+    pub(super) recorder: Recorder,
     /// INVARIANT: the state is looked at under the pool's lock before an instance is lent, and steps that end
     /// service change the state before they look at the pool. So no call runs on an instance such a step handles.
-    pool: Pool<Live>,
+    pub(super) pool: Pool<Live>,
     /// Held while a step is taken; holds the instance between `initialize` and `start`.
-    steps: Mutex<Option<Candidate>>,
-    budget: Mutex<RestartBudget>,
+    pub(super) steps: Mutex<Option<Candidate>>,
+    /// Whether another version takes its place: calls that have not begun are not refused but sent there.
+    pub(super) superseded: AtomicBool,
+    pub(super) budget: Mutex<RestartBudget>,
     failure: Mutex<Option<Failure>>,
-    no_chain: Arc<[PluginId]>,
+    pub(super) no_chain: Arc<[PluginId]>,
 }
 
 /// An instance on its way into service.
-struct Candidate {
-    live: Live,
+pub(super) struct Candidate {
+    pub live: Live,
     /// Whether the plugin was `Failed` before: then a saved state it refuses to load does not keep it down.
     again: bool,
 }
@@ -79,6 +82,7 @@ impl ManagedPlugin {
             recorder,
             pool: Pool::new(max),
             steps: Mutex::new(None),
+            superseded: AtomicBool::new(false),
             budget: Mutex::default(),
             failure: Mutex::default(),
             no_chain: Arc::from([]),
@@ -163,12 +167,20 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless the state table does not have the move.
     pub fn start(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+        self.start_with(|candidate| self.bring_into_service(candidate, chain))
+    }
+
+    /// `start` of what is `Ready`, in the way of the caller; then to `Running`.
+    pub(super) fn start_with(
+        &self,
+        bring: impl FnOnce(Candidate) -> Result<Live, LifecycleError>,
+    ) -> Result<(), LifecycleError> {
         let mut slot = self.steps.lock();
         let from = self.state();
         let Some(candidate) = slot.take().filter(|_| from == PluginState::Ready) else {
             return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         };
-        let live = self.bring_into_service(candidate, chain).map_err(|e| self.fail(e))?;
+        let live = bring(candidate).map_err(|e| self.fail(e))?;
         if self.service.blueprint.mode == InstanceMode::Fresh {
             drop(live);
         } else {
@@ -238,13 +250,23 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError`]; the plugin is down all the same, `Failed` when it did not stop by itself.
     pub fn stop(&self) -> Result<(), LifecycleError> {
+        let end = |live: &mut Live| self.service.end(live, self.unhurried(&self.no_chain));
+        self.stop_with("asked to stop", end)
+    }
+
+    /// To `Stopped`: `end` is run on each instance when no call is in flight.
+    pub(super) fn stop_with(
+        &self,
+        why: &str,
+        end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
+    ) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
-        self.protect(PluginState::Stopping, "asked to stop")?;
+        self.protect(PluginState::Stopping, why)?;
         self.pool.wake();
         self.quiet().map_err(|e| self.fail(e))?;
         let (mut kept, mut ended) = (Vec::new(), Ok(()));
         for mut live in self.pool.drain() {
-            let done = self.service.end(&mut live, self.unhurried(&self.no_chain));
+            let done = end(&mut live);
             kept.extend(live.execution.is_alive().then_some(live));
             ended = ended.and(done);
         }
@@ -259,89 +281,17 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError::Move`] when it is not down; what `unload` returns is recorded and changes nothing.
     pub fn unload(&self) -> Result<(), LifecycleError> {
+        self.unload_for("asked to remove")
+    }
+
+    pub(super) fn unload_for(&self, why: &str) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         self.may(PluginState::Unloaded)?;
         for mut live in self.pool.drain() {
             let done = self.service.function(&mut live, Lifecycle::Unload, self.unhurried(&self.no_chain));
             drop(done.inspect_err(|e| self.recorder.failure(e)));
         }
-        self.step(PluginState::Unloaded, "asked to remove")
-    }
-
-    /// Calls an operation. `input` is lent to the instance and given back; `output` is replaced by the result,
-    /// and empty when there is none. The call ends at the deadline of `terms` or after the plugin's own timeout,
-    /// whichever is first; making an instance for it is part of it. `epoch` is the policy epoch in which the
-    /// caller was allowed to call.
-    ///
-    /// # Errors
-    /// [`LifecycleError`]; it is recorded.
-    pub fn call(
-        &self,
-        operation: u16,
-        input: &mut Vec<u8>,
-        output: &mut Vec<u8>,
-        terms: Terms<'_>,
-        epoch: u64,
-    ) -> Result<(), LifecycleError> {
-        let done = self.attempt(operation, (input, output), terms, epoch);
-        match &done {
-            Ok(()) => self.metrics().call(false),
-            Err(error) => {
-                output.clear();
-                self.recorder.failure(error);
-                if !matches!(error, LifecycleError::NotRunning { .. }) {
-                    self.metrics().call(true);
-                }
-            }
-        }
-        done
-    }
-
-    fn attempt(
-        &self,
-        operation: u16,
-        (input, output): (&mut Vec<u8>, &mut Vec<u8>),
-        terms: Terms<'_>,
-        epoch: u64,
-    ) -> Result<(), LifecycleError> {
-        let limit = self.limits().payload_bytes;
-        if input.len() > limit {
-            return Err(LifecycleError::Input { bytes: input.len(), limit });
-        }
-        let own = self.deadline();
-        let hurried = terms.deadline < own;
-        let terms = Terms { deadline: own.min(terms.deadline), chain: terms.chain };
-        let mut lease = self.lease(terms.deadline)?;
-        let on = Occasion { until: terms.deadline, chain: terms.chain };
-        let live = match lease.or_make(|| self.service.in_service(on)) {
-            Ok(live) => live,
-            Err(error) => {
-                drop(lease);
-                self.lost_to(&error, hurried);
-                return Err(error);
-            }
-        };
-        let clock = &self.service.blueprint.clock;
-        let began = clock.coarse_ms();
-        let outcome = live.execution.operation(operation, input, output, terms);
-        let good = matches!(&outcome, Ok(done) if done.status == 0);
-        let counted = match live.calls.get_mut(usize::from(operation)) {
-            Some(tally) => tally.hit(epoch, good, clock.coarse_ms().saturating_sub(began)),
-            None => Ok(()),
-        };
-        let alive = live.execution.is_alive();
-        self.settle(lease);
-        if good {
-            return counted
-                .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source });
-        }
-        let when = self.service.blueprint.operations.get(usize::from(operation));
-        let judged = self.service.judged(When::Operation(when.cloned().unwrap_or_default()), outcome);
-        // A fresh instance ends with its call, however it ends: nothing has to be restarted for it.
-        if !alive && self.service.blueprint.mode != InstanceMode::Fresh {
-            return judged.inspect_err(|e| self.lost_to(e, hurried));
-        }
-        judged
+        self.step(PluginState::Unloaded, why)
     }
 
     /// A deadline for one call, from now.
@@ -349,48 +299,8 @@ impl ManagedPlugin {
         self.service.deadline()
     }
 
-    /// The right to use an instance, or to make one.
-    fn lease(&self, deadline: Deadline) -> Result<Lease<'_, Live>, LifecycleError> {
-        let clock = &*self.service.blueprint.clock;
-        let running = || self.state() == PluginState::Running;
-        self.pool.take(deadline, clock, running).map_err(|none| match none {
-            NoInstance::Busy => LifecycleError::Busy { plugin: self.service.name.clone() },
-            NoInstance::Closed => {
-                let (plugin, state) = (self.service.name.clone(), self.state());
-                LifecycleError::NotRunning { plugin, state, failure: self.failure() }
-            }
-        })
-    }
-
-    /// After a call: the instance goes back, or is dropped when it trapped or was for this call alone.
-    fn settle(&self, mut lease: Lease<'_, Live>) {
-        let Ok(live) = lease.or_make(|| Err(())) else { return };
-        self.metrics().memory(live.execution.usage().memory_bytes);
-        if live.execution.is_alive() && self.service.blueprint.mode != InstanceMode::Fresh {
-            lease.give_back();
-        }
-    }
-
-    /// An instance is gone. It counts against the plugin unless the host failed or the caller left less time
-    /// than the plugin may take.
-    fn lost_to(&self, error: &LifecycleError, hurried: bool) {
-        if error.trap().is_some_and(Trap::ends_instance) {
-            self.metrics().trap();
-        }
-        if !error.blames_plugin() || (hurried && matches!(error.trap(), Some(Trap::Deadline))) {
-            return;
-        }
-        let spent = self.budget.lock().lose(self.service.blueprint.clock.coarse_ms());
-        if spent == Spent::All {
-            let (plugin, last) = (self.service.name.clone(), error.told());
-            let spent = LifecycleError::RestartBudget { plugin, restarts: RESTARTS, last };
-            // A plugin that is being paused or stopped is already out of service.
-            self.fail_from(PluginState::Running, &spent);
-        }
-    }
-
     /// Until no call is in flight.
-    fn quiet(&self) -> Result<(), LifecycleError> {
+    pub(super) fn quiet(&self) -> Result<(), LifecycleError> {
         let clock = &*self.service.blueprint.clock;
         let until = Deadline::after(clock, self.limits().timeout.saturating_add(GRACE));
         match self.pool.quiet(until, clock) {
@@ -428,7 +338,7 @@ impl ManagedPlugin {
     }
 
     /// `Failed`, if it still is in this state: its instances are given up, the reason is kept and recorded.
-    fn fail_from(&self, from: PluginState, error: &LifecycleError) {
+    pub(super) fn fail_from(&self, from: PluginState, error: &LifecycleError) {
         let mut failure = self.failure.lock();
         if self.state.advance_from(from, PluginState::Failed).is_err() {
             return;
@@ -469,7 +379,7 @@ impl ManagedPlugin {
     }
 
     /// A step of the plugin's own: no caller's deadline.
-    const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
+    pub(super) const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
         Occasion { until: Deadline::NEVER, chain }
     }
 

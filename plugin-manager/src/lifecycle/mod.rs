@@ -1,15 +1,19 @@
-//! One plugin through its states: init, start, stop, pause, resume, calls, restarts after a trap.
+//! One plugin through its states: init, start, stop, pause, resume, calls, restarts after a trap; and out of them in
+//! favour of another version of it.
 
 mod blueprint;
 mod budget;
+mod calls;
 mod error;
 pub mod manager;
 mod pool;
 mod record;
 mod service;
+mod swap;
 #[cfg(test)]
 mod tests;
 
-pub use blueprint::{Blueprint, PortMaker, StateVault, VaultFailure};
+pub use blueprint::{Blueprint, PortMaker, Saved, StateVault, VaultFailure};
 pub use error::{LifecycleError, When};
 pub use manager::ManagedPlugin;
+pub use swap::{Held, LastState};

@@ -23,6 +23,8 @@ struct Inner<T> {
     live: usize,
     /// Rises when all instances are given up: what was lent before is then not taken back.
     generation: u64,
+    /// Nothing is lent; who wants an instance waits.
+    held: bool,
 }
 
 /// Why a caller got no instance.
@@ -37,7 +39,7 @@ pub(super) enum NoInstance {
 impl<T> Pool<T> {
     /// A pool of at most `max` instances.
     pub fn new(max: usize) -> Self {
-        let inner = Inner { idle: Vec::with_capacity(max.min(16)), live: 0, generation: 0 };
+        let inner = Inner { idle: Vec::with_capacity(max.min(16)), live: 0, generation: 0, held: false };
         Self { max, inner: Mutex::new(inner), freed: Condvar::new(), returned: Condvar::new() }
     }
 
@@ -55,12 +57,14 @@ impl<T> Pool<T> {
                 return Err(NoInstance::Closed);
             }
             let generation = inner.generation;
-            if let Some(instance) = inner.idle.pop() {
-                return Ok(Lease::new(self, generation, Some(instance)));
-            }
-            if inner.live < self.max {
-                inner.live += 1;
-                return Ok(Lease::new(self, generation, None));
+            if !inner.held {
+                if let Some(instance) = inner.idle.pop() {
+                    return Ok(Lease::new(self, generation, Some(instance)));
+                }
+                if inner.live < self.max {
+                    inner.live += 1;
+                    return Ok(Lease::new(self, generation, None));
+                }
             }
             match deadline.remaining(clock) {
                 Some(Duration::ZERO) => return Err(NoInstance::Busy),
@@ -83,6 +87,16 @@ impl<T> Pool<T> {
     pub fn wake(&self) {
         // Under the lock, so that nobody is between looking and waiting.
         let _inner = self.inner.lock();
+        self.freed.notify_all();
+    }
+
+    /// From now on nothing is lent: callers that are admitted wait.
+    pub fn hold(&self) {
+        self.inner.lock().held = true;
+    }
+    /// Lends again.
+    pub fn release(&self) {
+        self.inner.lock().held = false;
         self.freed.notify_all();
     }
 
@@ -226,6 +240,31 @@ mod tests {
             assert_eq!(waiter.join().unwrap(), Err(NoInstance::Closed));
         });
         drop(lease);
+        assert_eq!(pool.quiet(NOW, &*clock), 0);
+    }
+
+    #[test]
+    fn while_held_nothing_is_lent_and_whoever_waits_goes_on_after_it() {
+        let clock = SystemClock::start().unwrap();
+        let pool = Pool::<u32>::new(2);
+        pool.add(7);
+        pool.hold();
+        assert_eq!(pool.take(NOW, &*clock, || true).unwrap_err(), NoInstance::Busy);
+        assert_eq!(pool.take(NOW, &*clock, || false).unwrap_err(), NoInstance::Closed);
+        std::thread::scope(|scope| {
+            let take = || {
+                scope.spawn(|| {
+                    let mut lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
+                    lease.or_make(|| Ok::<_, Infallible>(8)).copied().unwrap()
+                })
+            };
+            let waiters = [take(), take()];
+            assert_eq!(pool.drain(), [7], "the free one is there for whoever holds");
+            pool.add(9);
+            pool.release();
+            let lent: u32 = waiters.into_iter().map(|w| w.join().unwrap()).sum();
+            assert!([16, 17].contains(&lent), "{lent}");
+        });
         assert_eq!(pool.quiet(NOW, &*clock), 0);
     }
 

@@ -1,9 +1,9 @@
 //! One instance of a plugin: made, brought into service, taken out of it. No state of the plugin changes here.
 
-use super::blueprint::{Blueprint, VaultFailure};
+use super::blueprint::{Blueprint, Saved, VaultFailure};
 use super::error::{LifecycleError, STATE_LOAD, When};
 use super::record::Recorder;
-use crate::runtime::{CallOutcome, Entry, Execution, Lifecycle, Terms, Trap};
+use crate::runtime::{CallOutcome, Execution, Lifecycle, Terms, Trap};
 use crate::sandbox::InstanceMode;
 use common::audit::{Actor, Tally};
 use common::clock::Deadline;
@@ -66,15 +66,42 @@ impl Service {
         Ok(live)
     }
 
+    /// A new instance after `start`, which no saved state was given to.
+    pub fn started(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
+        let mut live = self.initialized(on)?;
+        self.function(&mut live, Lifecycle::Start, on)?;
+        Ok(live)
+    }
+
     /// `start`, then the saved state for a shared instance that can load it.
     pub fn begin(&self, live: &mut Live, on: Occasion<'_>) -> Result<(), LifecycleError> {
         self.function(live, Lifecycle::Start, on)?;
-        if self.blueprint.mode != InstanceMode::Shared || !live.execution.has(Entry::StateLoad) {
+        if !self.loads_state() {
             return Ok(());
         }
-        let loaded = self.blueprint.vault.load().map_err(|source| self.vault_error(source))?;
-        let Some(mut state) = loaded else { return Ok(()) };
-        let done = live.execution.state_load(&mut state, self.terms(on));
+        match self.last_state()? {
+            Some(mut state) => self.load(live, &mut state, on),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a saved state is given to its instance.
+    pub fn loads_state(&self) -> bool {
+        self.blueprint.mode == InstanceMode::Shared && self.blueprint.plan.state_load
+    }
+    /// Whether the state of its instance is saved.
+    pub fn saves_state(&self) -> bool {
+        self.blueprint.mode == InstanceMode::Shared && self.blueprint.plan.state_save
+    }
+
+    /// The state saved last.
+    pub fn last_state(&self) -> Result<Option<Saved>, LifecycleError> {
+        self.blueprint.vault.load().map_err(|source| self.vault_error(source))
+    }
+
+    /// `state_load` of this state.
+    pub fn load(&self, live: &mut Live, state: &mut Saved, on: Occasion<'_>) -> Result<(), LifecycleError> {
+        let done = live.execution.state_load(&mut state.bytes, &state.version, self.terms(on));
         self.judged(When::Function(STATE_LOAD), done)
     }
 
@@ -88,13 +115,18 @@ impl Service {
     }
 
     fn save(&self, live: &mut Live, on: Occasion<'_>) -> Result<(), LifecycleError> {
-        if self.blueprint.mode != InstanceMode::Shared || !live.execution.has(Entry::StateSave) {
+        if !self.saves_state() {
             return Ok(());
         }
+        let state = self.state_of(live, on)?;
+        self.blueprint.vault.save(&state).map_err(|source| self.vault_error(source))
+    }
+
+    /// What `state_save` writes.
+    pub fn state_of(&self, live: &mut Live, on: Occasion<'_>) -> Result<Vec<u8>, LifecycleError> {
         let mut state = Vec::new();
         let done = live.execution.state_save(&mut state, self.terms(on));
-        self.judged(When::Function("state_save"), done)?;
-        self.blueprint.vault.save(&state).map_err(|source| self.vault_error(source))
+        self.judged(When::Function("state_save"), done).map(|()| state)
     }
 
     /// Forgets a saved state the plugin refuses to load: recorded first, or not done.

@@ -4,7 +4,7 @@
 use crate::extension::{
     EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SinkFull,
 };
-use crate::lifecycle::{StateVault, VaultFailure};
+use crate::lifecycle::{Saved, StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
 use crate::store::{Home, KvRow, LogFiles, namespace};
 use crate::syscall::LogSink;
@@ -28,8 +28,9 @@ impl Vault {
 }
 
 impl StateVault for Vault {
-    fn load(&self) -> Result<Option<Vec<u8>>, VaultFailure> {
-        Ok(self.home.saved_state(&self.owner)?.map(|saved| saved.bytes))
+    fn load(&self) -> Result<Option<Saved>, VaultFailure> {
+        let saved = self.home.saved_state(&self.owner)?;
+        Ok(saved.map(|saved| Saved { version: saved.version, bytes: saved.bytes }))
     }
     fn save(&self, state: &[u8]) -> Result<(), VaultFailure> {
         Ok(self.home.save_state(&self.owner, &self.version, state)?)

@@ -60,7 +60,7 @@ impl PluginManager {
         Err(HostError::NoPlugin(name.to_owned()).into())
     }
 
-    fn bring_one_up(&self, name: &Name, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
+    pub(super) fn bring_one_up(&self, name: &Name, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
         self.hall().in_turn(name.as_str(), self.patience(cause), || {
             self.hall().while_open(|| {
                 let Some(loaded) = self.hall().loaded(name.as_str()) else {

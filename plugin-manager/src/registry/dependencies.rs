@@ -48,6 +48,25 @@ pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeEr
     Ok(resolver::resolve(&members, &host_versions()?)?)
 }
 
+/// The order in which another version of an installed plugin and what it needs are started, when every plugin that
+/// needs it can use it.
+pub(super) fn plan_with(rows: &[InstalledPlugin], new: Candidate) -> Result<LoadPlan, ForgeError> {
+    let mut all = candidates(rows)?;
+    all.retain(|c| c.name != new.name);
+    // What else those that need it have need of is not what is changed.
+    let only = |c: &Candidate| {
+        let need = c.dependencies.get_key_value(&new.name)?;
+        let dependencies = BTreeMap::from([(need.0.clone(), need.1.clone())]);
+        Some(Candidate { dependencies, ..c.clone() })
+    };
+    let mut about: Vec<Candidate> = all.iter().filter_map(only).collect();
+    about.push(Candidate { dependencies: BTreeMap::new(), ..new.clone() });
+    resolver::resolve(&about, &host_versions()?)?;
+    let name = new.name.clone();
+    all.push(new);
+    plan(&all, &name)
+}
+
 /// The versions of what the host provides itself.
 pub(super) fn host_versions() -> Result<HostVersions, ForgeError> {
     let version =

@@ -41,6 +41,45 @@ pub enum HostError {
         /// The installed version.
         version: String,
     },
+    /// Another package of that version is kept.
+    #[error("version {version} of plugin {name} is kept, and this package of it has other bytes")]
+    OtherBytes {
+        /// The plugin.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// A lower version is offered than is installed, and nobody asked for that.
+    #[error("plugin {name} {installed} is installed; {offered} is lower")]
+    Downgrade {
+        /// The plugin.
+        name: String,
+        /// The installed version.
+        installed: String,
+        /// The version offered.
+        offered: String,
+    },
+    /// A version asks for permissions that the installed one does not ask for, and nobody consented. The operator
+    /// can.
+    #[error("{name} {version} asks for {}, which the installed version does not ask for", added.join(", "))]
+    MorePermissions {
+        /// The plugin.
+        name: String,
+        /// The version offered.
+        version: String,
+        /// The permissions.
+        added: Vec<String>,
+    },
+    /// The version asked for is not kept.
+    #[error("no version {wanted} of plugin {name} is kept")]
+    NoVersion {
+        /// The plugin.
+        name: String,
+        /// The version asked for, or what it had to be.
+        wanted: String,
+        /// The versions there are.
+        kept: Vec<String>,
+    },
     /// The name is taken by another publisher's plugin.
     #[error("plugin {name} of publisher {installed} is installed; this one is of {offered}")]
     OtherPublisher {
@@ -179,7 +218,10 @@ impl Coded for HostError {
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
             Self::LogLost { .. } => &codes::E3005,
-            Self::Installed { .. } | Self::NativeName { .. } => &codes::E5004,
+            Self::Installed { .. } | Self::OtherBytes { .. } | Self::NativeName { .. } => &codes::E5004,
+            Self::Downgrade { .. } => &codes::E1406,
+            Self::MorePermissions { .. } => &codes::E1407,
+            Self::NoVersion { .. } => &codes::E5011,
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
@@ -209,6 +251,8 @@ impl Coded for HostError {
     fn reasons(&self) -> Vec<String> {
         match self {
             Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
+            Self::NoVersion { kept, .. } if kept.is_empty() => vec!["no earlier version is kept".to_owned()],
+            Self::NoVersion { kept, .. } => vec![format!("kept: {}", kept.join(", "))],
             Self::Denied { reason, .. } => vec![reason.clone()],
             _ => Vec::new(),
         }

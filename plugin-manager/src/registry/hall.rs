@@ -44,6 +44,16 @@ pub(super) enum Door {
     Closing,
 }
 
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Called {
+    /// It is answered.
+    Done,
+    /// It has not begun: another version took the plugin's place, and is to be found under its name.
+    Elsewhere,
+}
+
 /// A plugin that was loaded, and who was allowed to call it last, in which policy epoch.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -161,13 +171,17 @@ impl Hall {
         operation: u16,
         input: &mut Vec<u8>,
         output: &mut Vec<u8>,
-    ) -> Result<(), ForgeError> {
+    ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
         let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
-        loaded.plugin.call(operation, input, output, terms, epoch).map_err(|error| {
-            self.after_failure(loaded, self.host.config.default_timeout.0);
-            error.into()
-        })
+        match loaded.plugin.call(operation, input, output, terms, epoch) {
+            Ok(()) => Ok(Called::Done),
+            Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),
+            Err(error) => {
+                self.after_failure(loaded, self.host.config.default_timeout.0);
+                Err(error.into())
+            }
+        }
     }
 
     /// Calls a plugin that is up on behalf of another plugin, which the bridge has permitted.

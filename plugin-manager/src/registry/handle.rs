@@ -1,6 +1,6 @@
 //! Handles for callers that call the same operation often: names are resolved once.
 
-use super::hall::Loaded;
+use super::hall::{Called, Loaded};
 use super::install::fact;
 use super::manager::PluginManager;
 use super::steps::known;
@@ -42,7 +42,8 @@ impl PluginHandle {
 }
 
 /// One operation of a plugin, for one caller. Whether the plugin runs and whether the policy still allows the call
-/// are looked at in each call, with a load each; a plugin that was stopped and started meanwhile is found again.
+/// are looked at in each call, with a load each; a plugin that was stopped and started meanwhile, or another version of
+/// it that took its place, is found again.
 #[derive(Debug, Clone)]
 pub struct OperationHandle {
     plugin: PluginHandle,
@@ -62,7 +63,10 @@ impl OperationHandle {
         match &self.up {
             Some((loaded, index)) if loaded.plugin.state() == PluginState::Running => {
                 let manager = &self.plugin.manager;
-                manager.hall().call(loaded, manager.operator(), *index, input, output)
+                match manager.hall().call(loaded, manager.operator(), *index, input, output)? {
+                    Called::Done => Ok(()),
+                    Called::Elsewhere => self.find_and_call(input, output),
+                }
             }
             _ => self.find_and_call(input, output),
         }
@@ -74,10 +78,13 @@ impl OperationHandle {
         self.up = None;
         output.clear();
         let manager = &self.plugin.manager;
-        let loaded = manager.reach(&self.plugin.name)?;
-        manager.hall().may_call(&loaded, manager.operator())?;
-        let index = loaded.plugin.operation(&self.operation)?;
-        let (loaded, index) = self.up.insert((loaded, index));
-        manager.hall().call(loaded, manager.operator(), *index, input, output)
+        loop {
+            let found = manager.find(&self.plugin.name, &self.operation)?;
+            let (loaded, index) = self.up.insert(found);
+            match manager.hall().call(loaded, manager.operator(), *index, input, output)? {
+                Called::Done => return Ok(()),
+                Called::Elsewhere => {}
+            }
+        }
     }
 }

@@ -59,7 +59,8 @@ impl PluginManager {
             // Asked before compiling, so that a refusal is cheap, and again when nobody else changes the answer.
             self.room_for(&grant)?;
             let ready = host.ready(&grant)?;
-            let row = row(&grant, &ready, package, start)?;
+            let desired = if start { Desired::Running } else { Desired::Stopped };
+            let row = row(&grant, &ready, Digest::of(package), desired)?;
             self.enroll(&grant, row, package)?;
             host.publish_settings()?;
             Ok(report(&grant, &ready))
@@ -157,11 +158,12 @@ impl PluginManager {
         self.drop_unused_code()
     }
 
-    /// Compiled code that no installed plugin's record names goes.
-    fn drop_unused_code(&self) -> Result<(), ForgeError> {
-        let rows = self.host().home.plugins()?;
+    /// Compiled code that no record of an installed plugin or of a version that is kept names goes.
+    pub(super) fn drop_unused_code(&self) -> Result<(), ForgeError> {
+        let (rows, earlier) = (self.host().home.plugins()?, self.host().home.all_versions()?);
+        let rows = rows.iter().chain(&earlier);
         let used: BTreeSet<Digest> =
-            rows.iter().filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
+            rows.filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
         Ok(self.host().home.retain_code(&used)?)
     }
 
@@ -186,7 +188,7 @@ pub(super) enum End {
     Unload,
 }
 
-fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
+pub(super) fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     let name = old.plugin.name.to_string();
     if old.plugin.publisher == *offered {
         HostError::Installed { name, version: old.plugin.version.clone() }
@@ -199,16 +201,21 @@ fn conflict(old: &InstalledPlugin, offered: &Name) -> HostError {
     }
 }
 
-fn row(grant: &Grant, ready: &Ready, package: &[u8], start: bool) -> Result<NewPlugin, ForgeError> {
+pub(super) fn row(
+    grant: &Grant,
+    ready: &Ready,
+    package: Digest,
+    desired: Desired,
+) -> Result<NewPlugin, ForgeError> {
     let verified = grant.package();
     let manifest = verified.package().manifest();
     Ok(NewPlugin {
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),
         version: manifest.version.to_string(),
-        package: Digest::of(package),
+        package,
         manifest: verified.package().manifest_digest(),
-        desired: if start { Desired::Running } else { Desired::Stopped },
+        desired,
         engine: grant.engine().name().to_owned(),
         facts: facts(
             manifest,
@@ -275,7 +282,7 @@ pub(super) fn limits(l: &Limits, engine: EngineKind) -> Vec<(String, String)> {
     lines
 }
 
-fn report(grant: &Grant, ready: &Ready) -> InstallReport {
+pub(super) fn report(grant: &Grant, ready: &Ready) -> InstallReport {
     let id = identity(grant.package());
     InstallReport {
         id: id.id,

@@ -1,6 +1,6 @@
 //! The plugin host of one home, as shells and embedders use it.
 
-use super::hall::Hall;
+use super::hall::{Called, Hall, Loaded};
 use super::handle::PluginHandle;
 use super::host::Host;
 use super::install::End;
@@ -97,10 +97,22 @@ impl PluginManager {
         input: &mut Vec<u8>,
         output: &mut Vec<u8>,
     ) -> Result<(), ForgeError> {
+        loop {
+            let (loaded, index) = self.find(name, operation)?;
+            match self.hall.call(&loaded, &self.operator, index, input, output)? {
+                Called::Done => return Ok(()),
+                Called::Elsewhere => {}
+            }
+        }
+    }
+
+    /// A plugin that is up, for a caller who may call it, and the operation's index in it. Where a call is answered
+    /// `Elsewhere`, the plugin that took its place is what is found next: it was in the map before that was said.
+    pub(super) fn find(&self, name: &str, operation: &str) -> Result<(Arc<Loaded>, u16), ForgeError> {
         let loaded = self.reach(name)?;
         self.hall.may_call(&loaded, &self.operator)?;
         let index = loaded.plugin.operation(operation)?;
-        self.hall.call(&loaded, &self.operator, index, input, output)
+        Ok((loaded, index))
     }
 
     /// A handle to an installed plugin, for callers that call it often. Nothing is brought up yet.

@@ -29,11 +29,14 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod upgrade;
+mod versions;
 
 pub use by_id::PluginRegistry;
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;
 pub use open::ManagerBuilder;
-pub use report::{InstallReport, PluginStatus, Probe};
+pub use report::{InstallReport, PluginStatus, Probe, UpgradeReport};
 pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};
+pub use versions::UpgradeOptions;

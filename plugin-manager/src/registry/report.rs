@@ -33,6 +33,23 @@ pub struct InstallReport {
     pub started: bool,
 }
 
+/// What `upgrade` or `rollback` did.
+#[derive(Debug, Clone)]
+pub struct UpgradeReport {
+    /// The version that is installed now, as `install` reports it.
+    pub now: InstallReport,
+    /// The version it took the place of.
+    pub replaced: String,
+    /// What it asks for and the replaced version did not, one line each: consented to.
+    pub added: Vec<String>,
+    /// Bytes of state that went from one to the other in this process; `None` when none did.
+    pub carried: Option<usize>,
+    /// What the replaced version ran into when it was stopped; it is down all the same.
+    pub ending: Option<String>,
+    /// The versions that are kept, the one replaced last first.
+    pub kept: Vec<String>,
+}
+
 /// What `list` and `status` show of one plugin.
 #[derive(Debug, Clone)]
 pub struct PluginStatus {
@@ -44,6 +61,8 @@ pub struct PluginStatus {
     pub kind: &'static str,
     /// Its version.
     pub version: String,
+    /// Earlier versions that are kept for `rollback`, the one replaced last first.
+    pub kept: Vec<String>,
     /// Its publisher.
     pub publisher: String,
     /// The state it is in: a name of the contract's state table.

@@ -28,19 +28,25 @@ impl PluginRouter for Router {
 
     fn call(&self, call: &RoutedCall<'_>) -> Result<Vec<u8>, RouteError> {
         let hall = self.0.upgrade().ok_or(RouteError::NotRunning)?;
-        let loaded = match hall.loaded(call.plugin.as_str()) {
-            Some(loaded) => loaded,
-            None => {
-                let cause = Cause::Plugin(&call.chain, call.deadline);
-                let up = PluginManager::of(hall.clone()).bring_up(call.plugin.as_str(), cause);
-                up.map_err(|e| not_up(&e))?
+        loop {
+            let loaded = match hall.loaded(call.plugin.as_str()) {
+                Some(loaded) => loaded,
+                None => {
+                    let cause = Cause::Plugin(&call.chain, call.deadline);
+                    let up = PluginManager::of(hall.clone()).bring_up(call.plugin.as_str(), cause);
+                    up.map_err(|e| not_up(&e))?
+                }
+            };
+            match hall.call_for_plugin(&loaded, call.operation, call.input, call.deadline, &call.chain) {
+                Ok(answer) => return Ok(answer),
+                // It has not begun: its successor is in the map.
+                Err(LifecycleError::Superseded { .. }) => {}
+                Err(error) => {
+                    tell(&hall, &loaded, call.caller, &error);
+                    return Err(refusal(&error));
+                }
             }
-        };
-        let answer = hall.call_for_plugin(&loaded, call.operation, call.input, call.deadline, &call.chain);
-        answer.map_err(|error| {
-            tell(&hall, &loaded, call.caller, &error);
-            refusal(&error)
-        })
+        }
     }
 }
 

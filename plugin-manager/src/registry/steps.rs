@@ -166,6 +166,7 @@ impl PluginManager {
             name: plugin.name.to_string(),
             kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
+            kept: self.kept(&plugin.name)?,
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),

@@ -107,11 +107,19 @@ impl Execution {
         self.run(Entry::StateSave, Phase::StateSave, (&mut Vec::new(), state), terms)
     }
 
-    /// Calls `state_load` with a saved state, which is given back as it was.
+    /// Calls `state_load` with a saved state, which is given back as it was, and the version that saved it.
     ///
     /// # Errors
     /// [`Trap`].
-    pub fn state_load(&mut self, state: &mut Vec<u8>, terms: Terms<'_>) -> Result<CallOutcome, Trap> {
+    pub fn state_load(
+        &mut self,
+        state: &mut Vec<u8>,
+        version: &str,
+        terms: Terms<'_>,
+    ) -> Result<CallOutcome, Trap> {
+        if let Some(instance) = &mut self.instance {
+            instance.context().set_state_version(version);
+        }
         self.run(Entry::StateLoad, Phase::StateLoad, (state, &mut Vec::new()), terms)
     }
 

@@ -4,6 +4,7 @@
 use super::disk::{Disk, RealDisk};
 use super::home::tests::{NOW, SHORTLY, open};
 use super::records::tests::plugin;
+use super::versions::tests::replace;
 use super::{Home, KvRow, NewPlugin, PrivateData, StoreError};
 use common::clock::ManualClock;
 use std::fs::File;
@@ -118,9 +119,10 @@ fn at_every_step(
         let home = open(left.path()).unwrap();
         check(&home, done);
         let plugins = home.plugins().unwrap();
-        assert_eq!(files(&home.packages_dir()), plugins.len(), "garbage after {steps} steps");
+        let all = plugins.len() + home.all_versions().unwrap().len();
+        assert_eq!(files(&home.packages_dir()), all, "garbage after {steps} steps");
         assert_eq!(files(&home.staging_dir()), 0, "garbage after {steps} steps");
-        for p in plugins {
+        for p in plugins.into_iter().chain(home.all_versions().unwrap()) {
             home.read_package(&p.plugin.package).unwrap();
         }
         if done {
@@ -155,10 +157,32 @@ fn fault_089_replace_leaves_the_old_or_the_new() {
     let (one, two) = versions();
     at_every_step(
         |home| drop(home.install(one.clone(), b"one").unwrap()),
-        |home| home.replace(two.clone(), b"two, a longer one").map(drop),
+        |home| replace(home, &two, b"two, a longer one").map(drop),
         |home, done| {
             let found = home.plugin(&one.name).unwrap().unwrap().plugin;
             assert!(found == two || (!done && found == one));
+            assert_eq!(kept(home, &found), usize::from(found == two));
+        },
+    );
+}
+
+fn kept(home: &Home, plugin: &NewPlugin) -> usize {
+    home.versions(&plugin.name).unwrap().len()
+}
+
+#[test]
+fn fault_089_going_back_leaves_the_new_or_the_old() {
+    let (one, two) = versions();
+    at_every_step(
+        |home| {
+            home.install(one.clone(), b"one").unwrap();
+            replace(home, &two, b"two, a longer one").unwrap();
+        },
+        |home| replace(home, &one, b"one").map(drop),
+        |home, done| {
+            let found = home.plugin(&one.name).unwrap().unwrap().plugin;
+            assert!(found == one || (!done && found == two));
+            assert_eq!(kept(home, &found), 1);
         },
     );
 }
@@ -226,12 +250,12 @@ fn fault_091_a_full_disk_refuses_an_installation_and_a_retry_works() {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path()).unwrap().install(one.clone(), b"one").unwrap();
         let home = dying(dir.path(), steps, true);
-        let replaced = home.replace(two.clone(), b"two, a longer one");
+        let replaced = replace(&home, &two, b"two, a longer one");
         let found = home.plugin(&one.name).unwrap().unwrap().plugin;
         home.read_package(&found.package).unwrap();
         assert_eq!(found, if replaced.is_ok() { two.clone() } else { one.clone() });
-        if home.replace(two.clone(), b"two, a longer one").is_ok() {
-            assert_eq!((files(&home.packages_dir()), files(&home.staging_dir())), (1, 0), "{steps}");
+        if replace(&home, &two, b"two, a longer one").is_ok() {
+            assert_eq!((files(&home.packages_dir()), files(&home.staging_dir())), (2, 0), "{steps}");
         }
         let new = plugin("b", "1.0.0", b"another");
         // The step that fails may be one of this installation; then the next attempt is done.

@@ -7,6 +7,7 @@ use super::lock::HomeLock;
 use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
+use common::identity::Digest;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Home {
     /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
     /// way.
     pub(super) changing: Mutex<()>,
+    /// Packages that are durable and whose row is on its way.
+    pub(super) expected: Mutex<Vec<Digest>>,
     _lock: HomeLock,
 }
 
@@ -60,6 +63,7 @@ impl Home {
             values,
             staging: StagingNames::default(),
             changing: Mutex::new(()),
+            expected: Mutex::default(),
             _lock: lock,
         };
         home.clear()?;

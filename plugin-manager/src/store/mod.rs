@@ -23,6 +23,7 @@ mod records;
 mod saved;
 mod secrets;
 mod settings;
+mod versions;
 
 pub use error::StoreError;
 pub use home::Home;
@@ -32,6 +33,7 @@ pub use kv::KvRow;
 pub use logs::{LogFiles, LogLimits};
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
 pub use settings::{Section, Setting};
+pub use versions::{Carried, KEPT_VERSIONS, StoredPackage};
 
 #[cfg(test)]
 mod crash_tests;

@@ -28,10 +28,13 @@ impl Home {
         self.write_file(&self.package_path(digest), bytes)
     }
 
-    /// Removes every package file that no row names.
+    /// Removes every package file that no row and no kept version names, and that none expects.
     pub(super) fn drop_unreferenced_packages(&self) -> Result<(), StoreError> {
         let rows = self.plugins()?;
-        let kept: BTreeSet<PathBuf> = rows.iter().map(|p| self.package_path(&p.plugin.package)).collect();
+        let earlier = self.all_versions()?;
+        let expected = self.expected.lock().clone();
+        let named = rows.iter().chain(&earlier).map(|p| p.plugin.package).chain(expected);
+        let kept: BTreeSet<PathBuf> = named.map(|digest| self.package_path(&digest)).collect();
         let files = layout::entries(&self.packages_dir())?;
         files
             .into_iter()

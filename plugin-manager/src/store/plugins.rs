@@ -1,6 +1,6 @@
 //! Installed plugins: rows that appear after their package is durable, and go before it does.
 
-use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, just_above};
+use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, VERSIONS, just_above};
 use super::records::namespace;
 use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError};
 use common::identity::{Name, Publisher};
@@ -54,28 +54,14 @@ impl Home {
         Ok(record)
     }
 
-    /// Replaces an installed plugin by another version of it, in the same order as [`Home::install`]; then drops
-    /// the package it replaces. Returns what was replaced.
-    ///
-    /// # Errors
-    /// E5001 when none is installed; otherwise nothing is changed either.
-    pub fn replace(&self, plugin: NewPlugin, package: &[u8]) -> Result<InstalledPlugin, StoreError> {
-        let _one = self.changing.lock();
-        let old = self.plugin(&plugin.name)?.ok_or_else(|| StoreError::NoPlugin(plugin.name.clone()))?;
-        self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
-        let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
-        let committed = self.db.write("replace", |txn| put(txn, &record).map(drop));
-        self.tidy_after(committed).map(|()| old)
-    }
-
     /// Drops packages nobody names, after a replacement or a failure. The outcome is decided by then: a package
     /// that cannot be dropped now is dropped by the next opening.
-    fn tidy_after(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn tidy_after(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let _ = self.drop_unreferenced_packages();
         outcome
     }
 
-    /// Removes a plugin, its settings and its package; its private data too when asked. What a crash
+    /// Removes a plugin with its earlier versions, their packages and its settings; its private data too when asked. What a crash
     /// interrupts is finished by the next opening. Returns what was removed.
     ///
     /// The service that keeps stored values in memory must have forgotten the plugin before. Its values are in
@@ -118,6 +104,7 @@ impl Home {
         };
         self.db.write("remove", |txn| {
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
+            drop_versions(txn, name.as_str())?;
             drop_settings(txn, name.as_str())?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
@@ -157,11 +144,17 @@ impl Home {
 }
 
 /// Puts a row; tells whether there was one of that name.
-fn put(txn: &WriteTransaction, record: &InstalledPlugin) -> Result<bool, StoreError> {
+pub(super) fn put(txn: &WriteTransaction, record: &InstalledPlugin) -> Result<bool, StoreError> {
     let mut table = txn.open_table(PLUGINS).or_db("open a table")?;
     let row = record.to_row()?;
     let replaced = table.insert(record.plugin.name.as_str(), row.as_slice()).or_db("write")?;
     Ok(replaced.is_some())
+}
+
+fn drop_versions(txn: &WriteTransaction, name: &str) -> Result<(), StoreError> {
+    let mut table = txn.open_table(VERSIONS).or_db("open a table")?;
+    let next = just_above(name);
+    table.retain_in((name, "")..(next.as_str(), ""), |_, _| false).or_db("write")
 }
 
 fn drop_settings(txn: &WriteTransaction, name: &str) -> Result<(), StoreError> {
@@ -217,7 +210,6 @@ mod tests {
         assert_eq!(e.code(), &codes::E5004);
         assert!(matches!(home.install(plugin("b", "1.0.0", b"x"), b"y"), Err(StoreError::Mismatch(_))));
         let gone = plugin("b", "1.0.0", b"x");
-        assert_eq!(home.replace(gone.clone(), b"x").unwrap_err().code(), &codes::E5001);
         assert_eq!(home.remove(&gone.name, PrivateData::Keep).unwrap_err().code(), &codes::E5001);
         assert_eq!(home.set_desired(&gone.name, Desired::Paused).unwrap_err().code(), &codes::E5001);
         let all = home.plugins().unwrap();
@@ -250,17 +242,6 @@ mod tests {
         for p in all {
             home.read_package(&p.plugin.package).unwrap();
         }
-    }
-
-    #[test]
-    fn replacing_drops_the_old_package() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = open(dir.path()).unwrap();
-        let (one, two) = (plugin("a", "1.0.0", b"one"), plugin("a", "2.0.0", b"two"));
-        home.install(one.clone(), b"one").unwrap();
-        assert_eq!(home.replace(two.clone(), b"two").unwrap().plugin, one);
-        assert!(matches!(home.read_package(&one.package), Err(StoreError::Package(_))));
-        assert_eq!(home.read_package(&two.package).unwrap(), b"two");
     }
 
     #[test]

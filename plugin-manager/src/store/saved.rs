@@ -4,7 +4,7 @@ use super::db::{OrDb, SAVED};
 use super::{Home, SavedState, StoreError};
 
 /// Most bytes of a saved state; a call's output is bounded by the same number.
-const SAVED_BYTES: usize = 16 << 20;
+pub(super) const SAVED_BYTES: usize = 16 << 20;
 
 impl Home {
     /// Keeps a plugin's saved state in place of the one before. `owner` is a [`super::namespace`].

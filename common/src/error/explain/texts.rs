@@ -68,6 +68,8 @@ texts! {
     E1403: "trust.toml sets a floor above this version"; "1.0.0 after the floor was set to 1.0.1";
     E1404: "the kill list names the package's digest, the certificate or the key"; "a package found to be harmful after its release";
     E1405: "trust.toml requires an attestation that the package does not carry"; "a package without the staging attestation in production";
+    E1406: "`forgeone upgrade` was given a lower version than the installed one, without `--allow-downgrade`"; "version 1.0.0 of a plugin that is installed in 1.1.0";
+    E1407: "the manifest names permissions that the installed version's does not, and nobody consented to them"; "an upgrade that adds `network = [\"connect\"]`";
     E1408: "there is no trust.toml, or it has an unknown, doubled or bad key", "a file that trust.toml names cannot be read"; "`forgeone verify` of a signed package in a home without trust.toml";
     E1409: "a key of trust.toml asks for a check of a later version"; "`[crl]` in trust.toml";
     E1410: "the certificate was made with --development, and this home is production"; "a developer's package brought to production";
@@ -124,11 +126,12 @@ texts! {
     E5001: "no plugin of this name is installed"; "`forgeone call nobody hello`";
     E5002: "the move is not in the table of states"; "`forgeone resume` of a stopped plugin";
     E5003: "the plugin is stopped, paused or failed"; "`forgeone call` of a paused plugin";
-    E5004: "a plugin of this name is installed, whatever its version"; "`forgeone install` of the same package twice";
+    E5004: "a plugin of this name is installed, or this version of it is installed or kept"; "`forgeone install` of the same package twice";
     E5005: "the manifest declares no such operation"; "`forgeone call good nothing`";
     E5006: "another process holds the home's lock for longer than --wait"; "two commands on one home, one of them held up";
     E5007: "an installed plugin depends on it"; "`forgeone remove` of a plugin that another needs";
     E5008: "a file, key, certificate or setting that is named is not there"; "`forgeone verify missing.forgepkg`";
     E5009: "an authority, key or file is there and is not overwritten"; "`forgeone keys init` twice";
     E5010: "plugins call each other in a circle"; "`a` calls `b`, which calls `a`";
+    E5011: "`forgeone rollback` names a version that is not kept, or none is kept below the installed one"; "`forgeone rollback` of a plugin that was never upgraded";
 }

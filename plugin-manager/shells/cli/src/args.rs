@@ -62,6 +62,10 @@ pub enum Command {
     Keys(Keys),
     /// Verify, grant, compile and install a package
     Install(Install),
+    /// Put another version in the place of an installed plugin, which is kept
+    Upgrade(Upgrade),
+    /// Go back to a version that was kept
+    Rollback(Rollback),
     /// Stop and remove a plugin
     Remove(Remove),
     /// List the installed plugins
@@ -233,6 +237,30 @@ pub struct Install {
     /// Leave it stopped
     #[arg(long)]
     pub no_start: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// The package
+    pub package: PathBuf,
+    /// A version lower than the installed one will do
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Consent to permissions that the installed version does not ask for
+    #[arg(long)]
+    pub accept_permissions: bool,
+    /// Call this operation of the new version first; it must return 0
+    #[arg(long, value_name = "OPERATION")]
+    pub check: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The plugin
+    pub name: String,
+    /// The version [default: the highest below the installed one]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,4 +4,5 @@ mod calls;
 mod rig;
 mod state;
 mod steps;
+mod swap;
 mod threads;

@@ -97,8 +97,9 @@ impl Vault {
 }
 
 impl StateVault for Vault {
-    fn load(&self) -> Result<Option<Vec<u8>>, VaultFailure> {
-        self.whole().map(|()| self.state.lock().clone())
+    fn load(&self) -> Result<Option<Saved>, VaultFailure> {
+        let saved = |bytes| Saved { version: "0.9.0".into(), bytes };
+        self.whole().map(|()| self.state.lock().clone().map(saved))
     }
     fn save(&self, state: &[u8]) -> Result<(), VaultFailure> {
         self.whole().map(|()| *self.state.lock() = Some(state.to_vec()))

@@ -8,7 +8,9 @@ mod guard;
 mod install;
 mod life;
 mod native;
+mod swap;
 mod threads;
+mod upgrade;
 
 use crate::PluginManager;
 use crate::loader::testing::{packed, wasm};

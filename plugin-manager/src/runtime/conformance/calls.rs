@@ -14,6 +14,7 @@ conformance! {
     fault_042_output_in_small_pieces_ends_at_the_limit
     a_failure_belongs_to_one_call
     state_is_kept_between_calls_and_carried_by_save_and_load
+    a_loaded_state_comes_with_the_version_that_saved_it
     a_call_that_is_late_enters_no_guest
     the_chain_and_each_call_reach_the_port
     usage_counts_memory
@@ -170,9 +171,26 @@ fn state_is_kept_between_calls_and_carried_by_save_and_load(bench: &Bench) {
     assert_eq!(old.with(|e, terms| e.state_save(&mut state, terms)).unwrap().status, 0);
     assert_eq!(state, [3]);
     let mut new = bench.guest(COUNTER).run();
-    assert_eq!(new.with(|e, terms| e.state_load(&mut state, terms)).unwrap().status, 0);
+    assert_eq!(new.with(|e, terms| e.state_load(&mut state, "1.2.3", terms)).unwrap().status, 0);
     assert_eq!(state, [3]);
     assert_eq!(new.status(), Ok(4));
+}
+
+fn a_loaded_state_comes_with_the_version_that_saved_it(bench: &Bench) {
+    let body = r#"(data (i32.const 0) "FORGE_STATE_VERSION")
+        (func $ask (result i32)
+          (call $env_get (i32.const 0) (i32.const 19) (i32.const 100) (i32.const 100)))
+        (func (export "op_ask") (param i32) (result i32) (call $ask))
+        (func (export "op_tell") (param i32) (result i32) (call $output (i32.const 200) (i32.const 5)))
+        (func (export "state_save") (result i32) i32.const 0)
+        (func (export "state_load") (param i32) (result i32)
+          (if (i32.ne (call $ask) (i32.const 5)) (then (return (i32.const 9))))
+          (memory.copy (i32.const 200) (i32.const 100) (i32.const 5)) i32.const 0)"#;
+    let mut guest = bench.guest(body).port(|p| p.with_variable("FORGE_STATE_VERSION", b"a setting")).run();
+    let loaded = guest.with(|e, terms| e.state_load(&mut Vec::new(), "1.2.3", terms));
+    assert_eq!(loaded.unwrap().status, 0);
+    assert_eq!(guest.call(1, b"").unwrap().1, b"1.2.3");
+    assert_eq!(guest.call(0, b"").unwrap().0.status, 9, "elsewhere it is a variable as any other");
 }
 
 fn a_call_that_is_late_enters_no_guest(bench: &Bench) {

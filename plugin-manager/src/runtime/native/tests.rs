@@ -104,7 +104,7 @@ fn output_has_its_limit_and_its_phases() {
     assert_eq!(rig.seen.get().limited.len(), 1);
     let started = rig.within(|e, terms| e.lifecycle(Lifecycle::Start, terms)).unwrap();
     assert_eq!(started.status, forgeone_abi::status::INVALID, "no output in `start`, and `?` passes it on");
-    let loaded = rig.within(|e, terms| e.state_load(&mut b"s".to_vec(), terms)).unwrap();
+    let loaded = rig.within(|e, terms| e.state_load(&mut b"s".to_vec(), "1.0.0", terms)).unwrap();
     assert_eq!(loaded.status, forgeone_abi::status::INVALID);
     let mut state = Vec::new();
     rig.within(|e, terms| e.state_save(&mut state, terms)).unwrap();

@@ -19,6 +19,7 @@ mod policy;
 mod schema;
 mod source;
 mod status;
+mod upgrade;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -37,6 +38,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::inspect(context, &args),
         Command::Keys(args) => keys::run(context, &args),
         Command::Install(args) => plugins::install(context, &args),
+        Command::Upgrade(args) => upgrade::upgrade(context, &args),
+        Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),
         Command::List => status::list(context),
         Command::Status(args) => status::status(context, &args),

@@ -41,10 +41,10 @@ impl From<CheckOutcome> for CheckLine {
 
 /// What `install` did.
 #[derive(Debug, Serialize)]
-struct Installed {
+pub struct Installed {
     id: String,
-    name: String,
-    version: String,
+    pub name: String,
+    pub version: String,
     publisher: String,
     digest: String,
     checks: Vec<CheckLine>,
@@ -76,16 +76,10 @@ impl From<InstallReport> for Installed {
 }
 
 impl Installed {
-    fn count(&self, outcome: &str) -> usize {
-        self.checks.iter().filter(|c| c.outcome == outcome).count()
-    }
-}
-
-impl Show for Installed {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// What people are shown after the name and version.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let compiled = self.compiled_ms.map_or(String::new(), |ms| format!(", compiled in {ms} ms"));
         let mut pairs = vec![
-            ("installed", format!("{} {}", self.name, self.version)),
             ("publisher", self.publisher.clone()),
             ("digest", self.digest.clone()),
             ("checks", format!("{} passed, {} skipped", self.count("passed"), self.count("skipped"))),
@@ -100,6 +94,18 @@ impl Show for Installed {
             ("enforced", self.enforcement.clone()),
             ("state", state.to_owned()),
         ]);
+        pairs
+    }
+
+    fn count(&self, outcome: &str) -> usize {
+        self.checks.iter().filter(|c| c.outcome == outcome).count()
+    }
+}
+
+impl Show for Installed {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut pairs = vec![("installed", format!("{} {}", self.name, self.version))];
+        pairs.extend(self.pairs());
         write_pairs(out, &pairs)
     }
 }

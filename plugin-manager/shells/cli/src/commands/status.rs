@@ -76,6 +76,7 @@ pub struct Full {
     id: String,
     name: String,
     version: String,
+    kept: Vec<String>,
     publisher: String,
     digest: String,
     signer: Option<String>,
@@ -100,6 +101,7 @@ impl From<PluginStatus> for Full {
             id: s.id.to_string(),
             name: s.name,
             version: s.version,
+            kept: s.kept,
             publisher: s.publisher,
             digest: s.digest.to_string(),
             signer: s.signer,
@@ -130,6 +132,7 @@ impl Show for Full {
         let limits: Vec<String> = self.limits.iter().map(|(k, v)| format!("{k} {v}")).collect();
         let mut pairs = vec![
             ("plugin", format!("{} {}", self.name, self.version)),
+            ("kept", joined(&self.kept)),
             ("publisher", self.publisher.clone()),
             ("id", self.id.clone()),
             ("digest", self.digest.clone()),

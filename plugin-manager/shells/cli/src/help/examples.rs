@@ -32,6 +32,14 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
     ("forgeone install", &["forgeone install my.forgepkg", "forgeone install my.forgepkg --no-start"]),
+    (
+        "forgeone upgrade",
+        &[
+            "forgeone upgrade log-redactor-1.1.0.forgepkg",
+            "forgeone upgrade log-redactor-1.1.0.forgepkg --check self-test --accept-permissions",
+        ],
+    ),
+    ("forgeone rollback", &["forgeone rollback log-redactor", "forgeone rollback log-redactor --to 1.0.0"]),
     ("forgeone remove", &["forgeone remove log-redactor", "forgeone remove log-redactor --keep-data"]),
     ("forgeone list", &["forgeone list", "forgeone list --json"]),
     ("forgeone status", &["forgeone status", "forgeone status log-redactor"]),

@@ -1,0 +1,266 @@
+//! Another version in the place of the installed one. It is proven, compiled and, where the plugin is to run, brought
+//! up beside it; then it is decided, in one record and one transaction, and only then do calls go there. What fails
+//! before the decision leaves the installed version as it was.
+
+use super::bring_up::Cause;
+use super::denials::Denials;
+use super::dependencies::plan_with;
+use super::error::HostError;
+use super::hall::Loaded;
+use super::install::{report, row};
+use super::load::Ready;
+use super::manager::PluginManager;
+use super::report::UpgradeReport;
+use super::versions::UpgradeOptions;
+use crate::lifecycle::{LastState, LifecycleError, Saved};
+use crate::metrics::{Phase, Stage};
+use crate::plugin::PluginState;
+use crate::resolver::{Candidate, LoadPlan};
+use crate::runtime::Terms;
+use crate::sandbox::Grant;
+use crate::store::{Carried, Desired, InstalledPlugin, NewPlugin, StoredPackage, namespace};
+use common::clock::Deadline;
+use common::error::ForgeError;
+use common::identity::Digest;
+use microkernel::trust::ManagementAction;
+use std::sync::Arc;
+
+/// One version that is to take another's place.
+struct Exchange<'a> {
+    action: ManagementAction,
+    old: InstalledPlugin,
+    grant: Grant,
+    /// The digest of the package.
+    digest: Digest,
+    /// The package, unless the home has it already.
+    package: Option<&'a [u8]>,
+    /// Permissions that are new in it.
+    added: Vec<String>,
+    check: Option<&'a str>,
+}
+
+/// A version that was brought up beside another. Unless it is taken into service it is let go of.
+struct Beside(Option<Arc<Loaded>>);
+
+impl Beside {
+    fn take_into_service(mut self, manager: &PluginManager) {
+        if let Some(loaded) = self.0.take() {
+            manager.hall().put(loaded);
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(loaded) = &self.0 {
+            loaded.plugin.dismiss();
+        }
+    }
+}
+
+impl PluginManager {
+    /// Puts another version in the place of an installed plugin, which is kept for [`PluginManager::rollback`]. The
+    /// package goes through every check of [`PluginManager::install`].
+    ///
+    /// A plugin that is desired running is brought up in its new version first: `init`, `start`, and the check that
+    /// `options` name. If it runs in this process, no call is lost: where both versions carry state (mode `shared`,
+    /// `state_save` in the old one, `state_load` in the new), new calls wait while those in flight finish and the
+    /// state moves, at most until their own deadlines; otherwise new calls go to the new version at once, while the
+    /// old one finishes those in flight.
+    ///
+    /// # Errors
+    /// Whatever refuses the package; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
+    /// for a lower version, E1407 for one that asks for more, E1603 when a plugin that needs it cannot use it; what
+    /// the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
+    /// version stays as it is then, and goes on running.
+    pub fn upgrade(&self, package: &[u8], options: &UpgradeOptions) -> Result<UpgradeReport, ForgeError> {
+        let (host, action, digest) = (self.host(), ManagementAction::Upgrade, Digest::of(package));
+        let verified = host.recorded(action, &digest.to_string(), || host.prove(package))?;
+        let name = verified.package().manifest().name.to_string();
+        host.recorded(action, &name, || {
+            host.authorise(action, &name)?;
+            self.hall().in_turn(&name, None, || {
+                let old = self.row(&name)?;
+                let added = self.may_replace(&old, verified.package().manifest(), digest, options)?;
+                let grant = host.grant(verified)?;
+                let (package, check) = (Some(package), options.check.as_deref());
+                self.exchange(Exchange { action, old, grant, digest, package, added, check })
+            })
+        })
+    }
+
+    /// Puts a version that is kept in the place of the installed one, which is kept in turn: the one that is named,
+    /// or else the highest below the installed one. It is proven again with the trust of now; in everything else
+    /// this is an [`PluginManager::upgrade`] to it.
+    ///
+    /// # Errors
+    /// E5001; E5011 when there is no such version; whatever refuses its package now; as of an upgrade.
+    pub fn rollback(&self, name: &str, version: Option<&str>) -> Result<UpgradeReport, ForgeError> {
+        let (host, action) = (self.host(), ManagementAction::Rollback);
+        host.recorded(action, name, || {
+            self.row(name)?;
+            host.authorise(action, name)?;
+            self.hall().in_turn(name, None, || {
+                let old = self.row(name)?;
+                let to = self.earlier(&old, version)?;
+                let grant = self.proven(&to)?;
+                let (digest, package, added, check) = (to.plugin.package, None, Vec::new(), None);
+                self.exchange(Exchange { action, old, grant, digest, package, added, check })
+            })
+        })
+    }
+
+    /// Done in the plugin's turn.
+    fn exchange(&self, x: Exchange<'_>) -> Result<UpgradeReport, ForgeError> {
+        self.hall().while_open(|| {
+            let host = self.host();
+            let plan = self.fits(&x)?;
+            x.can_be_checked()?;
+            let ready = host.ready(&x.grant)?;
+            let new = row(&x.grant, &ready, x.digest, x.old.plugin.desired)?;
+            let mut now = report(&x.grant, &ready);
+            now.started = x.old.plugin.desired == Desired::Running;
+            let (carried, ending) = if now.started {
+                self.bring_up_needs(&plan, &x)?;
+                self.swap(&x, new, ready)?
+            } else {
+                self.decide(&x, new, x.stored(self)?, None)?;
+                (None, self.let_go(&x.old, LastState::Save))
+            };
+            if let Err(error) = self.drop_unused_code() {
+                tracing::warn!(plugin = now.name, %error, "compiled code that nobody needs could not be removed");
+            }
+            let kept = self.kept(&x.old.plugin.name)?;
+            Ok(UpgradeReport { replaced: x.old.plugin.version, added: x.added, now, carried, ending, kept })
+        })
+    }
+
+    /// Whether it can stand where the installed version stands. What it needs comes before it in the plan.
+    fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
+        plan_with(&self.host().rows()?, Candidate::from(x.grant.package()))
+    }
+
+    /// Brings up what the new version needs.
+    fn bring_up_needs(&self, plan: &LoadPlan, x: &Exchange<'_>) -> Result<(), ForgeError> {
+        let needs = plan.start_order().iter().filter(|member| **member != x.old.plugin.name);
+        needs.into_iter().try_for_each(|member| self.bring_one_up(member, Cause::Call).map(drop))
+    }
+
+    /// The new version is brought up beside the old one, which may be up too, then takes its place. The bytes of
+    /// state that went over, and what the old one ran into when it was stopped.
+    fn swap(
+        &self,
+        x: &Exchange<'_>,
+        row: NewPlugin,
+        ready: Ready,
+    ) -> Result<(Option<usize>, Option<String>), ForgeError> {
+        let denials = Arc::new(Denials::default());
+        let plugin = self.host().assemble(&x.grant, ready, PluginState::Created, &denials);
+        let new = Arc::new(Loaded::new(plugin, denials));
+        let beside = Beside(Some(new.clone()));
+        let old = self.hall().loaded(new.name()).filter(|old| old.plugin.state() == PluginState::Running);
+        let giver = old.filter(|old| old.plugin.hands_state_to(&new.plugin));
+        self.raise(&new, giver.is_some(), x.check)?;
+        let package = x.stored(self)?;
+        let Some(old) = giver else {
+            self.decide(x, row, package, None)?;
+            let before = self.hall().loaded(new.name());
+            beside.take_into_service(self);
+            return Ok((None, before.and_then(|old| ended(old.plugin.supersede(LastState::Save)))));
+        };
+        let held = old.plugin.hold()?;
+        let mut state = held.state()?;
+        if let Some(state) = &mut state {
+            new.plugin.adopt(state)?;
+        }
+        self.decide(x, row, package, state.as_ref())?;
+        beside.take_into_service(self);
+        let ending = ended(old.plugin.supersede(LastState::HandedOver));
+        Ok((state.map(|state| state.bytes.len()), ending))
+    }
+
+    /// `init` and `start`, and the operation that shows whether it is well.
+    fn raise(&self, new: &Loaded, waits_for_state: bool, check: Option<&str>) -> Result<(), ForgeError> {
+        let chain = self.hall().no_chain();
+        let _bringing_up = Stage::new(&*self.host().parts().progress, Phase::BringUp, new.name(), None);
+        new.plugin.initialize(chain)?;
+        if waits_for_state {
+            new.plugin.start_without_state(chain)?;
+        } else {
+            new.plugin.start(chain)?;
+        }
+        let Some(check) = check else { return Ok(()) };
+        let index = new.plugin.operation(check)?;
+        let epoch = self.host().bridge.evaluator().epoch();
+        let terms = Terms { deadline: Deadline::NEVER, chain };
+        Ok(new.plugin.call(index, &mut Vec::new(), &mut Vec::new(), terms, epoch)?)
+    }
+
+    /// Recorded, then done in one transaction.
+    fn decide(
+        &self,
+        x: &Exchange<'_>,
+        row: NewPlugin,
+        package: StoredPackage<'_>,
+        state: Option<&Saved>,
+    ) -> Result<(), ForgeError> {
+        let host = self.host();
+        let _roster = host.roster.lock();
+        // Another plugin may have been installed meanwhile.
+        self.fits(x)?;
+        let (was, is) = (x.old.plugin.manifest.to_string(), row.manifest.to_string());
+        let accepted = x.added.join(" ");
+        let mut details = vec![
+            ("version", row.version.as_str()),
+            ("manifest", is.as_str()),
+            ("replaces", x.old.plugin.version.as_str()),
+            ("replaced_manifest", was.as_str()),
+            ("publisher", row.publisher.as_str()),
+        ];
+        details.extend((!accepted.is_empty()).then_some(("accepted_permissions", accepted.as_str())));
+        host.intend(x.action.name(), row.name.as_str(), &details)?;
+        let owner = namespace(&row.publisher, &row.name);
+        let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
+        host.home.replace(row, package, carried)?;
+        Ok(())
+    }
+
+    /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.
+    fn let_go(&self, old: &InstalledPlugin, state: LastState) -> Option<String> {
+        let up = self.hall().loaded(old.plugin.name.as_str())?;
+        self.hall().take(old.plugin.name.as_str());
+        ended(up.plugin.supersede(state))
+    }
+}
+
+impl Exchange<'_> {
+    /// The package, durable.
+    fn stored<'h>(&self, manager: &'h PluginManager) -> Result<StoredPackage<'h>, ForgeError> {
+        let home = &manager.hall().host.home;
+        Ok(match self.package {
+            Some(bytes) => home.store_package(bytes)?,
+            None => home.stored_package(self.digest),
+        })
+    }
+
+    /// A check that is asked for can be made: the plugin is to run, and has the operation.
+    fn can_be_checked(&self) -> Result<(), ForgeError> {
+        let Some(check) = self.check else { return Ok(()) };
+        let name = self.old.plugin.name.to_string();
+        let manifest = self.grant.package().package().manifest();
+        if !manifest.operations.iter().any(|o| o.name.as_str() == check) {
+            let operation = check.chars().take(80).collect();
+            return Err(LifecycleError::NoOperation { plugin: name, operation }.into());
+        }
+        if self.old.plugin.desired != Desired::Running {
+            let state = super::steps::resting(self.old.plugin.desired).name();
+            return Err(HostError::NotRunning { name, state, failure: None }.into());
+        }
+        Ok(())
+    }
+}
+
+/// What the old version ran into, in words; it is recorded.
+fn ended(stopped: Result<(), LifecycleError>) -> Option<String> {
+    stopped.err().map(|error| error.told())
+}
