@@ -96,7 +96,7 @@ impl Name {
         &self.0
     }
     /// Whether the two are one slip apart: a letter or hyphen too many, too few, another, or two in each other's
-    /// place. Names under four characters, and numbers in names, are too alike to say so.
+    /// place. Names under six characters, and numbers in names, are too alike to say so.
     ///
     /// ```
     /// use common::identity::Name;
@@ -106,7 +106,7 @@ impl Name {
     /// ```
     pub fn resembles(&self, other: &Self) -> bool {
         let letters = |name: &Self| name.0.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-        let long = self.0.len().min(other.0.len()) >= 4;
+        let long = self.0.len().min(other.0.len()) >= 6;
         long && letters(self) != letters(other) && strsim::damerau_levenshtein(&self.0, &other.0) == 1
     }
 }

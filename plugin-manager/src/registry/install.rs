@@ -13,7 +13,7 @@ use crate::sandbox::{EngineKind, Grant, Limits};
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
-use common::identity::{Digest, Name};
+use common::identity::{Digest, Name, Publisher};
 use microkernel::trust::ManagementAction;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,8 +98,11 @@ impl PluginManager {
         if let Some(old) = rows.iter().find(|row| row.plugin.name == manifest.name) {
             return Err(conflict(old, &manifest.publisher).into());
         }
+        // The program's own plugins come from no publisher who could be mistaken for another.
+        let own = |publisher: &Publisher| host.natives.are_of(publisher);
         let alike = |row: &&InstalledPlugin| {
-            row.plugin.publisher != manifest.publisher && row.plugin.name.resembles(&manifest.name)
+            let (one, other) = (&row.plugin.publisher, &manifest.publisher);
+            one != other && !own(one) && !own(other) && row.plugin.name.resembles(&manifest.name)
         };
         if let Some(other) = rows.iter().find(alike) {
             return Err(HostError::Lookalike {

@@ -10,7 +10,7 @@ use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
 use microkernel::syscall_bridge::{ClassRow, classes_of};
-use microkernel::trust::TrustContext;
+use microkernel::trust::{ManagementAction, TrustContext};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,11 +44,12 @@ impl PluginManager {
         Self { operator: hall.opener.clone(), hall }
     }
     /// A handle to the same host for another principal: policies decide about it, with the roles and attributes of
-    /// its identity, and what it does through this handle is recorded under its name.
+    /// its identity, and the management it does through this handle is recorded under its name. Calls are judged for
+    /// it too, and counted for the plugin: their records name the plugin alone.
     ///
     /// ```no_run
     /// use common::identity::IdentityContext;
-    /// use microkernel::trust::TrustContext;
+    /// use microkernel::trust::{ManagementAction, TrustContext};
     /// # let host = plugin_manager::PluginManager::builder().home("/var/lib/forgeone").open()?;
     /// let ada = IdentityContext::operator("ada").with_role("release-manager");
     /// let answer = host.acting_as(&TrustContext::new(&ada)).call("log-redactor", "redact", b"text".to_vec())?;
@@ -145,8 +146,13 @@ impl PluginManager {
     /// from then on; the home is let go of with the last clone and handle.
     ///
     /// # Errors
-    /// The first thing that could not be stopped or made durable; the rest is still done.
+    /// E2001 for a handle of [`PluginManager::acting_as`] whose operator may not stop every plugin: nothing is stopped
+    /// then. Otherwise the first thing that could not be stopped or made durable; the rest is still done.
     pub fn shutdown(self) -> Result<(), ForgeError> {
+        if !self.operator.is_opener() {
+            let (host, stop) = (self.host(), ManagementAction::Stop);
+            host.recorded(stop, "", || host.authorise(stop, ""))?;
+        }
         self.hall.close();
         let mut first = Ok(());
         for name in self.down_order() {

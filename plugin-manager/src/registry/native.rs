@@ -49,6 +49,11 @@ impl Natives {
     pub fn new(publisher: Publisher) -> Self {
         Self { publisher, plugins: RwLock::default(), refused: RwLock::default() }
     }
+
+    /// Whether plugins of this publisher are code of this program.
+    pub fn are_of(&self, publisher: &Publisher) -> bool {
+        self.publisher == *publisher
+    }
     /// The rows of all, by name.
     pub fn rows(&self) -> Vec<InstalledPlugin> {
         self.plugins.read().values().map(|(row, _)| row.clone()).collect()

@@ -16,6 +16,9 @@ const NUMBER_BITS: u32 = 24;
 /// Bytes of the reason kept in the record of a refused package.
 const WHY_BYTES: usize = 256;
 
+/// The number of who opened the home.
+const OPENER: u64 = 1;
+
 /// A principal that manages the host.
 #[derive(Debug)]
 pub(super) struct Operator {
@@ -30,7 +33,7 @@ pub(super) struct Operator {
 impl Operator {
     /// Who opened the home.
     pub fn opener(identity: &IdentityContext) -> Arc<Self> {
-        Arc::new(Self { actor: Actor::new(identity), trust: TrustContext::new(identity), number: 1 })
+        Arc::new(Self { actor: Actor::new(identity), trust: TrustContext::new(identity), number: OPENER })
     }
 
     /// The operator this context speaks of.
@@ -38,6 +41,11 @@ impl Operator {
         let mut own = TrustContext::with_grants(trust.identity().clone(), trust.grants().to_vec());
         own.set_depth(trust.depth());
         Arc::new(Self { actor: Actor::new(trust.identity()), trust: own, number })
+    }
+
+    /// Whether it is who opened the home.
+    pub const fn is_opener(&self) -> bool {
+        self.number == OPENER
     }
 
     /// This operator in this epoch as one number, for remembering that it was allowed something; `None` when

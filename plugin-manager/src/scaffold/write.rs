@@ -105,6 +105,8 @@ fn whole(dir: &Path, files: &[NewFile]) -> Result<(), ScaffoldError> {
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));
     let beside = parent.join(hidden);
+    // One that is there already is somebody's: it is neither used nor removed.
+    fs::create_dir(&beside).map_err(failed(&beside))?;
     let written = fill(&beside, files).and_then(|()| fs::rename(&beside, &dir).map_err(failed(&dir)));
     if written.is_err() {
         // What failed above is what matters; a directory that cannot be removed either has its name in it.
@@ -114,7 +116,6 @@ fn whole(dir: &Path, files: &[NewFile]) -> Result<(), ScaffoldError> {
 }
 
 fn fill(dir: &Path, files: &[NewFile]) -> Result<(), ScaffoldError> {
-    fs::create_dir(dir).map_err(failed(dir))?;
     for (path, text) in files {
         let path = dir.join(path);
         let parent = path.parent().unwrap_or(dir);

@@ -22,6 +22,9 @@ pub struct ModuleLimits {
     pub branch_table: u64,
     /// Targets of all `br_table` of one function together.
     pub branch_targets: u64,
+    /// The squares of the numbers of `br`, `br_if` and `if` in each function, added up over the module: what
+    /// compilers take grows with them. 32,000 in one function take about 2 s.
+    pub branch_work: u64,
     /// Imports.
     pub imports: u64,
     /// Exports.
@@ -56,6 +59,7 @@ impl Default for ModuleLimits {
             nesting: 300,
             branch_table: 10_000,
             branch_targets: 50_000,
+            branch_work: 1_000_000_000,
             imports: 256,
             exports: 4_096,
             name: 256,

@@ -47,6 +47,7 @@ fn read<'a>(wasm: &'a [u8], limits: &ModuleLimits) -> Result<Scanned<'a>, Module
         functions: 0,
         largest_body: 0,
         custom_sections: 0,
+        branch_work: 0,
     };
     let mut types = None;
     for payload in Parser::new(0).parse_all(wasm) {
@@ -98,6 +99,7 @@ struct Pass<'a, 'l> {
     functions: u32,
     largest_body: usize,
     custom_sections: u64,
+    branch_work: u64,
 }
 
 impl<'a> Pass<'a, '_> {
@@ -173,16 +175,22 @@ impl<'a> Pass<'a, '_> {
         let mut reader = body.get_binary_reader();
         count_locals(body, self.limits)?;
         checked.read_locals(&mut reader).map_err(invalid)?;
-        let mut targets = 0_u64;
+        let (mut targets, mut branches) = (0_u64, 0_u64);
         let mut operators = wasmparser::OperatorsReader::new(reader);
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
             targets += branch_targets(&operator, self.limits)?;
             at_most("branch targets in a function", targets, self.limits.branch_targets)?;
+            branches += u64::from(matches!(
+                operator,
+                Operator::Br { .. } | Operator::BrIf { .. } | Operator::If { .. }
+            ));
             checked.op(offset, &operator).map_err(invalid)?;
             at_most("nested blocks", checked.control_stack_height(), self.limits.nesting)?;
         }
         operators.finish().map_err(invalid)?;
+        self.branch_work = self.branch_work.saturating_add(branches.saturating_mul(branches));
+        at_most("squared branches of functions", self.branch_work, self.limits.branch_work)?;
         self.allocations = checked.into_allocations();
         Ok(())
     }

@@ -138,6 +138,23 @@ fn fault_032_segments() {
     refused(&plus(&funcs), "E1016");
 }
 
+/// Compilers take the square of the branches of a function, which a small module can have many of.
+#[test]
+fn branches_are_bounded_by_their_squares_over_the_whole_module() {
+    let module = |functions: usize, branches: usize| {
+        let body = "i32.const 0 br_if 0 ".repeat(branches);
+        let function = format!("(func (block {body}))");
+        wat::parse_str(format!("(module {})", function.repeat(functions))).unwrap()
+    };
+    let limits = ModuleLimits { branch_work: 100, ..ModuleLimits::default() };
+    assert!(scan::scan(&module(1, 10), &limits).is_ok());
+    assert!(scan::scan(&module(4, 5), &limits).is_ok());
+    for (functions, branches) in [(1, 11), (5, 5)] {
+        let refused = scan::scan(&module(functions, branches), &limits);
+        assert!(matches!(refused, Err(ModuleError::Limit { .. })), "{functions} of {branches}");
+    }
+}
+
 #[test]
 fn fault_033_what_compiles_slowly() {
     let nops = "nop ".repeat(256 << 10);

@@ -37,8 +37,11 @@ impl Service for AddedService {
         let own = Call { identity, chain, deadline, clock, target, args, response: &mut *response };
         let mut own = ExtensionCall::new(own);
         // What the function leaves half done is its own; the response of a call that failed is thrown away.
-        catch_unwind(AssertUnwindSafe(|| self.handler.serve(&mut own)))
-            .unwrap_or_else(|_| Err(CallError::new(Status::Internal, "the extension panicked")))?;
+        catch_unwind(AssertUnwindSafe(|| self.handler.serve(&mut own))).unwrap_or_else(|panic| {
+            // Its destructor may panic too, outside this wall.
+            std::mem::forget(panic);
+            Err(CallError::new(Status::Internal, "the extension panicked"))
+        })?;
         if response.len() > RESPONSE_BYTES {
             return Err(limit("the response is larger than 16 MiB"));
         }

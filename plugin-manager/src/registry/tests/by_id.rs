@@ -148,6 +148,25 @@ fn who_loads_a_plugin_is_judged_and_recorded_in_this_and_each_later_step() {
 }
 
 #[test]
+fn who_may_not_stop_plugins_does_not_shut_the_host_down_for_all() {
+    let world = World::development(crate::runtime::available()[0]);
+    let mut registry = world.registry();
+    let host = registry.manager().unwrap().clone();
+    let opener = IdentityContext::operator("embedder");
+    let file = world.file("a.forgepkg", &Guest::new("a"));
+    let id = load(&mut registry, &file, &opener).unwrap();
+    registry.start_plugin(id).unwrap();
+    let text = r#"forbid(principal == Operator::"bob", action, resource);"#;
+    let policy = PolicySource { name: "bob.cedar".into(), text: text.into() };
+    host.host().parts().bridge.evaluator().publish(&[policy]).unwrap();
+    let bob = host.acting_as(&TrustContext::new(&IdentityContext::operator("bob")));
+    assert_eq!(code(bob.shutdown()), "E2001");
+    assert_eq!(world.recorded(&host, &["\"action\":\"stop\"", "\"bob\"", "E2001"]), 1);
+    assert_eq!(host.status("a").unwrap().state, "Running");
+    host.shutdown().unwrap();
+}
+
+#[test]
 fn two_operators_who_call_in_turns_are_each_judged() {
     let world = World::development(crate::runtime::available()[0]);
     let host = world.open();

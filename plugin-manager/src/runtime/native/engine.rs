@@ -150,7 +150,7 @@ impl Engine for NativeEngine {
         let code: Option<&NativeCode> = module.inner.downcast_ref();
         let code = code.ok_or(RuntimeError::Mismatch("it belongs to another engine"))?;
         let made = catch_unwind(AssertUnwindSafe(|| code.pattern.instance()));
-        let made = made.map_err(|panic| RuntimeError::Instantiate(panicked(&*panic)))?;
+        let made = made.map_err(|panic| RuntimeError::Instantiate(panicked(panic)))?;
         Ok(Box::new(Native { code: Some(made), plan: plan.clone(), context }))
     }
 }
@@ -195,7 +195,7 @@ impl Instance for Native {
         let done = catch_unwind(AssertUnwindSafe(|| code.run(what, &mut host)));
         self.context.put_input(input);
         match done {
-            Err(panic) => Err(panicked(&*panic)),
+            Err(panic) => Err(panicked(panic)),
             // Nothing could interrupt it; that it came back late ends it as it would have ended a guest.
             Ok(_) if self.context.expired() => Err(Trap::Deadline),
             Ok(Ok(())) => Ok(0),
@@ -220,14 +220,17 @@ impl Drop for Native {
     /// A destructor that panics takes nothing but its instance.
     fn drop(&mut self) {
         let code = self.code.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(code))).is_err() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(code))) {
+            std::mem::forget(panic);
             tracing::error!("a native plugin panicked while an instance of it was dropped");
         }
     }
 }
 
-/// A panic as a trap, with its text made safe and cut as what a guest gives to `fail`.
-fn panicked(panic: &(dyn Any + Send)) -> Trap {
+/// A panic as a trap, with its text made safe and cut as what a guest gives to `fail`. What was thrown is never
+/// dropped: its destructor may panic too, outside every wall.
+fn panicked(panic: Box<dyn Any + Send>) -> Trap {
+    let panic = &*std::mem::ManuallyDrop::new(panic);
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Trap::Guest(match text {

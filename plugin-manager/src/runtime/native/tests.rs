@@ -140,6 +140,9 @@ fn a_panic_ends_the_instance_wherever_it_comes_from() {
         Ok(())
     });
     assert_eq!(rig.call(b"").unwrap_err(), Trap::Guest("panicked: dropped".into()));
+
+    let mut rig = self::rig(|_| std::panic::panic_any(Bomb(true)));
+    assert_eq!(rig.call(b"").unwrap_err(), Trap::Guest("panicked".into()), "what was thrown panics too");
 }
 
 /// Panics when an instance of it is dropped, but not when the pattern is.
