@@ -25,6 +25,7 @@ pub(super) mod fact {
     pub const LIMITS: &str = "limits";
     pub const ENFORCEMENT: &str = "enforcement";
     pub const SIGNER: &str = "signer";
+    pub const UNJUDGED: &str = "unjudged_signature";
     pub const DEPENDENCIES: &str = "dependencies";
     pub const CODE: &str = "code";
 }
@@ -215,6 +216,7 @@ fn row(grant: &Grant, ready: &Ready, package: &[u8], start: bool) -> Result<NewP
             grant,
             [
                 (fact::SIGNER, serde_json::to_string(&signer(grant))),
+                (fact::UNJUDGED, serde_json::to_string(&grant.package().unjudged_signature())),
                 (fact::CODE, serde_json::to_string(&ready.code.to_string())),
             ],
         )?,

@@ -188,6 +188,7 @@ impl PluginManager {
             memory_bytes: sample.memory_bytes,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
+            unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),
         })
     }
 

@@ -81,6 +81,17 @@ fn optional_functions_are_found_and_typed() {
 }
 
 #[test]
+fn a_missing_export_is_told_with_at_most_sixteen_that_are_there() {
+    let many: String = (0..20).map(|i| format!("(func (export \"f{i:02}\"))")).collect();
+    let renamed = WAT.replace("\"greet\"", "\"gret\"");
+    let end = renamed.rfind(')').unwrap();
+    let reasons = |bytes: &[u8]| refused(bytes, "E1012").reasons().concat();
+    assert_eq!(reasons(&wasm(&renamed)), "it exports gret, init, start, stop");
+    let told = reasons(&wasm(&format!("{}{many})", &renamed[..end])));
+    assert!(told.starts_with("it exports f00, f01") && told.ends_with("f15 and 8 more"), "{told}");
+}
+
+#[test]
 fn entry_points_are_found_under_the_names_the_manifest_gives() {
     let toml = "[entry_points]\ninit = \"plugin_init\"\npause = \"hold\"";
     let renamed = WAT.replace("\"init\"", "\"plugin_init\"");
