@@ -96,7 +96,8 @@ impl PluginManager {
     pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Resume, name, |row| {
             if row.plugin.desired != Desired::Paused {
-                return Err(wrong(name, self.standing(row), PluginState::Running));
+                let state = self.standing(row).name();
+                return Err(HostError::NotPaused { name: name.to_owned(), state }.into());
             }
             let host = self.host();
             host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
