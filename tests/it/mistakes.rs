@@ -145,5 +145,8 @@ fn what_start_and_resume_print_is_what_status_says() {
     assert!(state.ends_with("started and stopped again, desired running: a call brings it up"), "{state}");
     world.run(&["pause", "good"]).ok();
     assert!(line(world.run(&["resume", "good"]).ok().text(), "state").ends_with(waits));
-    world.run(&["resume", "good"]).fails(7, "E5002").says("good is not paused: it is Stopped");
+    world
+        .run(&["resume", "good"])
+        .fails(7, "E5002")
+        .says("good is not paused: it cannot move from Stopped to Running");
 }

@@ -130,7 +130,7 @@ pub enum HostError {
         to: &'static str,
     },
     /// Only what is paused can be resumed.
-    #[error("plugin {name} is not paused: it is {state}")]
+    #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
     NotPaused {
         /// The plugin.
         name: String,
