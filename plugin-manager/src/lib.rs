@@ -82,6 +82,6 @@ pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_policies, check_policies_with,
-    claimed_signer, sign, verify, verify_telling,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_module, check_policies,
+    check_policies_with, claimed_signer, sign, sign_in, verify, verify_telling,
 };

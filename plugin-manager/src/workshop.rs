@@ -1,7 +1,7 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, CheckOutcome, certificate_facts, pem_to_der};
+use crate::attestation::{self, CertificateFacts, CheckOutcome, ModuleLimits, certificate_facts, pem_to_der};
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::clock::{Clock, SystemClock};
 use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
-use common::identity::Digest;
+use common::identity::{Digest, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
 use microkernel::trust::TrustEvaluator;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,49 @@ pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     Ok(loader::with_attestation(package, &bundle, &limits)?)
 }
 
+/// Judges the module of a package as the last check of [`verify`] does: valid, within the limits, with no import the
+/// host does not have and every export the manifest names.
+///
+/// # Errors
+/// E1010 to E1017.
+pub fn check_module(package: &Package) -> Result<(), ForgeError> {
+    let (rules, limits) = (sources::module_rules(), ModuleLimits::default());
+    let facts = attestation::inspect_module(package.module(), package.manifest(), &limits, &rules);
+    facts.map(drop).map_err(ForgeError::from)
+}
+
+/// [`sign`], unless the package names another publisher than the one this home knows the certificate by. That is the
+/// name `trust.toml` gives its identity, else `named`; a certificate this home does not know is not judged.
+///
+/// # Errors
+/// E1402 when the publishers differ; or why the trust configuration cannot be read; or as [`sign`].
+pub fn sign_in(
+    home: &Path,
+    package: &[u8],
+    with: &SignWith,
+    named: Option<&Publisher>,
+) -> Result<Vec<u8>, ForgeError> {
+    let loaded = Package::load(package, &PackageLimits::default())?;
+    let facts = certificate_facts(&pem_to_der(with.certificate.as_bytes())?)?;
+    let trust = sources::trust(&home.join("trust"))?;
+    let known = facts.uri.as_deref().zip(trust.as_ref()).and_then(|(uri, trust)| trust.publisher(uri));
+    let wanted = &loaded.manifest().publisher;
+    match known.map(|entry| &entry.name).or(named) {
+        Some(signer) if signer != wanted => Err(other_publisher(wanted, signer, facts)),
+        _ => sign(package, with),
+    }
+}
+
+fn other_publisher(wanted: &Publisher, signer: &Publisher, facts: CertificateFacts) -> ForgeError {
+    let identity = ClaimedSigner::from(facts).identity;
+    let message = format!("the package names the publisher {wanted}, but the certificate is of {signer}");
+    ForgeError::new(&codes::E1402, message)
+        .reason(format!("hosts that trust {identity} as {signer} would refuse the package"))
+        .with_help(format!(
+            "set `publisher = \"{signer}\"` in plugin.toml and pack again, or sign with a key of {wanted}"
+        ))
+}
+
 /// A package that was verified: what it is and what was seen.
 #[derive(Debug, Clone)]
 pub struct Verification {
@@ -83,8 +126,10 @@ pub struct Verification {
     pub digest: Digest,
     /// The digest of the whole file.
     pub package_digest: Digest,
-    /// The URI identity of who signed it, when someone did.
+    /// The URI identity of who signed it, when a signature was judged.
     pub signer: Option<String>,
+    /// Whether it carries a signature that was not judged.
+    pub unjudged_signature: bool,
     /// Every check in order, with its outcome.
     pub checks: Vec<CheckOutcome>,
 }
@@ -120,6 +165,7 @@ pub fn verify_telling(
         digest: proof.manifest,
         package_digest: proof.package,
         signer: proof.signers.first().map(|s| s.uri.clone()),
+        unjudged_signature: verified.unjudged_signature(),
         checks: proof.checks.clone(),
     })
 }

@@ -13,6 +13,7 @@ mod kill;
 mod lock;
 mod lockfile;
 mod main_job;
+mod mistakes;
 mod native;
 mod progress;
 mod schemas;

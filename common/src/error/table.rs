@@ -40,7 +40,7 @@ table! {
     E1006 Refused "the package has a file that is not expected" => "put supporting files under assets/ and list them in the manifest";
     E1010 Refused "the module is not valid WebAssembly for this host" => "build a core module for wasm32-unknown-unknown";
     E1011 Refused "the module imports something this ABI does not have" => "remove the import, or build against the ABI named in the manifest";
-    E1012 Refused "the module lacks an export, or it has the wrong type" => "export the function with the type the ABI asks for";
+    E1012 Refused "the module lacks an export, or it has the wrong type" => "export the function, or correct `[[operations]]` in plugin.toml";
     E1013 Refused "the module is a command, not a plugin" => "build a reactor: crate-type cdylib, or -mexec-model=reactor";
     E1014 Refused "the module imports what the manifest does not ask for" => "add the permission to the manifest, or remove the import";
     E1015 Refused "the module uses a WebAssembly feature that is turned off" => "build without it";
@@ -134,7 +134,7 @@ table! {
     E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
     E5003 State "the plugin is not running" => "start or resume it first";
-    E5004 State "this version of the plugin is there already" => "install another version with `forgeone upgrade`, or remove the plugin first";
+    E5004 State "this version of the plugin is there already" => "give it another version and `forgeone upgrade`, or `forgeone remove NAME --keep-data`, which keeps what it stored, and install again";
     E5005 State "there is no such operation" => "`forgeone status NAME` shows its operations";
     E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
     E5007 State "other plugins need this one" => "remove the plugins that are named first";

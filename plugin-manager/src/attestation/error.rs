@@ -230,4 +230,11 @@ impl Coded for AttestationError {
             _ => None,
         }
     }
+
+    fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::Module(error) => error.reasons(),
+            _ => Vec::new(),
+        }
+    }
 }

@@ -31,6 +31,7 @@ pub use certificate::{CertificateFacts, DEVELOPMENT_UNIT, certificate_facts, pem
 pub use error::AttestationError;
 pub use evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
 pub use export::sigstore_root;
+pub(crate) use module::inspect as inspect_module;
 pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
 pub use sign::{SignError, sign};
 pub use statement::PREDICATE_TYPE;

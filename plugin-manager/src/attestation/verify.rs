@@ -55,6 +55,10 @@ impl VerifiedPackage {
     pub const fn package(&self) -> &Package {
         &self.package
     }
+    /// Whether it carries a signature that was not judged, as signatures are switched off.
+    pub fn unjudged_signature(&self) -> bool {
+        self.package.bundle().is_some() && !self.attestation.signed()
+    }
     /// What the module was found to be.
     pub const fn facts(&self) -> &ModuleFacts {
         &self.facts
@@ -192,6 +196,9 @@ impl Verifier {
     }
 }
 
+/// Why the steps of a signature are skipped where there is one.
+const NOT_JUDGED: &str = "its signature is not judged";
+
 type Checked<T> = Result<T, AttestationError>;
 
 /// One verification: the checks so far.
@@ -211,7 +218,8 @@ impl<'a> Run<'a> {
         let signer = match self.signature_to_judge()? {
             Some((bundle, trust)) => Some(self.signed(bundle, trust)?),
             None => {
-                self.unsigned()?;
+                let why = if self.package.bundle().is_some() { NOT_JUDGED } else { "unsigned" };
+                self.unsigned(why)?;
                 None
             }
         };
@@ -272,7 +280,10 @@ impl<'a> Run<'a> {
                 self.record(Step::Signed, Err(error), |()| String::new()).map(|()| None)
             }
             (Some(_), None) => {
-                self.skipped(Step::Signed, "signatures are switched off and there is no trust configuration");
+                self.skipped(
+                    Step::Signed,
+                    "it is signed; signatures are switched off and there is no trust configuration",
+                );
                 Ok(None)
             }
             (None, _) => {
@@ -282,8 +293,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What remains without a signature: the kill-list.
-    fn unsigned(&mut self) -> Checked<()> {
+    /// What remains without a signature to judge: the kill-list.
+    fn unsigned(&mut self, why: &str) -> Checked<()> {
         for step in [
             Step::Bundle,
             Step::Leaf,
@@ -293,7 +304,7 @@ impl<'a> Run<'a> {
             Step::Statement,
             Step::Manifest,
         ] {
-            self.skipped(step, "unsigned");
+            self.skipped(step, why);
         }
         match &self.verifier.trust {
             Some(trust) => {
@@ -302,7 +313,7 @@ impl<'a> Run<'a> {
             }
             None => self.skipped(Step::Trust, "there is no trust configuration"),
         }
-        self.skipped(Step::Attestations, "unsigned");
+        self.skipped(Step::Attestations, why);
         Ok(())
     }
 

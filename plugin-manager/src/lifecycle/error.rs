@@ -205,6 +205,17 @@ impl Coded for LifecycleError {
         }
     }
 
+    fn help(&self) -> Option<String> {
+        match self {
+            // What a plugin returns that hands on the status of a denied host call.
+            Self::Status { status: -1, .. } => Some(
+                "-1 is the status of a denied host call: `forgeone audit tail` names the missing permission"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     fn reasons(&self) -> Vec<String> {
         match self {
             Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],

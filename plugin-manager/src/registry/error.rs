@@ -168,6 +168,14 @@ pub enum HostError {
         /// The state asked for.
         to: &'static str,
     },
+    /// Only what is paused can be resumed.
+    #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
+    NotPaused {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        state: &'static str,
+    },
     /// The policy denies the management action.
     #[error("{operator} may not {action} {name}")]
     Denied {
@@ -231,7 +239,7 @@ impl Coded for HostError {
             Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,
-            Self::WrongMove { .. } => &codes::E5002,
+            Self::WrongMove { .. } | Self::NotPaused { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,

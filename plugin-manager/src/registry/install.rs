@@ -25,6 +25,7 @@ pub(super) mod fact {
     pub const LIMITS: &str = "limits";
     pub const ENFORCEMENT: &str = "enforcement";
     pub const SIGNER: &str = "signer";
+    pub const UNJUDGED: &str = "unjudged_signature";
     pub const DEPENDENCIES: &str = "dependencies";
     pub const CODE: &str = "code";
 }
@@ -225,6 +226,7 @@ pub(super) fn row(
             grant,
             [
                 (fact::SIGNER, serde_json::to_string(&signer(grant))),
+                (fact::UNJUDGED, serde_json::to_string(&grant.package().unjudged_signature())),
                 (fact::CODE, serde_json::to_string(&ready.code.to_string())),
             ],
         )?,

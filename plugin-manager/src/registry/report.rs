@@ -93,8 +93,10 @@ pub struct PluginStatus {
     pub memory_bytes: u64,
     /// The digest of its manifest.
     pub digest: Digest,
-    /// Who signed the package; `None` when it is not signed.
+    /// Who signed the package; `None` when no signature was judged.
     pub signer: Option<String>,
+    /// Whether the package carries a signature that was not judged when it was installed.
+    pub unjudged_signature: bool,
 }
 
 /// One line of `doctor`.

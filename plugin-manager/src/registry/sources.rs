@@ -106,7 +106,7 @@ pub(crate) fn verifier(config: &Config, trust: Option<TrustRoot>) -> Result<Veri
 }
 
 /// What modules may import: the table of the ABI.
-fn module_rules() -> ModuleRules {
+pub(crate) fn module_rules() -> ModuleRules {
     let rule = |i: &abi::Import| ImportRule::integers(abi::MODULE, i.name, i.params.len(), i.results.len());
     ModuleRules { imports: abi::IMPORTS.iter().map(rule).collect() }
 }

@@ -96,7 +96,8 @@ impl PluginManager {
     pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Resume, name, |row| {
             if row.plugin.desired != Desired::Paused {
-                return Err(wrong(name, self.standing(row), PluginState::Running));
+                let state = self.standing(row).name();
+                return Err(HostError::NotPaused { name: name.to_owned(), state }.into());
             }
             let host = self.host();
             host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
@@ -189,6 +190,7 @@ impl PluginManager {
             memory_bytes: sample.memory_bytes,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
+            unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),
         })
     }
 

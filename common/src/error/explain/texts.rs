@@ -32,7 +32,7 @@ texts! {
     E1006: "a file outside the allowed names", "a file the manifest does not list"; "`README.md` at the top of a package";
     E1010: "the module is not WebAssembly, is a component, or does not validate"; "`plugin.wasm` that holds text";
     E1011: "an import of a function that ABI 1 does not have, or with another type", "an imported memory, table or global"; "`(import \"env\" \"open_the_door\" (func))`";
-    E1012: "`memory`, `init`, `start` or `stop` is not exported", "an operation of the manifest is not exported as `(i32) -> i32`"; "a module without `(export \"init\")`";
+    E1012: "`memory`, `init`, `start` or `stop` is not exported", "an operation of the manifest is not exported as `(i32) -> i32`, or its name is misspelt in plugin.toml"; "a module without `(export \"init\")`";
     E1013: "the module exports `_start` and not the lifecycle functions"; "`fn main()` built for wasm32-wasip1";
     E1014: "a WASI import whose permission the manifest does not ask for"; "a module that imports `path_open` without `filesystem`";
     E1015: "memory64, threads, exceptions or another feature this host leaves off"; "a module with `(memory i64 1)`";
@@ -64,7 +64,7 @@ texts! {
     E1312: "the certificate's URI does not lie under the prefix its anchor may vouch for"; "an identity `forgeone://other/…` under an anchor for `forgeone://acme/`";
 
     E1401: "trust.toml has no entry for the publisher in this environment"; "a package of `stranger`, whose certificate is otherwise in order";
-    E1402: "the publisher's `packages` globs do not match the plugin's name"; "`acme`, who may sign `acme-*`, signs `log-redactor`";
+    E1402: "the publisher's `packages` globs do not match the plugin's name", "the manifest names another publisher than the certificate's"; "`acme`, who may sign `acme-*`, signs `log-redactor`";
     E1403: "trust.toml sets a floor above this version"; "1.0.0 after the floor was set to 1.0.1";
     E1404: "the kill list names the package's digest, the certificate or the key"; "a package found to be harmful after its release";
     E1405: "trust.toml requires an attestation that the package does not carry"; "a package without the staging attestation in production";
@@ -101,7 +101,7 @@ texts! {
     E3006: "the sequence number lies past the end of the log"; "`forgeone audit prove 99999999`";
 
     E4001: "`unreachable`, a division by zero, an access outside memory, or a Rust panic"; "an operation that executes `unreachable`";
-    E4002: "the plugin ended with a status of its own"; "an operation that calls `fail` and returns 42";
+    E4002: "the plugin ended with a status of its own", "status -1: a host call of the plugin was denied, and it handed that on; `forgeone audit tail` names the missing permission"; "an operation that calls `fail` and returns 42";
     E4003: "the engine gave an error of its own"; "an engine that cannot reserve address space";
     E4004: "the engine refuses the module although it validates"; "a module that is valid for one engine and not for the other";
     E4005: "the start function traps, or a segment lies outside memory"; "`(data (i32.const 0xffffff) \"x\")` with a memory of one page";

@@ -267,7 +267,7 @@ pub struct Rollback {
 pub struct Remove {
     /// The plugin
     pub name: String,
-    /// Keep what it stored
+    /// Keep stored values, files and saved state, which are erased otherwise; settings and the log always are
     #[arg(long)]
     pub keep_data: bool,
 }

@@ -2,6 +2,9 @@
 
 use common::error::{Code, Coded, codes};
 
+/// How many exports an error names at most.
+pub(super) const EXPORTS_NAMED: usize = 16;
+
 /// Why a module is refused. The author can mend every one of these.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
@@ -69,6 +72,10 @@ pub enum ModuleError {
         export: String,
         /// What it is for.
         role: String,
+        /// The functions it does export, escaped: the first [`EXPORTS_NAMED`] by name.
+        exported: Vec<String>,
+        /// How many more there are.
+        more: usize,
     },
     /// An export has another type.
     #[error("plugin.wasm exports {export} as {found}; {role} is {wanted}")]
@@ -105,5 +112,14 @@ impl Coded for ModuleError {
             Self::Component => Some("build for wasm32-unknown-unknown rather than wasm32-wasip2".to_owned()),
             _ => None,
         }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let Self::MissingExport { exported, more, .. } = self else { return Vec::new() };
+        let mut names = if exported.is_empty() { "no function".to_owned() } else { exported.join(", ") };
+        if *more > 0 {
+            names.push_str(&format!(" and {more} more"));
+        }
+        vec![format!("it exports {names}")]
     }
 }

@@ -1,9 +1,10 @@
 //! Exports are what ABI 1 and the manifest ask for: memory, lifecycle functions, operations, state functions.
 
 use super::ValueType::{self, I32};
-use super::error::ModuleError;
+use super::error::{EXPORTS_NAMED, ModuleError};
 use super::imports::{same, show};
 use super::scan::Scanned;
+use crate::loader::document::clip;
 use crate::loader::manifest::{Lifecycle, Manifest};
 use std::collections::BTreeMap;
 use wasmparser::types::{CoreTypeId, EntityType, Types};
@@ -64,9 +65,7 @@ pub(super) fn check(module: &Scanned<'_>, manifest: &Manifest) -> Result<Exporte
 }
 
 fn memory(module: &Scanned<'_>) -> Result<MemoryType, ModuleError> {
-    let missing =
-        || ModuleError::MissingExport { export: "memory".to_owned(), role: "its memory".to_owned() };
-    let export = module.export("memory").ok_or_else(missing)?;
+    let export = module.export("memory").ok_or_else(|| missing(module, "memory", "its memory"))?;
     match module.types.as_ref().entity_type_from_export(export) {
         Some(EntityType::Memory(memory)) => Ok(memory),
         _ => Err(ModuleError::ExportType {
@@ -75,6 +74,18 @@ fn memory(module: &Scanned<'_>) -> Result<MemoryType, ModuleError> {
             found: kind(export.kind).to_owned(),
             wanted: "a memory",
         }),
+    }
+}
+
+fn missing(module: &Scanned<'_>, export: &str, role: &str) -> ModuleError {
+    let functions = module.exports.iter().filter(|e| e.kind == ExternalKind::Func);
+    let mut names: Vec<&str> = functions.map(|e| e.name).collect();
+    names.sort_unstable();
+    ModuleError::MissingExport {
+        export: export.to_owned(),
+        role: role.to_owned(),
+        exported: names.iter().take(EXPORTS_NAMED).map(|name| clip(name)).collect(),
+        more: names.len().saturating_sub(EXPORTS_NAMED),
     }
 }
 
@@ -87,8 +98,7 @@ fn function_of(
     required: bool,
 ) -> Result<bool, ModuleError> {
     let Some(export) = module.export(name) else {
-        let error = ModuleError::MissingExport { export: name.to_owned(), role: role.to_owned() };
-        return if required { Err(error) } else { Ok(false) };
+        return if required { Err(missing(module, name, role)) } else { Ok(false) };
     };
     let found = match module.types.as_ref().entity_type_from_export(export) {
         Some(EntityType::Func(id)) => as_function(&module.types, id),

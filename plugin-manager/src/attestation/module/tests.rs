@@ -81,6 +81,17 @@ fn optional_functions_are_found_and_typed() {
 }
 
 #[test]
+fn a_missing_export_is_told_with_at_most_sixteen_that_are_there() {
+    let many: String = (0..20).map(|i| format!("(func (export \"f{i:02}\"))")).collect();
+    let renamed = WAT.replace("\"greet\"", "\"gret\"");
+    let end = renamed.rfind(')').unwrap();
+    let reasons = |bytes: &[u8]| refused(bytes, "E1012").reasons().concat();
+    assert_eq!(reasons(&wasm(&renamed)), "it exports gret, init, start, stop");
+    let told = reasons(&wasm(&format!("{}{many})", &renamed[..end])));
+    assert!(told.starts_with("it exports f00, f01") && told.ends_with("f15 and 8 more"), "{told}");
+}
+
+#[test]
 fn entry_points_are_found_under_the_names_the_manifest_gives() {
     let toml = "[entry_points]\ninit = \"plugin_init\"\npause = \"hold\"";
     let renamed = WAT.replace("\"init\"", "\"plugin_init\"");
@@ -150,7 +161,8 @@ fn branches_are_bounded_by_their_squares_over_the_whole_module() {
     assert!(scan::scan(&module(1, 10), &limits).is_ok());
     assert!(scan::scan(&module(4, 5), &limits).is_ok());
     for (functions, branches) in [(1, 11), (5, 5)] {
-        let refused = scan::scan(&module(functions, branches), &limits);
+        let module = module(functions, branches);
+        let refused = scan::scan(&module, &limits);
         assert!(matches!(refused, Err(ModuleError::Limit { .. })), "{functions} of {branches}");
     }
 }

@@ -37,7 +37,7 @@ struct Records {
 
 impl Show for Records {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = table(&["SEQ", "TIME", "OUTCOME", "ACTOR", "ACTION", "RESOURCE", "CODE"]);
+        let mut table = table(&["SEQ", "TIME", "OUTCOME", "ACTOR", "ACTION", "RESOURCE", "CODE", "WHY"]);
         for record in &self.records {
             let outcome =
                 |(at, text): (usize, String)| if at == OUTCOME { tone(&text) } else { Cell::new(text) };
@@ -55,7 +55,7 @@ fn at<'a>(record: &'a Value, pointer: &str) -> &'a str {
 /// Where the outcome stands among the cells.
 const OUTCOME: usize = 2;
 
-fn cells(record: &Value) -> [String; 7] {
+fn cells(record: &Value) -> [String; 8] {
     let actors = ["/actor/plugin", "/actor/user", "/actor/host"];
     let actor = actors.iter().map(|p| at(record, p)).find(|text| !text.is_empty()).unwrap_or("-");
     let resource = format!("{} {}", at(record, "/resource/kind"), at(record, "/resource/name"));
@@ -68,7 +68,22 @@ fn cells(record: &Value) -> [String; 7] {
         format!("{}{count}", one_line(at(record, "/action"))),
         one_line(resource.trim()),
         at(record, "/code").to_owned(),
+        why(record),
     ]
+}
+
+/// Why a record's action did not end well: the missing permission where that is the reason.
+fn why(record: &Value) -> String {
+    if at(record, "/outcome") == "ok" {
+        return String::new();
+    }
+    let missing = at(record, "/details/missing");
+    if !missing.is_empty() {
+        return one_line(&format!("missing permission {missing}"));
+    }
+    let told =
+        ["/details/reason", "/details/why"].iter().map(|p| at(record, p)).find(|text| !text.is_empty());
+    told.map_or_else(String::new, one_line)
 }
 
 fn tail(context: &Context, args: &AuditTail) -> Result<(), Failure> {

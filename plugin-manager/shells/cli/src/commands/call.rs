@@ -9,11 +9,12 @@ use crate::context::Context;
 use crate::failure::{self, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::error::ForgeError;
+use common::error::{ForgeError, codes};
 use plugin_manager::PluginManager;
 use serde::Serialize;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 /// One byte more than a call can take, so that the library sees that there was too much.
@@ -37,7 +38,11 @@ struct Answer<'a> {
 pub fn call(context: &Context, args: &Call) -> Result<(), Failure> {
     // Read before the home is opened: a slow writer on stdin does not keep others out.
     let input = args.input.as_deref().map_or(Ok(Vec::new()), input)?;
-    let job = |manager: &PluginManager| manager.call(&args.name, &args.operation, input);
+    let human = !context.output().json();
+    let job = |manager: &PluginManager| {
+        let answer = manager.call(&args.name, &args.operation, input);
+        answer.map_err(|error| if human { unread(error, args) } else { error })
+    };
     let (output, ended) = context.with_manager_to_the_end(job)?;
     if context.output().json() {
         // One value on stdout: the error of a plugin that could not stop takes the place of the answer.
@@ -55,7 +60,30 @@ fn input(path: &Path) -> Result<Vec<u8>, ForgeError> {
     } else {
         File::open(path).and_then(|f| f.take(MAX_INPUT).read_to_end(&mut bytes))
     };
-    read.map(|_| bytes).map_err(|e| failure::file("read", path, &e))
+    read.map(|_| bytes).map_err(|e| no_input(failure::file("read", path, &e), path))
+}
+
+/// What was meant, where a value was given in place of a file.
+fn no_input(error: ForgeError, path: &Path) -> ForgeError {
+    let value = path.to_str().is_some_and(|text| text.trim_start().starts_with(['{', '[', '"']));
+    if error.code() == &codes::E5008 && value {
+        return error
+            .with_help("--input takes a FILE, or `-` for stdin: pipe the value in and give `--input -`");
+    }
+    error
+}
+
+/// Says that stdin was not read, where something is there and the plugin did not like what it got.
+fn unread(error: ForgeError, args: &Call) -> ForgeError {
+    // The kernel's name for what stdin is: a device is a terminal or /dev/null, and has nothing for us.
+    let given = fs::metadata("/proc/self/fd/0").is_ok_and(|stdin| {
+        let kind = stdin.file_type();
+        kind.is_fifo() || kind.is_file()
+    });
+    if error.code() == &codes::E4002 && args.input.is_none() && given {
+        return error.reason("stdin was not read; give --input - if it is the input");
+    }
+    error
 }
 
 fn answer<'a>(args: &'a Call, output: &'a [u8]) -> Answer<'a> {

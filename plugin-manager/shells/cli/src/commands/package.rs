@@ -6,6 +6,7 @@
 
 use super::plugins::CheckLine;
 use super::source;
+use super::status::signed_by;
 use crate::args::{Pack, PackageFile, Sign};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
@@ -31,6 +32,8 @@ struct Written {
     package_digest: String,
     bytes: usize,
     signed: bool,
+    /// The identity in the certificate it was signed with.
+    signer: Option<String>,
 }
 
 impl Written {
@@ -46,6 +49,7 @@ impl Written {
             package_digest: package.digest().to_string(),
             bytes: bytes.len(),
             signed: package.bundle().is_some(),
+            signer: plugin_manager::claimed_signer(&package)?.map(|signer| signer.identity),
         })
     }
 }
@@ -53,14 +57,15 @@ impl Written {
 impl Show for Written {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let verb = if self.signed { "signed" } else { "packed" };
-        write_pairs(
-            out,
-            &[
-                (verb, format!("{} {} by {}", self.name, self.version, self.publisher)),
-                ("file", format!("{} ({} bytes)", self.package.display(), self.bytes)),
-                ("digest", self.digest.clone()),
-            ],
-        )
+        let mut pairs = vec![
+            (verb, format!("{} {} by {}", self.name, self.version, self.publisher)),
+            ("file", format!("{} ({} bytes)", self.package.display(), self.bytes)),
+            ("digest", self.digest.clone()),
+        ];
+        if let Some(signer) = &self.signer {
+            pairs.push(("signer", one_line(signer)));
+        }
+        write_pairs(out, &pairs)
     }
 }
 
@@ -80,11 +85,12 @@ pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
 /// Runs `sign`.
 ///
 /// # Errors
-/// When the package, key or certificate cannot be read or do not fit each other.
+/// When the package, key or certificate cannot be read or do not fit each other; E1402 when the package names
+/// another publisher.
 pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let package = files::read(&args.package, MAX_FILE)?;
     let signer = signer(context, args)?;
-    let signed = plugin_manager::sign(&package, &signer)?;
+    let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
     let path = args.output.as_deref().unwrap_or(&args.package);
     files::write(path, &signed, 0o644)?;
     context.output().show(&Written::of(path, &signed)?)
@@ -110,6 +116,7 @@ struct Verified {
     digest: String,
     package_digest: String,
     signer: Option<String>,
+    unjudged_signature: bool,
     checks: Vec<CheckLine>,
 }
 
@@ -122,6 +129,7 @@ impl From<Verification> for Verified {
             digest: v.digest.to_string(),
             package_digest: v.package_digest.to_string(),
             signer: v.signer,
+            unjudged_signature: v.unjudged_signature,
             checks: v.checks.into_iter().map(CheckLine::from).collect(),
         }
     }
@@ -146,7 +154,7 @@ impl Show for Verified {
             out,
             &[
                 (verb, format!("{} {} by {}{proof}", self.name, self.version, self.publisher)),
-                ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
+                ("signer", signed_by(self.signer.as_deref(), self.unjudged_signature)),
                 ("digest", self.digest.clone()),
             ],
         )

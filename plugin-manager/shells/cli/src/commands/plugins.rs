@@ -1,8 +1,8 @@
 //! What changes what is installed and what runs: `install`, `remove`, `start`, `stop`, `pause`, `resume`.
 //!
-//! JSON of `install`: [`Installed`]; of `remove`: `{"removed":NAME}`; of the others: a plugin as `status` shows it.
+//! JSON of `install`: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
 
-use super::status::{Full, joined};
+use super::status::{CALLED, Full, joined, pairs};
 use crate::args::{Install, Plugin, Remove};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -110,14 +110,50 @@ impl Show for Installed {
     }
 }
 
+/// What `remove` always erases.
+const ALWAYS_ERASED: [&str; 2] = ["settings", "log"];
+/// What `remove` erases unless it is told to keep it.
+const DATA: [&str; 3] = ["stored values", "files", "saved state"];
+
 #[derive(Debug, Serialize)]
 struct Removed<'a> {
     removed: &'a str,
+    erased: Vec<&'static str>,
+    kept: &'static [&'static str],
+}
+
+impl<'a> Removed<'a> {
+    fn of(args: &'a Remove) -> Self {
+        let (data, kept) = if args.keep_data { (&[][..], &DATA[..]) } else { (&DATA[..], &[][..]) };
+        Self { removed: &args.name, erased: data.iter().chain(&ALWAYS_ERASED).copied().collect(), kept }
+    }
 }
 
 impl Show for Removed<'_> {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "removed {}", self.removed)
+        let kept = if self.kept.is_empty() { "nothing".to_owned() } else { self.kept.join(", ") };
+        let erased = self.erased.join(", ");
+        write_pairs(out, &[("removed", self.removed.to_owned()), ("erased", erased), ("kept", kept)])
+    }
+}
+
+/// A plugin after a command moved it.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Turned {
+    plugin: Full,
+    #[serde(skip)]
+    turn: Turn,
+}
+
+impl Show for Turned {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut pairs = pairs(&self.plugin);
+        if let (Turn::Start, Some(state)) = (self.turn, pairs.iter_mut().find(|(name, _)| *name == "state")) {
+            // The command lets go of the home when it ends, and the plugin comes down with it.
+            state.1 = format!("started and stopped again, desired {}{CALLED}", self.plugin.desired());
+        }
+        write_pairs(out, &pairs)
     }
 }
 
@@ -147,7 +183,7 @@ pub fn install(context: &Context, args: &Install) -> Result<(), Failure> {
 /// E5001, E5007, or when the home cannot be opened.
 pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
     context.with_manager(|manager| manager.remove(&args.name, args.keep_data))?;
-    context.output().show(&Removed { removed: &args.name })
+    context.output().show(&Removed::of(args))
 }
 
 /// Runs `start`, `stop`, `pause` or `resume`.
@@ -162,5 +198,5 @@ pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure>
         Turn::Pause => manager.pause(name),
         Turn::Resume => manager.resume(name),
     })?;
-    context.output().show(&Full::from(status))
+    context.output().show(&Turned { plugin: Full::from(status), turn })
 }

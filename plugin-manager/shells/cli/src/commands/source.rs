@@ -4,7 +4,7 @@ use crate::args::Pack;
 use crate::failure;
 use crate::files::{self, MAX_FILE};
 use common::error::{ForgeError, codes};
-use plugin_manager::{Asset, PackageLimits, Phase, Progress, Source};
+use plugin_manager::{Asset, Package, PackageLimits, Phase, Progress, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,18 +14,37 @@ const MAX_DEPTH: usize = 16;
 /// The bytes of the package this directory makes.
 ///
 /// # Errors
-/// When a file cannot be read, or what the directory has is no package.
+/// When a file cannot be read, or what the directory has is no package a host would accept.
 pub fn pack(args: &Pack, progress: &dyn Progress) -> Result<Vec<u8>, ForgeError> {
-    let text = files::read_text(&args.dir.join("plugin.toml"), MAX_FILE)?;
-    let module = args.wasm.clone().unwrap_or_else(|| args.dir.join("plugin.wasm"));
-    let module = files::read_telling(&module, MAX_FILE, progress)?;
+    let text = files::read_text(&args.dir.join("plugin.toml"), MAX_FILE).map_err(no_directory)?;
+    let path = args.wasm.clone().unwrap_or_else(|| args.dir.join("plugin.wasm"));
+    let module = files::read_telling(&path, MAX_FILE, progress).map_err(|e| no_module(e, args))?;
     let assets = supporting(&args.dir)?;
     let publisher = args.publisher.as_ref();
     let source = Source { plugin_toml: &text, publisher, module: &module, assets: &assets };
     progress.begin(Phase::Pack, &args.dir.display().to_string(), None);
     let packed = plugin_manager::pack(&source, &PackageLimits::default());
     progress.end(Phase::Pack);
-    Ok(packed?)
+    let packed = packed?;
+    let package = Package::load(&packed, &PackageLimits::default())?;
+    let judged = plugin_manager::check_module(&package);
+    judged.map_err(|error| error.reason(format!("the module is {}", path.display())))?;
+    Ok(packed)
+}
+
+/// What to do about a directory without `plugin.toml`.
+fn no_directory(error: ForgeError) -> ForgeError {
+    let help = "is this a plugin's directory? `forgeone new` makes one";
+    if error.code() == &codes::E5008 { error.with_help(help) } else { error }
+}
+
+/// What to do about a module that is not there.
+fn no_module(error: ForgeError, args: &Pack) -> ForgeError {
+    let help = match args.wasm {
+        Some(_) => "build the module first, or check the path",
+        None => "build it (`cargo wasm` in a directory of `forgeone new`) and name it with --wasm",
+    };
+    if error.code() == &codes::E5008 { error.with_help(help) } else { error }
 }
 
 fn supporting(dir: &Path) -> Result<Vec<Asset>, ForgeError> {

@@ -80,6 +80,7 @@ pub struct Full {
     publisher: String,
     digest: String,
     signer: Option<String>,
+    unjudged_signature: bool,
     state: String,
     desired: String,
     failure: Option<String>,
@@ -105,6 +106,7 @@ impl From<PluginStatus> for Full {
             publisher: s.publisher,
             digest: s.digest.to_string(),
             signer: s.signer,
+            unjudged_signature: s.unjudged_signature,
             state: s.state,
             desired: s.desired,
             failure: s.failure,
@@ -127,33 +129,62 @@ pub fn joined(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
+/// Who signed a package, as a line says it.
+pub fn signed_by(signer: Option<&str>, unjudged: bool) -> String {
+    let unjudged =
+        if unjudged { "signed; the signature is not judged without trust.toml" } else { "not signed" };
+    signer.map_or_else(|| unjudged.to_owned(), one_line)
+}
+
+/// What is to be known of a plugin that is desired running and not up.
+pub const CALLED: &str = ": a call brings it up";
+
+impl Full {
+    /// The state it should be in.
+    pub fn desired(&self) -> &str {
+        &self.desired
+    }
+    fn state_line(&self) -> String {
+        let waits = self.state == "Stopped" && self.desired == "running";
+        format!("{}, desired {}{}", self.state, self.desired, if waits { CALLED } else { "" })
+    }
+}
+
 impl Show for Full {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let limits: Vec<String> = self.limits.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        let mut pairs = vec![
-            ("plugin", format!("{} {}", self.name, self.version)),
-            ("kept", joined(&self.kept)),
-            ("publisher", self.publisher.clone()),
-            ("id", self.id.clone()),
-            ("digest", self.digest.clone()),
-            ("signer", self.signer.clone().unwrap_or_else(|| "not signed".to_owned())),
-            ("state", format!("{}, desired {}", self.state, self.desired)),
-        ];
-        if let Some(failure) = &self.failure {
-            pairs.push(("failure", one_line(failure)));
-        }
-        pairs.extend([
-            ("engine", self.engine.clone()),
-            ("enforced", self.enforcement.clone()),
-            ("operations", joined(&self.operations)),
-            ("granted", joined(&self.granted)),
-            ("withheld", joined(&self.withheld)),
-            ("limits", joined(&limits)),
-            ("calls", format!("{} ({} failed, {} host calls denied)", self.calls, self.errors, self.denials)),
-            ("memory", format!("{} bytes", self.memory_bytes)),
-        ]);
-        write_pairs(out, &pairs)
+        write_pairs(out, &pairs(self))
     }
+}
+
+/// The lines about one plugin.
+pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
+    let limits: Vec<String> = plugin.limits.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    let mut pairs = vec![
+        ("plugin", format!("{} {}", plugin.name, plugin.version)),
+        ("kept", joined(&plugin.kept)),
+        ("publisher", plugin.publisher.clone()),
+        ("id", plugin.id.clone()),
+        ("digest", plugin.digest.clone()),
+        ("signer", signed_by(plugin.signer.as_deref(), plugin.unjudged_signature)),
+        ("state", plugin.state_line()),
+    ];
+    if let Some(failure) = &plugin.failure {
+        pairs.push(("failure", one_line(failure)));
+    }
+    pairs.extend([
+        ("engine", plugin.engine.clone()),
+        ("enforced", plugin.enforcement.clone()),
+        ("operations", joined(&plugin.operations)),
+        ("granted", joined(&plugin.granted)),
+        ("withheld", joined(&plugin.withheld)),
+        ("limits", joined(&limits)),
+        (
+            "calls",
+            format!("{} ({} failed, {} host calls denied)", plugin.calls, plugin.errors, plugin.denials),
+        ),
+        ("memory", format!("{} bytes", plugin.memory_bytes)),
+    ]);
+    pairs
 }
 
 #[derive(Debug, Serialize)]
