@@ -76,7 +76,7 @@ pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
     OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
 };
-pub use runtime::native::{ForgePlugin, NativeError, NativeHost};
+pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
