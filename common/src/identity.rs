@@ -71,6 +71,9 @@ impl FromStr for Digest {
     }
 }
 
+/// The parts of the host a plugin can depend on by name, at the host's version. No plugin has such a name.
+pub const HOST_PARTS: &[&str] = &["common", "microkernel"];
+
 /// The name of a plugin or a publisher: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Name(std::sync::Arc<str>);

@@ -77,7 +77,7 @@ pub use registry::{
     OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
     UpgradeReport,
 };
-pub use runtime::native::{ForgePlugin, NativeError, NativeHost};
+pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};

@@ -14,7 +14,6 @@ use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
 use common::identity::{Digest, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
-use microkernel::trust::TrustEvaluator;
 use std::path::{Path, PathBuf};
 
 /// A private key and its certificate, both as PEM text.
@@ -250,8 +249,7 @@ pub fn check_policies_with(
     let files = sources::policies(&dir)?;
     let mut actions = builtin_actions();
     actions.extend(added.into_iter().map(|(action, _)| action));
-    let options = sources::policy_options(&config);
-    TrustEvaluator::with_options(&actions, &files, &options)?;
+    sources::evaluator(&actions, &dir, &files, &config)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {
         name: s.name.clone(),
         file: dir.join(&s.name),
@@ -259,7 +257,7 @@ pub fn check_policies_with(
     };
     Ok(PolicyReport {
         sources: files.iter().map(line).collect(),
-        builtin: options.builtin().into_iter().map(str::to_owned).collect(),
+        builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
     })
 }

@@ -101,6 +101,10 @@ fn a_new_plugin_takes_nobodys_place() {
     let world = World::development();
     world.write("taken/mine", "mine");
     world.run(&["new", "taken"]).fails(7, "E5009");
+    for name in ["common", "microkernel"] {
+        world.run(&["new", name]).fails(2, "E0101").says("provided by the host");
+        assert!(!world.path(name).exists());
+    }
     world.run(&["new", "Not_A_Name"]).fails(2, "E0101");
     world.run(&["new", "a", "--sdk", "nowhere"]).fails(7, "E5008");
     world.run(&["new", "a", "--lang", "c", "--sdk", "nowhere"]).fails(2, "E0101");

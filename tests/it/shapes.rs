@@ -63,7 +63,8 @@ fn each_class_of_error_has_its_exit_code() {
     world.run(&["call", "bad", "trap"]).fails(5, "E4001");
     world.run(&["call", "bad", "spin"]).fails(6, "E4010");
     world.run(&["call", "nobody", "hello"]).fails(7, "E5001");
-    world.run(&["call", "good", "nothing"]).fails(7, "E5005");
+    world.run(&["call", "goood", "hello"]).fails(7, "E5001").says("did you mean `good`?");
+    world.run(&["call", "good", "nothing"]).fails(7, "E5005").says("its operations are ");
     world.run(&["sign", "missing.forgepkg", "--publisher", "acme"]).fails(7, "E5008");
 }
 
@@ -81,7 +82,8 @@ fn a_policy_that_forbids_denies_with_four() {
 fn a_policy_that_does_not_fit_the_schema_is_named() {
     let world = World::development();
     world.write("home/trust/policy/typo.cedar", "forbid(principal, action == Action::\"cal\", resource);");
-    world.run(&["policy", "check"]).fails(2, "E2004").says("typo.cedar");
+    let file = world.path("home/trust/policy/typo.cedar").display().to_string();
+    world.run(&["policy", "check"]).fails(2, "E2004").says(&file).says("did you mean `call`?");
     world.run(&["list"]).fails(2, "E2004");
 }
 
@@ -303,6 +305,7 @@ fn json_of_errors_and_of_changes_of_state() {
     snapshot("explain", &world.run(&["explain", "E1204", "--json"]).ok(), &world);
     shape_snapshot("explain-all", &world.run(&["explain", "--json"]).ok());
     world.run(&["explain", "E9999"]).fails(7, "E5008");
+    assert!(world.run(&["explain", "1204"]).ok().text().starts_with("# E1204: "));
     assert!(world.run(&["explain", "e1204"]).ok().text().starts_with("# E1204: "));
 }
 

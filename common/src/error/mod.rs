@@ -94,10 +94,10 @@ pub trait Coded: Error + Send + Sync + 'static {
 /// assert_eq!(e.class(), ErrorClass::Refused);
 /// assert_eq!(e.code().id, "E1201");
 /// ```
-#[derive(Debug)]
+///
+/// `Debug` is the whole of it in words, for a `main` that returns it prints that.
 pub struct ForgeError(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     code: &'static Code,
     message: String,
@@ -165,6 +165,30 @@ impl fmt::Display for ForgeError {
     }
 }
 
+/// `E1201: …`, the reasons and the help, a line each; what would end a line or colour it is escaped.
+impl fmt::Debug for ForgeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), OneLine(self.message()))?;
+        for reason in self.reasons() {
+            write!(f, "\nreason: {}", OneLine(reason))?;
+        }
+        write!(f, "\nhelp: {}", OneLine(self.help()))
+    }
+}
+
+/// A text without what is not printable.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        self.0.chars().try_for_each(|c| match c {
+            '"' | '\'' | '\\' => f.write_char(c),
+            c => write!(f, "{}", c.escape_debug()),
+        })
+    }
+}
+
 impl Error for ForgeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source.as_deref().map(|e| e as &(dyn Error + 'static))
@@ -219,5 +243,16 @@ mod tests {
         assert!(Error::source(&e).is_some());
         let again = e.again();
         assert_eq!((again.message(), again.reasons(), again.help()), (e.message(), e.reasons(), e.help()));
+    }
+
+    #[test]
+    fn a_main_that_returns_an_error_prints_what_a_person_can_read() {
+        let e =
+            ForgeError::new(&codes::E1201, "x 1.0.0 is not \"signed\"").reason("two\nlines\u{1b}\u{202e}");
+        let e: Box<dyn Error> = Box::new(e);
+        assert_eq!(
+            format!("{e:?}"),
+            "E1201: x 1.0.0 is not \"signed\"\nreason: two\\nlines\\u{1b}\\u{202e}\nhelp: sign it with `forgeone sign`"
+        );
     }
 }

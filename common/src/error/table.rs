@@ -135,8 +135,8 @@ table! {
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
     E5003 State "the plugin is not running" => "start or resume it first";
     E5004 State "this version of the plugin is there already" => "give it another version and `forgeone upgrade`, or `forgeone remove NAME --keep-data`, which keeps what it stored, and install again";
-    E5005 State "there is no such operation" => "`forgeone status NAME` shows its operations";
-    E5006 State "the home is in use by another process" => "wait for it to finish, or stop it";
+    E5005 State "there is no such operation" => "`forgeone status` with the plugin's name shows its operations";
+    E5006 State "the home is in use by another process" => "wait for it to finish, longer with --wait 60s, or stop it";
     E5007 State "other plugins need this one" => "remove the plugins that are named first";
     E5008 State "there is no such key, certificate or file" => "check the name";
     E5009 State "it is there already" => "keep what is there, or use another name or home";

@@ -3,6 +3,7 @@
 use crate::plugin::{PluginState, WrongMove};
 use crate::runtime::{RuntimeError, Trap};
 use common::audit::AuditError;
+use common::config::nearest;
 use common::error::{Code, Coded, ErrorClass, codes};
 use std::fmt;
 
@@ -68,6 +69,8 @@ pub enum LifecycleError {
         plugin: String,
         /// What was asked for.
         operation: String,
+        /// What it has.
+        known: Vec<String>,
     },
     /// The plugin returned a nonzero status. Its author can say why.
     #[error("plugin {plugin}: {when} returned status {status}{}", said(failure))]
@@ -188,6 +191,21 @@ fn said(failure: &Option<String>) -> String {
     failure.as_deref().map_or(String::new(), |text| format!(": {text}"))
 }
 
+/// How many operations are listed.
+const LISTED: usize = 16;
+
+/// The operation that may have been meant, and those there are.
+fn advice(operation: &str, known: &[String]) -> String {
+    let near = nearest(operation, known.iter().map(String::as_str));
+    let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    let listed: Vec<&str> = known.iter().take(LISTED).map(String::as_str).collect();
+    match known.len().saturating_sub(LISTED) {
+        0 if listed.is_empty() => "it has no operations".to_owned(),
+        0 => format!("{near}its operations are {}", listed.join(", ")),
+        more => format!("{near}its operations are {} and {more} more", listed.join(", ")),
+    }
+}
+
 impl Coded for LifecycleError {
     fn code(&self) -> &'static Code {
         match self {
@@ -212,6 +230,7 @@ impl Coded for LifecycleError {
                 "-1 is the status of a denied host call: `forgeone audit tail` names the missing permission"
                     .to_owned(),
             ),
+            Self::NoOperation { operation, known, .. } => Some(advice(operation, known)),
             _ => None,
         }
     }
@@ -221,5 +240,19 @@ impl Coded for LifecycleError {
             Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_is_not_there_is_answered_with_those_that_are() {
+        let names = |count: usize| (0..count).map(|i| format!("op_{i:02}")).collect::<Vec<_>>();
+        assert_eq!(advice("any", &[]), "it has no operations");
+        assert_eq!(advice("redcat", &["redact".into()]), "did you mean `redact`? its operations are redact");
+        assert!(advice("sing", &names(LISTED)).ends_with("op_14, op_15"));
+        assert!(advice("sing", &names(LISTED + 1)).ends_with("op_15 and 1 more"));
     }
 }

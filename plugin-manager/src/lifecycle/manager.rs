@@ -134,7 +134,8 @@ impl ManagedPlugin {
         let index = names.iter().position(|o| o == name).and_then(|i| u16::try_from(i).ok());
         index.ok_or_else(|| {
             let operation = name.chars().take(80).collect();
-            let error = LifecycleError::NoOperation { plugin: self.service.name.clone(), operation };
+            let (plugin, known) = (self.service.name.clone(), names.clone());
+            let error = LifecycleError::NoOperation { plugin, operation, known };
             self.recorder.failure(&error);
             error
         })

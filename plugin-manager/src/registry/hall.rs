@@ -11,7 +11,8 @@ use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
 use common::clock::Deadline;
-use common::error::ForgeError;
+use common::config::nearest;
+use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
@@ -146,6 +147,18 @@ impl Hall {
         let missing = || ForgeError::from(HostError::NoPlugin(name.chars().take(80).collect()));
         let name = Name::new(name).map_err(|_| missing())?;
         self.host.row(&name)?.ok_or_else(missing)
+    }
+
+    /// What an operator is told of a plugin that is not there: with the nearest that is.
+    pub fn advised(&self, name: &str, error: ForgeError) -> ForgeError {
+        if error.code() != &codes::E5001 {
+            return error;
+        }
+        let rows = self.host.rows().unwrap_or_default();
+        match nearest(name, rows.iter().map(|row| row.plugin.name.as_str())) {
+            Some(near) => error.with_help(format!("did you mean `{near}`? {}", codes::E5001.help)),
+            None => error,
+        }
     }
 
     /// The policy epoch in which the operator may call it: decided once in each, as long as no other operator

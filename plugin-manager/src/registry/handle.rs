@@ -35,7 +35,7 @@ impl PluginHandle {
         let declared: Vec<String> = known(&row, fact::OPERATIONS)?;
         if !declared.iter().any(|o| o == operation) {
             let (plugin, operation) = (self.name.clone(), operation.to_owned());
-            return Err(LifecycleError::NoOperation { plugin, operation }.into());
+            return Err(LifecycleError::NoOperation { plugin, operation, known: declared }.into());
         }
         Ok(OperationHandle { plugin: self.clone(), operation: operation.to_owned(), up: None })
     }

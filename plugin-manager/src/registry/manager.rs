@@ -73,7 +73,7 @@ impl PluginManager {
     }
     /// The row of an installed plugin.
     pub(super) fn row(&self, name: &str) -> Result<InstalledPlugin, ForgeError> {
-        self.hall.row(name)
+        self.hall.row(name).map_err(|error| self.hall.advised(name, error))
     }
 
     /// Calls an operation of a plugin that is desired running, bringing it up when it is not.

@@ -25,7 +25,6 @@ use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
-use microkernel::trust::TrustEvaluator;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -210,8 +209,8 @@ fn bridge(
 ) -> Result<SyscallBridge, ForgeError> {
     let mut actions = builtin_actions();
     actions.extend(added.iter().map(|(action, _)| action.clone()));
-    let policies = sources::policies(&home.policy_dir())?;
-    let evaluator = TrustEvaluator::with_options(&actions, &policies, &sources::policy_options(config))?;
+    let dir = home.policy_dir();
+    let evaluator = sources::evaluator(&actions, &dir, &sources::policies(&dir)?, config)?;
     let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> =
         extension::services(services).into_iter().collect();
     handlers.extend(added.into_iter().map(|(action, handler)| (action.name, handler)));

@@ -9,7 +9,8 @@ use crate::attestation::{
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
-use microkernel::trust::{Enforcement, PolicyOptions, PolicySource};
+use microkernel::syscall_bridge::Action;
+use microkernel::trust::{Enforcement, PolicyOptions, PolicySource, TrustError, TrustEvaluator};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -136,6 +137,21 @@ pub(crate) fn policies(dir: &Path) -> Result<Vec<PolicySource>, ForgeError> {
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(sources)
+}
+
+/// The evaluator of these policies. A file that is not valid is named with its directory.
+pub(crate) fn evaluator(
+    actions: &[Action],
+    dir: &Path,
+    policies: &[PolicySource],
+    config: &Config,
+) -> Result<TrustEvaluator, TrustError> {
+    TrustEvaluator::with_options(actions, policies, &policy_options(config)).map_err(|error| match error {
+        TrustError::Policy { name, problems } if policies.iter().any(|p| p.name == name) => {
+            TrustError::Policy { name: dir.join(name).display().to_string(), problems }
+        }
+        other => other,
+    })
 }
 
 /// Under which rules policies are read.

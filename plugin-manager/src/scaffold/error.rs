@@ -1,6 +1,7 @@
 //! What keeps a directory from being made.
 
 use common::error::{Code, Coded, codes};
+use common::identity::Name;
 use std::io;
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ pub enum ScaffoldError {
     /// The directory given for the SDK does not hold it.
     #[error("{0} does not hold the crate forgeone-pdk")]
     NoSdk(PathBuf),
+    /// The name is that of a part of the host, which no package may have.
+    #[error("{0} is provided by the host, so no plugin can have this name")]
+    Provided(Name),
     /// An SDK was named for a language that uses none.
     #[error("a plugin in {0} uses no SDK")]
     SdkUnused(&'static str),
@@ -34,7 +38,7 @@ impl Coded for ScaffoldError {
             Self::Taken(_) => &codes::E5009,
             Self::Write { .. } => &codes::E0002,
             Self::NoSdk(_) => &codes::E5008,
-            Self::SdkUnused(_) => &codes::E0101,
+            Self::SdkUnused(_) | Self::Provided(_) => &codes::E0101,
         }
     }
 
@@ -47,6 +51,7 @@ impl Coded for ScaffoldError {
             Self::NoSdk(_) => Some(
                 "name plugin-manager/guest/pdk of a checkout, or leave --sdk out to have a copy".to_owned(),
             ),
+            Self::Provided(_) => Some("choose another name".to_owned()),
             Self::SdkUnused(_) => Some("leave --sdk out".to_owned()),
         }
     }

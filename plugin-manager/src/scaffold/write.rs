@@ -3,7 +3,7 @@
 use super::error::ScaffoldError;
 use super::files::{self, Language, NewFile};
 use common::error::ForgeError;
-use common::identity::{Name, Publisher};
+use common::identity::{HOST_PARTS, Name, Publisher};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -45,9 +45,13 @@ impl Scaffold {
     /// Makes `dir`, which is not there or is empty.
     ///
     /// # Errors
-    /// E5009 when something is there; E5008 when the SDK is not; E0101 when the language has none; E0002 when it
+    /// E5009 when something is there; E5008 when the SDK is not; E0101 when the language has none or the
+    /// name is the host's; E0002 when it
     /// cannot be written.
     pub fn write(&self, dir: &Path) -> Result<Scaffolded, ForgeError> {
+        if HOST_PARTS.contains(&self.name.as_str()) {
+            return Err(ScaffoldError::Provided(self.name.clone()).into());
+        }
         let files = self.files()?;
         free(dir)?;
         whole(dir, &files)?;

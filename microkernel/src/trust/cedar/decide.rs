@@ -1,7 +1,7 @@
 //! One question to Cedar, and its ruling.
 
 use super::super::ruling::{Effect, Ruling};
-use super::super::table::{Row, Table};
+use super::super::table::{Row, Table, groups};
 use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
 use super::slice::{Policies, Slice, entities};
 use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
@@ -11,11 +11,14 @@ use cedar_policy::{
     Schema, Validator,
 };
 use common::identity::{IdentityContext, Principal};
+use std::collections::BTreeSet;
 
 /// The schema, the authorizer and the built-in policies of one table of actions.
 pub(in super::super) struct Engine {
     types: Types,
     actions: Vec<ActionTerms>,
+    /// The names of the actions and of their groups.
+    names: BTreeSet<String>,
     validator: Validator,
     authorizer: Authorizer,
     schema: String,
@@ -32,6 +35,7 @@ impl Engine {
         let (schema, _) = Schema::from_cedarschema_str(&text).map_err(|e| TrustError::Schema(e.into()))?;
         Ok(Self {
             actions: types.actions(table),
+            names: groups().into_iter().chain(table.grouped().map(|(a, _)| a.name.to_owned())).collect(),
             types,
             validator: Validator::new(schema),
             authorizer: Authorizer::new(),
@@ -46,7 +50,7 @@ impl Engine {
     pub(in super::super) fn compile(&self, sources: &[PolicySource]) -> Result<Policies, TrustError> {
         let mut policies = self.builtin.clone();
         for source in sources {
-            policies.extend(source::policies(source, &self.validator)?);
+            policies.extend(source::policies(source, &self.validator, &self.names)?);
         }
         Policies::new(policies).map_err(|id| {
             let id = id.to_string();

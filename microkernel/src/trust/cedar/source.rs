@@ -3,7 +3,11 @@
 use super::super::policy::builtin;
 use super::super::{Enforcement, PolicySource, TrustError};
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{
+    Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
+};
+use common::config::nearest;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The built-in policies, each with its id.
@@ -45,7 +49,11 @@ fn one(id: &str, text: &str) -> Result<Policy, TrustError> {
 }
 
 /// The policies of one source, in order, named after it and checked against the schema.
-pub(super) fn policies(source: &PolicySource, validator: &Validator) -> Result<Vec<Policy>, TrustError> {
+pub(super) fn policies(
+    source: &PolicySource,
+    validator: &Validator,
+    actions: &BTreeSet<String>,
+) -> Result<Vec<Policy>, TrustError> {
     let fail = |problems| refused(&source.name, problems);
     if source.name == "builtin" || source.name.starts_with("builtin:") {
         return Err(fail(vec!["the name `builtin` is taken".to_owned()]));
@@ -63,13 +71,33 @@ pub(super) fn policies(source: &PolicySource, validator: &Validator) -> Result<V
         return Err(fail(vec![format!("@id(\"{id}\"): {ID_RULE}")]));
     }
     let result = validator.validate(&set, ValidationMode::Strict);
-    let errors = result.validation_errors().map(DetailedError::from);
+    let errors = result.validation_errors().map(|e| advised(e, actions));
     let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(DetailedError::from);
-    let wrong: Vec<String> = errors.chain(warnings).flat_map(|e| problems(&e, &source.text)).collect();
+    let mut wrong: Vec<DetailedError> = errors.chain(warnings).collect();
+    wrong.sort_by_key(|e| (e.source_locations.first().map(|label| label.loc.start), e.message.clone()));
     if !wrong.is_empty() {
-        return Err(fail(wrong));
+        return Err(fail(wrong.iter().flat_map(|e| problems(e, &source.text)).collect()));
     }
     Ok(named(source, &set))
+}
+
+/// The error, with our own advice on an action nobody knows: the validator's differs from run to run.
+fn advised(error: &ValidationError, actions: &BTreeSet<String>) -> DetailedError {
+    let mut told = DetailedError::from(error);
+    if matches!(error, ValidationError::UnrecognizedActionId(_)) {
+        let named = told.message.split_once("Action::\"").and_then(|(_, rest)| rest.split_once('"'));
+        told.help = named.map(|(name, _)| advice(name, actions));
+    }
+    told
+}
+
+fn advice(name: &str, actions: &BTreeSet<String>) -> String {
+    match nearest(name, actions.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if name.ends_with(".*") => "the schema has no such group of actions".to_owned(),
+        None => "the schema has no such action; calls added by another program are not known to this one"
+            .to_owned(),
+    }
 }
 
 const ID_RULE: &str = "an @id has 1 to 128 bytes, no comma and no control character";

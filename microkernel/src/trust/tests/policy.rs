@@ -16,6 +16,20 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_unknown_action_or_group_is_answered_with_the_nearest_one() {
+    let policy = |action: &str| format!("forbid(principal, action in Action::\"{action}\", resource);\n");
+    let said = |action: &str| problems(&policy(action)).join("\n");
+    assert!(said("clok.*").contains("(did you mean `clock.*`?)"), "{}", said("clok.*"));
+    assert!(said("kv_gte").contains("(did you mean `kv_get`?)"), "{}", said("kv_gte"));
+    assert!(said("cal").contains("(did you mean `call`?)"), "{}", said("cal"));
+    let added = said("bell_ring");
+    assert!(added.contains("added by another program") && !added.contains("did you mean"), "{added}");
+    assert!(said("weather.*").contains("no such group"), "{}", said("weather.*"));
+    let two = problems(&(policy("clok.*") + &policy("kv_gte")));
+    assert!(two[0].starts_with("line 1:") && two.last().unwrap().starts_with("line 2:"), "{two:?}");
+}
+
+#[test]
 fn the_rules_without_cedar_rule_as_the_built_in_policies_do() {
     let table = Table::new(&builtin_actions()).unwrap();
     let people = [plugin("p", "acme"), IdentityContext::operator("ada"), IdentityContext::new("host")];

@@ -37,7 +37,12 @@ fn bad_usage(text: &str) -> ForgeError {
         text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("For more information"));
     let first = lines.next().unwrap_or("the command line is not valid");
     let message = first.strip_prefix("error: ").unwrap_or(first);
-    lines.fold(ForgeError::new(&codes::E0101, message), ForgeError::reason)
+    // clap shows every option that has a value as one to write, also --home where FORGEONE_HOME gave it.
+    let shown = |line: &str| match line.starts_with("Usage:") {
+        true => line.replacen(" --home <DIR>", "", 1),
+        false => line.to_owned(),
+    };
+    lines.map(shown).fold(ForgeError::new(&codes::E0101, message), ForgeError::reason)
 }
 
 #[cfg(test)]
@@ -58,6 +63,16 @@ mod tests {
         assert_eq!(error.code().id, "E0101");
         assert_eq!(error.message(), "unexpected argument '--jsno' found");
         assert!(error.reasons().iter().any(|r| r.contains("--json")), "{:?}", error.reasons());
+    }
+
+    #[test]
+    fn the_usage_shows_no_home_as_if_it_had_to_be_written() {
+        let error = Cli::try_parse_from(["forgeone", "install", "--home", "h"]).unwrap_err();
+        let text = error.render().to_string();
+        assert!(text.contains("--home <DIR>"), "{text}");
+        let error = bad_usage(&text);
+        let usage = error.reasons().iter().find(|r| r.starts_with("Usage:")).unwrap();
+        assert_eq!(usage, "Usage: forgeone install <PACKAGE>");
     }
 
     #[test]

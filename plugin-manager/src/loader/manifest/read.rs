@@ -7,7 +7,7 @@ use super::{
     SCHEMA,
 };
 use common::config::{ByteSize, Span, nearest};
-use common::identity::{Digest, Name};
+use common::identity::{Digest, HOST_PARTS, Name};
 use common::permission::Permission;
 use semver::{Version, VersionReq};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,9 +47,6 @@ const FIELDS: &[&str] = &[
 /// Keys at the top of `plugin.toml`.
 pub(crate) const FIELDS_TOML: &[&str] =
     &["plugin", "dependencies", "permissions", "entry_points", "operations", "limits", "instances"];
-
-/// Dependencies that are the host's own, at its version.
-const PROVIDED: &[&str] = &["common", "microkernel"];
 
 /// Exports that are not operations, whatever a manifest says.
 const RESERVED: &[&str] = &["memory", "state_save", "state_load", "_initialize", "_start"];
@@ -124,7 +121,7 @@ pub(crate) fn name(node: &Node) -> Read<Name> {
 /// The name of a plugin: not one by which manifests ask for the host itself.
 pub(crate) fn plugin_name(node: &Node) -> Read<Name> {
     let name = name(node)?;
-    match PROVIDED.contains(&name.as_str()) {
+    match HOST_PARTS.contains(&name.as_str()) {
         true => Err(node.fail(format!("`{name}` is provided by the host, so no plugin can have this name"))),
         false => Ok(name),
     }

@@ -182,6 +182,7 @@ fn its_host_calls_pass_the_door_with_its_own_identity() {
     let error = host.call("tool", "time", vec![]).unwrap_err();
     assert_eq!(error.code().id, "E4002");
     assert!(error.to_string().contains("-1"), "{error}");
+    assert!(format!("{error:?}").contains("time_now: denied"), "{error:?}");
     assert_eq!(host.status("tool").unwrap().denials, 1);
     assert_eq!(world.recorded(&host, &[r#""type":"denial""#, "time_now", "tool"]), 1);
     host.call("tool", "greet", vec![]).unwrap();

@@ -57,8 +57,47 @@ impl From<std::str::Utf8Error> for NativeError {
 }
 
 /// The status of the host is passed on as the plugin's own.
+impl From<NativeCallError> for NativeError {
+    fn from(error: NativeCallError) -> Self {
+        Self::new(status_code(error.status), &error)
+    }
+}
+
+/// A status without the call it came from, where a plugin keeps only that.
 impl From<Status> for NativeError {
     fn from(status: Status) -> Self {
         Self::new(status_code(status), format_args!("a host call ended with: {status}"))
     }
 }
+
+/// A call of a [`NativeHost`](super::NativeHost) that was refused or failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeCallError {
+    call: String,
+    status: Status,
+}
+
+impl NativeCallError {
+    pub(super) fn of(call: &str) -> impl FnOnce(Status) -> Self {
+        move |status| Self { call: call.to_owned(), status }
+    }
+    /// The name of the call: `kv_set`, or `output` and `env` for those of the host itself.
+    pub fn call(&self) -> &str {
+        &self.call
+    }
+    /// The status a guest would be given.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+}
+
+impl fmt::Display for NativeCallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Status::Unknown => write!(f, "{}: this host has no such call", self.call),
+            status => write!(f, "{}: {status}", self.call),
+        }
+    }
+}
+
+impl std::error::Error for NativeCallError {}

@@ -1,7 +1,10 @@
 //! What a native plugin is given in each call: its input, its output, its log, and the door.
 
+use super::NativeCallError;
 use crate::abi::HostContext;
-use crate::syscall::{LogLevel, Status, SyscallArgs};
+#[cfg(doc)]
+use crate::syscall::Status;
+use crate::syscall::{LogLevel, SyscallArgs};
 
 /// The host, as a native plugin sees it during one call.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ impl<'a> NativeHost<'a> {
     ///
     /// # Errors
     /// [`Status::Invalid`] elsewhere; [`Status::Limit`] beyond 16 MiB, and nothing is appended then.
-    pub fn output(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Status> {
-        self.context.write_output(bytes.as_ref())
+    pub fn output(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), NativeCallError> {
+        self.context.write_output(bytes.as_ref()).map_err(NativeCallError::of("output"))
     }
 
     /// One line in the plugin's log, which the host bounds and rotates.
@@ -38,17 +41,17 @@ impl<'a> NativeHost<'a> {
     /// next call.
     ///
     /// # Errors
-    /// The status a guest would be given.
-    pub fn syscall(&mut self, name: &str, args: &SyscallArgs) -> Result<&[u8], Status> {
-        self.context.ask(name.as_bytes(), args.as_bytes())
+    /// The status a guest would be given, with the name of the call.
+    pub fn syscall(&mut self, name: &str, args: &SyscallArgs) -> Result<&[u8], NativeCallError> {
+        self.context.ask(name.as_bytes(), args.as_bytes()).map_err(NativeCallError::of(name))
     }
 
     /// A variable of the plugin's `env` section.
     ///
     /// # Errors
     /// As [`NativeHost::syscall`].
-    pub fn env(&mut self, key: &str) -> Result<&[u8], Status> {
-        self.context.variable(key.as_bytes())
+    pub fn env(&mut self, key: &str) -> Result<&[u8], NativeCallError> {
+        self.context.variable(key.as_bytes()).map_err(NativeCallError::of("env"))
     }
 
     /// Whether the deadline of this call has passed. Nothing interrupts native code: work that takes long asks

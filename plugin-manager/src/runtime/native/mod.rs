@@ -13,7 +13,7 @@ mod tests;
 
 pub use engine::NativeCode;
 pub(super) use engine::engine;
-pub use error::NativeError;
+pub use error::{NativeCallError, NativeError};
 pub use host::NativeHost;
 #[doc(hidden)]
 pub use inventory;

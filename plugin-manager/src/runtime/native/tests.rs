@@ -79,9 +79,10 @@ fn input_output_log_environment_and_host_calls_are_a_guests() {
     let mut rig = rig(|host| {
         let input = host.input();
         assert_eq!(host.syscall("ping", &SyscallArgs::new().arg("x"))?, b"pong");
-        assert_eq!(host.syscall("nothing", &SyscallArgs::new()), Err(Status::Unknown));
+        let refused = host.syscall("nothing", &SyscallArgs::new()).unwrap_err();
+        assert_eq!((refused.call(), refused.status()), ("nothing", Status::Unknown));
         assert_eq!(host.env("mood")?, b"good");
-        assert_eq!(host.env("weather"), Err(Status::NotFound));
+        assert_eq!(host.env("weather").unwrap_err().status(), Status::NotFound);
         host.log(LogLevel::Debug, "a line");
         host.output(input)?;
         Ok(host.output("!")?)
@@ -97,7 +98,7 @@ fn input_output_log_environment_and_host_calls_are_a_guests() {
 fn output_has_its_limit_and_its_phases() {
     let mut rig = rig(|host| {
         host.output(vec![b'x'; PAYLOAD])?;
-        assert_eq!(host.output("y"), Err(Status::Limit));
+        assert_eq!(host.output("y").unwrap_err().status(), Status::Limit);
         Ok(())
     });
     assert_eq!(rig.call(b"").unwrap().1.len(), PAYLOAD);
@@ -127,6 +128,16 @@ fn an_error_is_a_status_and_its_text_and_output_before_it_is_discarded() {
     assert_eq!((outcome.status, outcome.failure.as_deref()), (NativeError::GENERAL, Some("why\\nnot")));
     assert_eq!(output, b"");
     assert!(rig.execution.is_alive());
+}
+
+#[test]
+fn a_host_call_that_fails_is_named_in_the_plugins_failure() {
+    let mut rig = rig(|host| host.syscall("nothing", &SyscallArgs::new()).map(|_| ()).map_err(Into::into));
+    let failed = rig.call(b"").unwrap().0;
+    assert_eq!(failed.failure.as_deref(), Some("nothing: this host has no such call"));
+    assert_eq!(failed.status, forgeone_abi::status::UNKNOWN_SYSCALL);
+    let mut rig = self::rig(|host| host.env("weather").map(|_| ()).map_err(Into::into));
+    assert_eq!(rig.call(b"").unwrap().0.failure.as_deref(), Some("env: not found"));
 }
 
 #[test]

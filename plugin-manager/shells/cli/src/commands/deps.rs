@@ -109,10 +109,10 @@ impl Show for Drawn<'_> {
 }
 
 fn graph(context: &Context, args: &DepsGraph) -> Result<(), Failure> {
+    let format = args.format.map_or_else(|| by_name(args.output.as_deref()), Ok)?;
     let report = report(context, &args.packages)?;
     let about = args.about.as_deref();
     let graph = Graph::of(&report, about).ok_or_else(|| unknown(about.unwrap_or_default()))?;
-    let format = args.format.unwrap_or_else(|| by_name(args.output.as_deref()));
     let (format, picture) = match format {
         PictureFormat::Dot => ("dot", graph::dot(&graph)),
         PictureFormat::Mermaid => ("mermaid", graph::mermaid(&graph)),
@@ -133,11 +133,16 @@ fn graph(context: &Context, args: &DepsGraph) -> Result<(), Failure> {
 }
 
 /// The format a file's name asks for.
-fn by_name(file: Option<&Path>) -> PictureFormat {
-    match file.and_then(Path::extension).and_then(|e| e.to_str()) {
-        Some("svg") => PictureFormat::Svg,
-        Some("mmd" | "mermaid") => PictureFormat::Mermaid,
-        _ => PictureFormat::Dot,
+fn by_name(file: Option<&Path>) -> Result<PictureFormat, ForgeError> {
+    let Some(file) = file else { return Ok(PictureFormat::Dot) };
+    match file.extension().and_then(|e| e.to_str()) {
+        Some("svg") => Ok(PictureFormat::Svg),
+        Some("mmd" | "mermaid") => Ok(PictureFormat::Mermaid),
+        Some("dot" | "gv") => Ok(PictureFormat::Dot),
+        _ => {
+            Err(ForgeError::new(&codes::E0101, format!("the name {} says no picture format", file.display()))
+                .with_help("end it in .dot, .gv, .mmd, .mermaid or .svg, or name one with --format"))
+        }
     }
 }
 
@@ -156,10 +161,13 @@ mod tests {
 
     #[test]
     fn a_file_name_names_the_format() {
-        let of = |name: &str| by_name(Some(Path::new(name)));
+        let of = |name: &str| by_name(Some(Path::new(name))).unwrap();
         assert_eq!(of("a.svg"), PictureFormat::Svg);
         assert_eq!(of("a.mmd"), PictureFormat::Mermaid);
-        assert_eq!(of("svg"), PictureFormat::Dot);
-        assert_eq!(by_name(None), PictureFormat::Dot);
+        assert_eq!(of("a.dot"), PictureFormat::Dot);
+        assert_eq!(by_name(None).unwrap(), PictureFormat::Dot);
+        for name in ["plugins.txt", "svg", "plugins.SVG.png"] {
+            assert_eq!(by_name(Some(Path::new(name))).unwrap_err().code().id, "E0101", "{name}");
+        }
     }
 }

@@ -85,7 +85,7 @@ pub fn explain(context: &Context, args: &Explain) -> Result<(), Failure> {
         };
         return context.output().show(&Index { codes: explanations().map(line).collect() });
     };
-    let page = find(id).map(Page::from).ok_or_else(|| unknown(id))?;
+    let page = find(id).or_else(|| find(&format!("E{id}"))).map(Page::from).ok_or_else(|| unknown(id))?;
     context.output().show(&page)
 }
 
