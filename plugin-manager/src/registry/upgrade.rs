@@ -250,7 +250,8 @@ impl Exchange<'_> {
         let manifest = self.grant.package().package().manifest();
         if !manifest.operations.iter().any(|o| o.name.as_str() == check) {
             let operation = check.chars().take(80).collect();
-            return Err(LifecycleError::NoOperation { plugin: name, operation }.into());
+            let known = manifest.operations.iter().map(|o| o.name.to_string()).collect();
+            return Err(LifecycleError::NoOperation { plugin: name, operation, known }.into());
         }
         if self.old.plugin.desired != Desired::Running {
             let state = super::steps::resting(self.old.plugin.desired).name();
