@@ -98,6 +98,33 @@ fn a_plugin_nobody_knows_is_not_found() {
 }
 
 #[test]
+fn a_tree_ends_at_its_depth_and_its_number_of_lines() {
+    let world = World::development();
+    let tree = |names: &[String]| {
+        let with = names.iter().flat_map(|name| ["--with".to_owned(), format!("{name}.forgepkg")]);
+        let words: Vec<String> = ["deps".to_owned(), "tree".to_owned()].into_iter().chain(with).collect();
+        let ran = world.run(&words.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+        ran.text().to_owned()
+    };
+    let chain: Vec<String> = (0..60).map(|i| format!("link{i:02}")).collect();
+    for (i, name) in chain.iter().enumerate() {
+        let needs = chain.get(i + 1).map_or(json!({}), |next| json!({ next.as_str(): "^1" }));
+        world.write(&format!("{name}.forgepkg"), plugin(name, "1.0.0", needs));
+    }
+    let deep = tree(&chain);
+    assert!(deep.lines().count() < 50 && deep.contains("… deeper: `forgeone deps tree link40`"), "{deep}");
+
+    let wide: Vec<String> = (0..101).map(|i| format!("wide{i:03}")).collect();
+    let needs: serde_json::Map<_, _> = (0..100).map(|i| (format!("gone{i:03}"), json!("^1"))).collect();
+    for name in &wide {
+        world.write(&format!("{name}.forgepkg"), plugin(name, "1.0.0", json!(needs)));
+    }
+    let long = tree(&wide);
+    assert!((9_900..10_110).contains(&long.lines().count()), "{}", long.lines().count());
+    assert!(long.contains(" more"), "it says that there is more");
+}
+
+#[test]
 fn an_empty_home_has_an_empty_tree_and_picture() {
     let world = World::development();
     assert_eq!(world.run(&["deps", "tree"]).ok().text(), "nothing is installed\n");

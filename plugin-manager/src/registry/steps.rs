@@ -29,7 +29,7 @@ impl PluginManager {
             self.host().intend(ManagementAction::Start.name(), name, &details)
         })?;
         self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Initialize))?;
-        self.status(name)
+        self.outcome(name)
     }
 
     /// Desired running, and up. A plugin that is `Failed` gets another try.
@@ -47,7 +47,7 @@ impl PluginManager {
             host.set_desired(&row.plugin.name, Desired::Running)
         })?;
         self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Start))?;
-        self.status(name)
+        self.outcome(name)
     }
 
     /// Desired stopped, and down. Happens whether or not it can be recorded at once. A plugin that is `Failed`
@@ -66,7 +66,7 @@ impl PluginManager {
             let down = self.take_down(name, End::Stop);
             kept.and(down)
         })?;
-        self.status(name)
+        self.outcome(name)
     }
 
     /// Desired paused: calls are refused until `resume`. Happens whether or not it can be recorded at once.
@@ -86,7 +86,7 @@ impl PluginManager {
             let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
             kept.and(paused.map_err(ForgeError::from))
         })?;
-        self.status(name)
+        self.outcome(name)
     }
 
     /// Desired running again.
@@ -109,7 +109,12 @@ impl PluginManager {
             }
             Ok(resumed?)
         })?;
-        self.status(name)
+        self.outcome(name)
+    }
+
+    /// What a step that was decided and done left behind. Who may take it may see that, and nobody decides again.
+    fn outcome(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+        self.status_of(&self.row(name)?)
     }
 
     /// One management step: the row, the decision, the plugin's turn, and a record when it is refused.

@@ -167,6 +167,23 @@ fn who_may_not_stop_plugins_does_not_shut_the_host_down_for_all() {
 }
 
 #[test]
+fn a_step_that_is_permitted_is_answered_to_whoever_may_not_read() {
+    let world = World::development(crate::runtime::available()[0]);
+    let mut registry = world.registry();
+    let host = registry.manager().unwrap().clone();
+    let file = world.file("a.forgepkg", &Guest::new("a"));
+    load(&mut registry, &file, &IdentityContext::operator("embedder")).unwrap();
+    let text = r#"forbid(principal == Operator::"ada", action == Action::"read", resource);"#;
+    let policy = PolicySource { name: "ada.cedar".into(), text: text.into() };
+    host.host().parts().bridge.evaluator().publish(&[policy]).unwrap();
+    let ada = host.acting_as(&TrustContext::new(&IdentityContext::operator("ada")));
+    assert_eq!(ada.start("a").unwrap().state, "Running");
+    assert_eq!(ada.stop("a").unwrap().desired, "stopped");
+    assert_eq!(code(ada.status("a")), "E2001");
+    assert_eq!(world.recorded(&host, &["\"action\":\"read\"", "\"ada\""]), 1, "of `status` alone");
+}
+
+#[test]
 fn two_operators_who_call_in_turns_are_each_judged() {
     let world = World::development(crate::runtime::available()[0]);
     let host = world.open();

@@ -92,6 +92,11 @@ struct Branch<'a> {
     above: Vec<&'a str>,
 }
 
+/// Lines of a tree at most.
+const MAX_LINES: usize = 10_000;
+/// How deep a tree goes.
+const MAX_DEPTH: usize = 40;
+
 struct Drawing<'g, 'a> {
     graph: &'g Graph<'a>,
     nodes: BTreeMap<&'a str, &'a DependencyNode>,
@@ -109,6 +114,10 @@ impl<'g, 'a> Drawing<'g, 'a> {
         let mut written = BTreeSet::new();
         let mut lines = Vec::new();
         for root in self.roots(root) {
+            if lines.len() >= MAX_LINES {
+                lines.push("… and more: name a plugin, or `forgeone deps tree --json` shows all".to_owned());
+                break;
+            }
             self.below(root, &mut written, &mut lines);
         }
         if let Some(root) = root {
@@ -150,7 +159,7 @@ impl<'g, 'a> Drawing<'g, 'a> {
         }
     }
 
-    /// A plugin and what it needs. What a plugin needs is written once, so the lines are as many as the needs.
+    /// A plugin and what it needs. What a plugin needs is written once, so the lines are as many as the needs, up to [`MAX_LINES`].
     fn below(&self, root: &'a str, written: &mut BTreeSet<&'a str>, lines: &mut Vec<String>) {
         let empty = String::new;
         let mut open = vec![Branch { node: root, need: None, lead: empty(), below: empty(), above: vec![] }];
@@ -164,10 +173,19 @@ impl<'g, 'a> Drawing<'g, 'a> {
                 (false, false) => "",
             };
             lines.push(format!("{}{}{note}", branch.lead, self.text(branch.node, branch.need)));
-            if circle || again {
+            if circle || again || needs.is_empty() {
+                continue;
+            }
+            if branch.above.len() >= MAX_DEPTH {
+                lines.push(format!("{}└── … deeper: `forgeone deps tree {}`", branch.below, branch.node));
                 continue;
             }
             let above: Vec<&str> = branch.above.iter().copied().chain([branch.node]).collect();
+            let room = MAX_LINES.saturating_sub(lines.len() + open.len());
+            let (needs, left) = needs.split_at(needs.len().min(room));
+            if !left.is_empty() {
+                lines.push(format!("{}… and {} more", branch.below, left.len()));
+            }
             for (place, need) in needs.iter().enumerate().rev() {
                 let (lead, below) =
                     if place + 1 == needs.len() { ("└── ", "    ") } else { ("├── ", "│   ") };
