@@ -200,7 +200,7 @@ impl PluginRegistry {
         host.status(&name)
     }
 
-    /// The ids and names of the installed plugins, by name.
+    /// The ids and names of the installed plugins and of native ones, by name.
     ///
     /// # Errors
     /// When the home could not be opened or cannot be read.
@@ -236,9 +236,9 @@ fn id_of(row: &InstalledPlugin) -> PluginId {
 }
 
 impl PluginManager {
-    /// Every installed plugin's id and name, by name.
+    /// Every installed and every registered plugin's id and name, by name.
     fn ids(&self) -> Result<Vec<(PluginId, String)>, ForgeError> {
-        let rows = self.host().home.plugins()?;
+        let rows = self.host().rows()?;
         Ok(rows.iter().map(|row| (id_of(row), row.plugin.name.to_string())).collect())
     }
 

@@ -180,7 +180,7 @@ impl PluginManager {
     /// read, or the policy denies it.
     pub fn dependencies(&self, offered: &[Manifest]) -> Result<DependencyReport, ForgeError> {
         self.host().may_read("")?;
-        let mut installed = candidates(&self.host().home.plugins()?)?;
+        let mut installed = candidates(&self.host().rows()?)?;
         let offered: Vec<Candidate> = offered.iter().map(offered_candidate).collect();
         let mut nodes = Vec::new();
         for new in &offered {

@@ -184,6 +184,30 @@ fn a_step_that_is_permitted_is_answered_to_whoever_may_not_read() {
 }
 
 #[test]
+fn whoever_is_denied_everything_is_shown_and_given_nothing() {
+    let world = World::development(crate::runtime::available()[0]);
+    let mut registry = world.registry();
+    let host = registry.manager().unwrap().clone();
+    let file = world.file("a.forgepkg", &Guest::new("a"));
+    load(&mut registry, &file, &IdentityContext::operator("embedder")).unwrap();
+    let text = r#"forbid(principal == Operator::"bob", action, resource);"#;
+    let policy = PolicySource { name: "bob.cedar".into(), text: text.into() };
+    host.host().parts().bridge.evaluator().publish(&[policy]).unwrap();
+    let bob = host.acting_as(&TrustContext::new(&IdentityContext::operator("bob")));
+    let answers = [
+        code(bob.kernel().map(drop)),
+        code(bob.trust_of("a").map(drop)),
+        code(bob.settings("a").map(drop)),
+        code(bob.dependencies(&[]).map(drop)),
+        code(bob.logs("a", 1).map(drop)),
+        code(bob.list().map(drop)),
+        code(PluginRegistry::over(bob.clone()).plugins().map(drop)),
+    ];
+    assert_eq!(answers, ["E2001"; 7]);
+    assert_eq!(world.recorded(&host, &["\"management\"", "\"bob\"", "E2001"]), 7);
+}
+
+#[test]
 fn two_operators_who_call_in_turns_are_each_judged() {
     let world = World::development(crate::runtime::available()[0]);
     let host = world.open();

@@ -388,4 +388,7 @@ fn a_package_calls_a_native_plugin() {
     host.install(&guest.package(), true).unwrap();
     assert_eq!(host.call("caller", "go", vec![]).unwrap(), b"");
     assert_eq!(host.status("tool").unwrap().calls, 1);
+    let known: Vec<String> =
+        host.dependencies(&[]).unwrap().nodes.into_iter().map(|node| node.name).collect();
+    assert!(known.contains(&"tool".to_owned()) && known.contains(&"caller".to_owned()), "{known:?}");
 }
