@@ -26,7 +26,7 @@ pub(super) fn read_checkpoint(dir: &Path) -> Result<Option<String>, Finding> {
     read_small(&dir.join(CHECKPOINT), MAX_NOTE)
 }
 
-fn read_small(path: &Path, limit: usize) -> Result<Option<String>, Finding> {
+pub(super) fn read_small(path: &Path, limit: usize) -> Result<Option<String>, Finding> {
     let file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -105,7 +105,7 @@ impl History {
 /// What a checkpoint is that covers less than this one, found in `file`.
 pub(super) fn outdated(file: &str, other: &Checkpoint) -> Finding {
     let detail = format!("an earlier one, in `{file}`, covers {} records", other.size);
-    Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, detail)
+    Finding::of_file(FindingKind::RolledBack, CHECKPOINT, detail)
 }
 
 /// The last whole line of the history. What follows it is the line of one checkpoint that was not finished.
@@ -134,6 +134,23 @@ pub(super) fn last_of_history(dir: &Path, key: &PublicKey) -> Result<Option<Chec
     let note: Option<String> = serde_json::from_slice(line).ok();
     let opened = note.ok_or(NoteError::Form).and_then(|note| Checkpoint::open(&note, key));
     opened.map(Some).map_err(|error| Finding { offset, ..bad_note(error, HISTORY) }.into())
+}
+
+/// The lines of the history whose checkpoints cover at least `size` records.
+pub(super) fn history_from(dir: &Path, size: u64) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut lines = BufReader::new(open_regular(&dir.join(HISTORY))?);
+    loop {
+        let mut line = Vec::new();
+        if (&mut lines).take(MAX_NOTE as u64 * 2).read_until(b'\n', &mut line)? == 0 {
+            return Ok(kept);
+        }
+        let note: Option<String> = serde_json::from_slice(&line).ok();
+        // A line that is no checkpoint is damage, and not to be hidden by removing it.
+        if note.and_then(|note| Checkpoint::read(&note)).is_none_or(|checkpoint| checkpoint.size >= size) {
+            kept.extend_from_slice(&line);
+        }
+    }
 }
 
 /// How many bytes of the history are whole lines.
