@@ -66,7 +66,7 @@ pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
-pub use ledger::AuditSource;
+pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
@@ -75,7 +75,7 @@ pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
     OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    UpgradeReport, WebhookMaker,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -6,6 +6,7 @@ use super::host::Host;
 use super::install::End;
 use super::open::ManagerBuilder;
 use super::operator::{Desk, Operator};
+use super::recording;
 use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
@@ -139,7 +140,8 @@ impl PluginManager {
     pub fn metrics_text(&self) -> String {
         let up: Vec<_> = self.hall.names().iter().filter_map(|name| self.hall.loaded(name)).collect();
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
-        prometheus_text(&measured) + &self.host().guest_metrics.prometheus_text()
+        let host = self.host();
+        prometheus_text(&measured) + &host.guest_metrics.prometheus_text() + &recording::metrics_text(&host.audit)
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up

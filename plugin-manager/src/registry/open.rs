@@ -8,7 +8,8 @@ use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
 use super::sources;
-use crate::config::{Config, Detail, Journal};
+use super::recording::{self, WebhookMaker};
+use crate::config::Config;
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
@@ -19,7 +20,7 @@ use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Home, LogLimits};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, AuditOptions, JournalKind};
+use common::audit::{Actor, AuditLog};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -46,6 +47,7 @@ pub struct ManagerBuilder {
     progress: Option<Arc<dyn Progress>>,
     publisher: Option<String>,
     extensions: Vec<SyscallExtension>,
+    webhook: Option<WebhookMaker>,
 }
 
 impl ManagerBuilder {
@@ -82,6 +84,12 @@ impl ManagerBuilder {
         self
     }
 
+    /// Who makes the receiver of `audit.checkpoints.webhook`. Without it, a configuration that names one is refused.
+    pub fn webhooks(mut self, maker: WebhookMaker) -> Self {
+        self.webhook = Some(maker);
+        self
+    }
+
     /// Adds a host call. The policy schema gets an action of its name, in the group of the permission it needs.
     pub fn extension(mut self, extension: SyscallExtension) -> Self {
         self.extensions.push(extension);
@@ -103,7 +111,7 @@ impl ManagerBuilder {
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
-        let host = open(home, config, clock, &operator, progress, publisher, added)?;
+        let host = open(home, config, clock, &operator, progress, publisher, added, self.webhook)?;
         let operator = Operator::opener(&operator);
         host.desk(&operator).announce()?;
         host.publish_settings()?;
@@ -129,9 +137,10 @@ fn open(
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
+    webhook: Option<WebhookMaker>,
 ) -> Result<Host, ForgeError> {
     log_is_there(&home)?;
-    let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
+    let audit = recording::open(&home, &config, &clock, webhook)?;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
@@ -161,22 +170,6 @@ fn open(
         judge,
         sandbox,
     })
-}
-
-fn audit_options(config: &Config) -> AuditOptions {
-    let journal = match config.audit.journal {
-        Journal::Mapped => JournalKind::Mapped,
-        Journal::Memory => JournalKind::Memory,
-    };
-    AuditOptions {
-        detail_rate: config.audit.detail_rate,
-        detail_every: config.audit.detail == Detail::Every,
-        strict: config.audit.strict,
-        production: config.environment == crate::config::Environment::Production,
-        node: config.audit.node.clone(),
-        journal,
-        ..AuditOptions::default()
-    }
 }
 
 fn dependencies(

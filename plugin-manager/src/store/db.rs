@@ -29,6 +29,9 @@ pub(super) const KV: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition:
 /// Namespaces whose files are still to be erased.
 pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("erase");
 
+/// What an earlier opening saw of the audit log; made when first written.
+pub(super) const WITNESSED: TableDefinition<'_, &str, &str> = TableDefinition::new("witnessed");
+
 /// The least text above `name`: with it, a half-open range of composite keys holds exactly those of `name`.
 pub(super) fn just_above(name: &str) -> String {
     format!("{name}\0")

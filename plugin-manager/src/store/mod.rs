@@ -6,6 +6,7 @@
 //! moved into their rows in bulk. An installation writes its package first and
 //! its row last, so a crash leaves the old state and garbage that the next opening clears.
 
+mod anchor;
 mod cache;
 mod db;
 mod disk;
@@ -25,6 +26,7 @@ mod secrets;
 mod settings;
 mod versions;
 
+pub use anchor::anchor_of;
 pub use error::StoreError;
 pub use home::Home;
 #[cfg(feature = "fuzzing")]

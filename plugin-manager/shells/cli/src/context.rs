@@ -81,7 +81,7 @@ impl Context {
         progress: Arc<dyn Progress>,
     ) -> Result<(T, Result<(), ForgeError>), Failure> {
         let builder = PluginManager::builder().home(&self.home).wait(self.wait).operator(operator::name());
-        let builder = builder.progress(progress);
+        let builder = builder.progress(progress).webhooks(crate::webhook::sink);
         let manager = match &self.config {
             Some(file) => builder.config(file).open()?,
             None => builder.open()?,

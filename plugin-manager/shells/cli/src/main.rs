@@ -16,6 +16,7 @@ mod operator;
 mod output;
 mod progress;
 mod usage;
+mod webhook;
 mod when;
 
 use args::Cli;
