@@ -10,7 +10,6 @@ use super::recover::own_entry;
 use super::removal;
 use super::ring::Slot;
 use super::shared::Shared;
-use super::space::Space;
 use super::tally::Now;
 use super::writer::{Batch, Writer};
 use crate::identity::Digest;
@@ -305,16 +304,9 @@ impl Committer {
             return;
         }
         self.looked_ms = Some(now);
-        let shared = &*self.shared;
-        let Ok(free) = self.writer.free() else { return };
-        let Some(space) = shared.space.look(free, &shared.options) else { return };
-        if space != Space::Ample {
-            tracing::warn!(target: "forgeone::audit", free, "the disk of the audit log is nearly full");
+        if let Ok(free) = self.writer.free() {
+            self.shared.look(free);
         }
-        let free = free.to_string();
-        let details = [("free", free.as_str())];
-        let outcome = if space == Space::Ample { Outcome::Ok } else { Outcome::Limit };
-        shared.protect(&own_entry(&*shared.clock, outcome, space.action(), ("disk", "audit"), &details));
     }
 
     /// Once a minute: the segments that need not be kept are removed, after a record that says so is signed for.

@@ -94,6 +94,9 @@ impl History {
         if line.is_empty() || !line.ends_with(b"\n") && history_line(current).starts_with(&line) {
             return Ok(None);
         }
+        if line.contains(&0) && file.fill_buf().is_ok_and(<[u8]>::is_empty) {
+            return Ok(None);
+        }
         let note: Option<String> = serde_json::from_slice(&line).ok();
         let exact = note.filter(|note| history_line(note) == line);
         let opened = exact.ok_or(NoteError::Form).and_then(|note| Checkpoint::open(&note, key));
@@ -153,7 +156,8 @@ pub(super) fn history_from(dir: &Path, size: u64) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// How many bytes of the history are whole lines.
+/// How many bytes of the history are whole lines. A last line with a zero byte is none: what was not synced may come
+/// back from a loss of power as zeros.
 pub(super) fn whole_history(dir: &Path) -> Result<u64, AuditError> {
     let path = dir.join(HISTORY);
     let failed = |e| AuditError::io("read", &path)(e);
@@ -162,17 +166,21 @@ pub(super) fn whole_history(dir: &Path) -> Result<u64, AuditError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(failed(error)),
     };
-    let (mut at, mut whole) = (0, 0);
+    let (mut at, mut whole, mut zeros) = (0, 0, false);
     loop {
         let block = reader.fill_buf().map_err(failed)?;
         if block.is_empty() {
             return Ok(whole);
         }
-        if let Some(last) = block.iter().rposition(|b| *b == b'\n') {
-            whole = at + last as u64 + 1;
+        for line in block.split_inclusive(|byte| *byte == b'\n') {
+            at += line.len() as u64;
+            zeros |= line.contains(&0);
+            if line.ends_with(b"\n") {
+                whole = if zeros { whole } else { at };
+                zeros = false;
+            }
         }
         let length = block.len();
-        at += length as u64;
         reader.consume(length);
     }
 }

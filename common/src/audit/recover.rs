@@ -214,7 +214,7 @@ fn walk_to_end(
             Step::Torn(place) if !covered => return Ok(Some(place)),
             Step::Torn(place) => return Err(truncated(place, next, checkpoint)),
             Step::Foreign(place) => {
-                if covered || !walk.is_at_end()? {
+                if covered || !(never_written(walk.line()) || walk.is_at_end()?) {
                     return Err(place.finding(FindingKind::Edited, next, "the line is not a record"));
                 }
                 return Ok(Some(place));
@@ -223,6 +223,12 @@ fn walk_to_end(
             Step::End => return Ok(None),
         }
     }
+}
+
+/// Whether a line has bytes that were never written: no record holds a zero byte, and what was not synced may come
+/// back from a loss of power as zeros. Nothing after it was synced either.
+pub(super) fn never_written(line: &[u8]) -> bool {
+    line.contains(&0)
 }
 
 fn check_root(walk: &Walk<'_>, checkpoint: &Checkpoint) -> Result<(), Finding> {

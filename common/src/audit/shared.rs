@@ -5,9 +5,11 @@ use super::counted::{Counted, Limits};
 use super::error::AuditError;
 use super::journal::Journal;
 use super::options::AuditOptions;
+use super::record::Outcome;
+use super::recover::own_entry;
 use super::ring::FIT_WORDS;
 use super::sinks::Hub;
-use super::space::SpaceGauge;
+use super::space::{Space, SpaceGauge};
 use super::tally::Registry;
 use crate::clock::Clock;
 use parking_lot::{Condvar, Mutex};
@@ -355,6 +357,18 @@ impl Shared {
         self.refusing.store(false, SeqCst);
         self.refusing_counted.store(false, SeqCst);
         *self.refusal.lock() = None;
+    }
+
+    /// Notes how much is free on the disk, with a record when that begins or ends to be too little.
+    pub(super) fn look(&self, free: u64) {
+        let Some(space) = self.space.look(free, &self.options) else { return };
+        if space != Space::Ample {
+            tracing::warn!(target: "forgeone::audit", free, "the disk of the audit log is nearly full");
+        }
+        let free = free.to_string();
+        let details = [("free", free.as_str())];
+        let outcome = if space == Space::Ample { Outcome::Ok } else { Outcome::Limit };
+        self.protect(&own_entry(&*self.clock, outcome, space.action(), ("disk", "audit"), &details));
     }
 
     pub(super) fn close(&self) {

@@ -7,9 +7,9 @@ use super::error::{Finding, FindingKind};
 use super::kept::Kept;
 use super::marks::{self, CHECKPOINT, EDGE, EdgeFile, HISTORY, History};
 use super::note::Checkpoint;
-use super::recover::{root_mismatch, truncated};
+use super::recover::{never_written, root_mismatch, truncated};
 use super::removal;
-use super::segment::{self, Reader};
+use super::segment::{self, Place, Reader};
 use super::tree::Hash;
 use super::walk::{Step, Tip, Walk};
 use crate::crypto::PublicKey;
@@ -150,6 +150,9 @@ impl Verification<'_> {
                     self.note_removal(&walk);
                     self.check(&mut walk)?;
                 }
+                Step::Foreign(place) if next >= self.checkpoint.size && never_written(walk.line()) => {
+                    break self.rest_of(place)?;
+                }
                 Step::Foreign(place) => {
                     return Err(place.finding(FindingKind::Edited, next, "the line is not a record"));
                 }
@@ -184,6 +187,13 @@ impl Verification<'_> {
             removed,
             kept,
         })
+    }
+
+    /// The bytes from this place to the end of its segment.
+    fn rest_of(&self, place: Place) -> Result<u64, Finding> {
+        let path = self.dir.join(segment::file_name(place.segment));
+        let length = path.metadata().map_err(|e| Finding::unreadable(&path, &e))?.len();
+        Ok(length.saturating_sub(place.offset))
     }
 
     /// Checkpoints of removed records have nothing to be compared with but where the log begins: the stored hashes

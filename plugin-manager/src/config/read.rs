@@ -214,7 +214,8 @@ fn weakenable(key: &str) -> &'static [Environment] {
 /// The receiver a text names.
 pub(crate) fn syslog_target(text: &str) -> Option<SyslogTarget> {
     let (kind, at) = text.split_once(':')?;
-    let port = || at.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    let port =
+        || at.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     match kind {
         "unix" if at.starts_with('/') => Some(SyslogTarget::Unix(at.into())),
         "udp" if port() => Some(SyslogTarget::Udp(at.to_owned())),

@@ -141,7 +141,9 @@ impl PluginManager {
         let up: Vec<_> = self.hall.names().iter().filter_map(|name| self.hall.loaded(name)).collect();
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
         let host = self.host();
-        prometheus_text(&measured) + &host.guest_metrics.prometheus_text() + &recording::metrics_text(&host.audit)
+        prometheus_text(&measured)
+            + &host.guest_metrics.prometheus_text()
+            + &recording::metrics_text(&host.audit)
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up

@@ -7,8 +7,8 @@ use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
-use super::sources;
 use super::recording::{self, WebhookMaker};
+use super::sources;
 use crate::config::Config;
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,

@@ -109,7 +109,9 @@ impl<'a> Desk<'a> {
     pub fn announce(self) -> Result<(), ForgeError> {
         let weakened = self.config.weakened().join(" ");
         let details = [("environment", self.config.environment.name()), ("weakened", weakened.as_str())];
-        self.intend("open", "", &details)
+        let record = self.management("open", "", Outcome::Ok, None, &details);
+        self.audit.commit_from_reserve(&record)?;
+        Ok(())
     }
 
     /// Records a management action before its effect: durable, or refused.

@@ -1,7 +1,9 @@
 //! Whole logs on real files: what is promised is written, what is damaged is found, what is killed comes back.
 
+mod crashing;
 mod damage;
 mod failing;
+mod jumping;
 mod kill;
 mod load;
 mod proving;

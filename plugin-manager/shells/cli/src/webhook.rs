@@ -51,7 +51,8 @@ pub fn sink(url: &str, ca: Option<&Path>) -> Result<Box<dyn CheckpointSink>, Sin
         .build()
         .new_agent();
     // A path or a query may hold a token, and names go into records and metrics.
-    let host = url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let host =
+        url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
     Ok(Box::new(Webhook { url: url.to_owned(), name: format!("webhook {host}"), agent }))
 }
@@ -70,7 +71,9 @@ impl CheckpointSink for Webhook {
             .send(made.note);
         let mut answer = sent.map_err(|error| match error {
             Error::Io(source) => SinkError::Io { what: "post to the webhook", source },
-            other => SinkError::Io { what: "post to the webhook", source: io::Error::other(other.to_string()) },
+            other => {
+                SinkError::Io { what: "post to the webhook", source: io::Error::other(other.to_string()) }
+            }
         })?;
         let status = answer.status();
         if status.is_success() {

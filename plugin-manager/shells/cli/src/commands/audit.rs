@@ -219,7 +219,8 @@ struct Cosigned {
 impl Show for Cosigned {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let line = |seen: &Seen| format!("{} at {} s since 1970", seen.witness, seen.time);
-        let lines: Vec<(&str, String)> = self.witnesses.iter().map(|seen| ("cosigned by", line(seen))).collect();
+        let lines: Vec<(&str, String)> =
+            self.witnesses.iter().map(|seen| ("cosigned by", line(seen))).collect();
         write_pairs(out, &lines)
     }
 }
@@ -250,7 +251,8 @@ struct Continued {
 
 impl Show for Continued {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let grown = format!("{} records of {} continue the {} of the checkpoint", self.size, self.origin, self.old);
+        let grown =
+            format!("{} records of {} continue the {} of the checkpoint", self.size, self.origin, self.old);
         write_pairs(out, &[("log", grown), ("root", self.root.clone()), ("key", self.key.clone())])?;
         write!(out, "\n{}", self.proof)
     }
