@@ -175,7 +175,9 @@ fn measure(root: &Path, journal: JournalKind) {
         last.map_or(0, |ticket| ticket.durable().map_or(0, |_| 512))
     };
     compare("4 x 512 in flight", || bare_file(root, 4, 512), || rate(4, in_flight));
-    [1, 16, 64].iter().for_each(|threads| latency(&format!("{threads} waiters"), *threads, || drop(commit())));
+    [1, 16, 64]
+        .iter()
+        .for_each(|threads| latency(&format!("{threads} waiters"), *threads, || drop(commit())));
     latency("4 x 512 in flight, the whole 512", 4, || drop(in_flight()));
     log.flush().unwrap();
     nanoseconds("  append, ring not full", 4_000, |_| {

@@ -4,7 +4,7 @@
 use forgeone_tests::{Wat, World, workspace_root};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")
@@ -14,7 +14,11 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let (path, target) = entry.map(|e| (e.path(), to.join(e.file_name()))).unwrap();
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, target).unwrap()) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, target).unwrap();
+        }
     }
 }
 
@@ -42,7 +46,7 @@ fn fault_101_a_whole_audit_directory_put_back_is_found_by_the_home_itself() {
     std::fs::remove_dir_all(&audit).unwrap();
     copy(&new, &audit);
     world.run(&["list"]).ok();
-    world.run(&["audit", "verify"]).ok().says("whole and unchanged");
+    assert!(world.run(&["audit", "verify"]).ok().text().contains("whole and unchanged"));
 }
 
 #[test]
@@ -67,14 +71,14 @@ fn a_log_is_compared_with_checkpoints_that_left_the_host() {
 fn fault_102_a_host_whose_disk_is_nearly_full_refuses_to_change_and_goes_on_reading() {
     let (world, _) = sending();
     let world = world.with("audit", json!({ "warn_free": "4000000TB", "refuse_free": "4000000TB" }));
-    world.install("another", &Wat::good().package()).fails(8, "E3001");
+    world.run(&["remove", "good"]).exits(8).says("error[E3001]");
     let tail = world.run(&["audit", "tail", "--json"]).ok().json();
     let actions: Vec<&str> =
         tail["records"].as_array().unwrap().iter().map(|r| r["action"].as_str().unwrap()).collect();
     assert!(actions.contains(&"disk_exhausted"), "{actions:?}");
     let list = world.run(&["list", "--json"]).ok().json();
     assert_eq!(list["plugins"].as_array().unwrap().len(), 1);
-    world.run(&["doctor"]).exits(1).says("privileged actions are refused");
+    assert!(world.run(&["doctor"]).exits(1).text().contains("privileged actions are refused"));
     world.run(&["audit", "verify"]).ok();
     let world = world.with("audit", json!({}));
     world.run(&["call", "good", "hello"]).ok();
@@ -172,7 +176,7 @@ fn damages() -> [Damage; 6] {
 }
 
 const SERVER: &str = r#"
-import http.server, ssl, sys
+import http.server, socketserver, ssl, sys
 class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -182,13 +186,23 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.end_headers()
     def log_message(self, *_):
         pass
-server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+server = socketserver.TCPServer(("127.0.0.1", 0), Receiver)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()
 "#;
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 #[test]
 #[ignore = "run by cargo xtask interop: needs openssl and python3"]
@@ -207,16 +221,23 @@ fn interop_a_webhook_gets_the_checkpoints_over_tls_and_one_nobody_vouches_for_do
             "-days",
             "2",
         ])
-        .args(["-subj", "/CN=receiver", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args([
+            "-subj",
+            "/CN=receiver",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ])
         .args(["-keyout", text(&key), "-out", text(&cert)])
         .stderr(Stdio::null())
         .status();
     assert!(made.unwrap().success());
     let script = world.write("server.py", SERVER);
-    let mut server =
-        Command::new("python3").args([&script, &cert, &key, &got]).stdout(Stdio::piped()).spawn().unwrap();
+    let server = Command::new("python3").args([&script, &cert, &key, &got]).stdout(Stdio::piped()).spawn();
+    let mut server = Server(server.unwrap());
     let mut port = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut port)
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.0.stdout.take().unwrap()), &mut port)
         .unwrap();
     let url = format!("https://127.0.0.1:{}/checkpoints?token=secret", port.trim());
     let world = world.with("audit", json!({ "checkpoints": { "webhook": url, "webhook_ca": cert } }));
@@ -227,8 +248,7 @@ fn interop_a_webhook_gets_the_checkpoints_over_tls_and_one_nobody_vouches_for_do
     std::fs::remove_file(&got).unwrap();
     let world = world.with("audit", json!({ "checkpoints": { "webhook": url } }));
     world.run(&["list"]).ok();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     assert!(!got.exists(), "a certificate that leads to no root was believed");
     let tail = world.run(&["audit", "tail", "-n", "50", "--json"]).ok().json();
     let unsent: Vec<&Value> =
