@@ -57,9 +57,7 @@ pub fn prove(dir: &Path, seq: u64) -> Result<Proof, AuditError> {
     let reader = TileReader::open(dir);
     let line = seek::line_of(dir, seq).ok().flatten();
     let path: Option<Vec<Hash>> = path_ranges(seq, size).iter().map(|range| reader.root_of(range)).collect();
-    let leads = |(line, path): &(Vec<u8>, Vec<Hash>)| {
-        root_of_path(seq, size, &leaf(line), path) == Some(checkpoint.root)
-    };
+    let leads = |(line, path): &Found| root_of_path(seq, size, &leaf(line), path) == Some(checkpoint.root);
     let (line, path) = match line.zip(path).filter(leads) {
         Some(found) => found,
         None => by_reading(dir, seq, &checkpoint)?.ok_or_else(missing)?,
@@ -76,8 +74,11 @@ pub(super) fn latest(dir: &Path) -> Result<(String, Checkpoint), AuditError> {
     Ok((text, checkpoint))
 }
 
+/// A record's line and its path.
+type Found = (Vec<u8>, Vec<Hash>);
+
 /// The record and its path from the lines alone. `None` when retention removed the record.
-fn by_reading(dir: &Path, seq: u64, to: &Checkpoint) -> Result<Option<(Vec<u8>, Vec<Hash>)>, AuditError> {
+fn by_reading(dir: &Path, seq: u64, to: &Checkpoint) -> Result<Option<Found>, AuditError> {
     let (base, numbers) = base::segments(dir)?;
     let mismatch = |detail: &str| Finding::of_file(FindingKind::RootMismatch, CHECKPOINT, detail);
     if let Some(base) = base {
@@ -94,7 +95,7 @@ fn by_reading(dir: &Path, seq: u64, to: &Checkpoint) -> Result<Option<(Vec<u8>, 
 }
 
 /// Reads `size` lines, keeps line `seq` and folds the others into the hashes of its path.
-fn collect(reader: &mut Reader, seq: u64, size: u64) -> Result<(Vec<u8>, Vec<Hash>), AuditError> {
+fn collect(reader: &mut Reader, seq: u64, size: u64) -> Result<Found, AuditError> {
     let (mut edges, mut wanted) = (vec![Edge::default(); path_ranges(seq, size).len()], Vec::new());
     let ranges = path_ranges(seq, size);
     fold(reader, size, |index, line| {

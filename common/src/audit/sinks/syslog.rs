@@ -47,7 +47,7 @@ impl SyslogSink {
 
     fn over_tcp(&mut self, at: &str, message: &[u8]) -> io::Result<()> {
         // Nobody writes to this side: what can be read at once is the end, or an error.
-        if self.stream.as_mut().is_some_and(|stream| has_ended(stream)) {
+        if self.stream.as_mut().is_some_and(has_ended) {
             self.stream = None;
         }
         let stream = match &mut self.stream {
