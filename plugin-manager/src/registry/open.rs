@@ -111,7 +111,10 @@ impl ManagerBuilder {
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
-        let host = open(home, config, clock, &operator, progress, publisher, added, self.webhook)?;
+        log_is_there(&home)?;
+        let audit = recording::open(&home, &config, &clock, self.webhook)?;
+        let ground = Ground { home, config, clock, audit };
+        let host = open(ground, &operator, progress, publisher, added)?;
         let operator = Operator::opener(&operator);
         host.desk(&operator).announce()?;
         host.publish_settings()?;
@@ -129,18 +132,22 @@ fn log_is_there(home: &Home) -> Result<(), ForgeError> {
     if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
 }
 
-fn open(
+/// What everything else stands on.
+struct Ground {
     home: Arc<Home>,
     config: Config,
     clock: Arc<dyn Clock>,
+    audit: AuditLog,
+}
+
+fn open(
+    ground: Ground,
     operator: &IdentityContext,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
-    webhook: Option<WebhookMaker>,
 ) -> Result<Host, ForgeError> {
-    log_is_there(&home)?;
-    let audit = recording::open(&home, &config, &clock, webhook)?;
+    let Ground { home, config, clock, audit } = ground;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
