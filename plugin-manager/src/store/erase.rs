@@ -24,10 +24,14 @@ impl Home {
         rows.map(|row| Ok(row.or_db("read")?.0.value().to_owned())).collect()
     }
 
-    /// Moved away first, so that the area is never half there under its own name.
+    /// Moved away first, so that the area is never half there under its own name; and for good before the row goes
+    /// that would move it away again.
     fn erase_files(&self, owner: &str) -> Result<(), StoreError> {
         let (area, aside) = (self.data_dir().join(owner), self.staging_path());
         gone(self.disk.rename(&area, &aside)).map_err(StoreError::io("move", &area))?;
+        if let Some(dir) = area.parent() {
+            gone(self.disk.sync_dir(dir)).map_err(StoreError::io("sync", dir))?;
+        }
         gone(self.disk.remove_tree(&aside)).map_err(StoreError::io("remove", aside))
     }
 }

@@ -44,7 +44,7 @@ impl Home {
     }
 
     /// Opens the home on this disk.
-    pub(super) fn open_on(
+    pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
         wait: Duration,
@@ -53,7 +53,7 @@ impl Home {
         let root = layout::root(path)?;
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
-        let db = open_db(&root)?;
+        let db = open_db(disk.clone(), &root)?;
         let values = Values::open(disk.clone(), &root, &db)?;
         let home = Self {
             root,
@@ -153,12 +153,12 @@ impl Home {
 
 /// The key of the audit log is made after the database: where it is, a missing database was lost. Making another
 /// would drop every stored package as one that no row names.
-fn open_db(root: &Path) -> Result<Db, StoreError> {
+fn open_db(disk: Arc<dyn Disk>, root: &Path) -> Result<Db, StoreError> {
     let path = root.join("state.redb");
     if root.join(AUDIT_KEY).exists() && Db::is_missing(&path)? {
         return Err(StoreError::Lost(path));
     }
-    Db::open(&path)
+    Db::open(disk, &path)
 }
 
 impl Drop for Home {

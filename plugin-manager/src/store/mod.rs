@@ -6,6 +6,7 @@
 //! moved into their rows in bulk. An installation writes its package first and
 //! its row last, so a crash leaves the old state and garbage that the next opening clears.
 
+mod backend;
 mod cache;
 mod db;
 mod disk;
@@ -18,6 +19,7 @@ mod layout;
 mod lock;
 mod logs;
 mod packages;
+mod plans;
 mod plugins;
 mod records;
 mod saved;
@@ -25,15 +27,19 @@ mod secrets;
 mod settings;
 mod versions;
 
+pub(crate) use disk::{Disk, RealDisk};
 pub use error::StoreError;
 pub use home::Home;
 #[cfg(feature = "fuzzing")]
 pub use journal::fuzzing;
 pub use kv::KvRow;
 pub use logs::{LogFiles, LogLimits};
+pub use plans::Plan;
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
 pub use settings::{Section, Setting};
 pub use versions::{Carried, KEPT_VERSIONS, StoredPackage};
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+pub(crate) mod testing;

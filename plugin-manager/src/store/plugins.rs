@@ -2,7 +2,7 @@
 
 use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, VERSIONS, just_above};
 use super::records::namespace;
-use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError};
+use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError, plans};
 use common::identity::{Name, Publisher};
 use redb::{ReadableTable, WriteTransaction};
 
@@ -47,6 +47,7 @@ impl Home {
         self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("install", |txn| {
+            plans::done(txn, &record.plugin.name)?;
             let replaced = put(txn, &record)?;
             if replaced { Err(StoreError::Exists(record.plugin.name.clone())) } else { Ok(()) }
         });
@@ -103,6 +104,7 @@ impl Home {
             PrivateData::Keep => None,
         };
         self.db.write("remove", |txn| {
+            plans::done(txn, name)?;
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
             drop_versions(txn, name.as_str())?;
             drop_settings(txn, name.as_str())?;
@@ -117,7 +119,10 @@ impl Home {
     /// # Errors
     /// E5001 when none of this name is installed.
     pub fn set_desired(&self, name: &Name, desired: Desired) -> Result<(), StoreError> {
-        self.change(name, |record| record.plugin.desired = desired)
+        self.db.write("record a change", |txn| {
+            plans::done(txn, name)?;
+            change(txn, name, |record| record.plugin.desired = desired)
+        })
     }
 
     /// Records why a plugin failed (at most 4 KiB are kept), or with `None` that it no longer does.
@@ -126,21 +131,23 @@ impl Home {
     /// E5001 when none of this name is installed.
     pub fn set_failure(&self, name: &Name, failure: Option<&str>) -> Result<(), StoreError> {
         let failure = failure.map(|text| clip(text, FAILURE_TEXT).to_owned());
-        self.change(name, |record| record.failure = failure)
+        self.db.write("record a change", |txn| change(txn, name, |record| record.failure = failure))
     }
+}
 
-    /// Changes an installed plugin's row in one transaction.
-    fn change(&self, name: &Name, change: impl FnOnce(&mut InstalledPlugin)) -> Result<(), StoreError> {
-        self.db.write("record a change", |txn| {
-            let mut table = txn.open_table(PLUGINS).or_db("open a table")?;
-            let row = table.get(name.as_str()).or_db("read")?.map(|bytes| bytes.value().to_vec());
-            let row = row.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
-            let mut record = InstalledPlugin::from_row(name.as_str(), &row)?;
-            change(&mut record);
-            table.insert(name.as_str(), record.to_row()?.as_slice()).or_db("write")?;
-            Ok(())
-        })
-    }
+/// Changes an installed plugin's row.
+fn change(
+    txn: &WriteTransaction,
+    name: &Name,
+    change: impl FnOnce(&mut InstalledPlugin),
+) -> Result<(), StoreError> {
+    let mut table = txn.open_table(PLUGINS).or_db("open a table")?;
+    let row = table.get(name.as_str()).or_db("read")?.map(|bytes| bytes.value().to_vec());
+    let row = row.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
+    let mut record = InstalledPlugin::from_row(name.as_str(), &row)?;
+    change(&mut record);
+    table.insert(name.as_str(), record.to_row()?.as_slice()).or_db("write")?;
+    Ok(())
 }
 
 /// Puts a row; tells whether there was one of that name.

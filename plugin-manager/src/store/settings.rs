@@ -1,7 +1,7 @@
 //! Settings of plugins given by `forgeone config NAME set`: text by plugin, section and key.
 
 use super::db::{OrDb, SETTINGS, just_above};
-use super::{Home, StoreError};
+use super::{Home, StoreError, plans};
 use common::identity::Name;
 use redb::ReadableTable;
 
@@ -84,6 +84,7 @@ impl Home {
             return Err(StoreError::TooLarge { what: "the value of a setting", limit: VALUE_BYTES });
         }
         self.db.write("change a setting", |txn| {
+            plans::done(txn, plugin)?;
             let mut table = txn.open_table(SETTINGS).or_db("open a table")?;
             let at = (plugin.as_str(), section.name(), key);
             match value {

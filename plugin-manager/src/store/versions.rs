@@ -4,7 +4,7 @@
 use super::db::{OrDb, PLUGINS, SAVED, VERSIONS, just_above};
 use super::plugins::put;
 use super::saved::SAVED_BYTES;
-use super::{Home, InstalledPlugin, NewPlugin, StoreError};
+use super::{Home, InstalledPlugin, NewPlugin, StoreError, plans};
 use common::identity::{Digest, Name};
 use redb::{ReadableTable, WriteTransaction};
 
@@ -107,6 +107,7 @@ impl Home {
             record.plugin.desired = old.plugin.desired;
             keep(txn, &old, &record.plugin.version)?;
             put(txn, &record)?;
+            plans::done(txn, &record.plugin.name)?;
             state.map_or(Ok(()), |state| carry(txn, state, record.installed_at_ns))?;
             Ok(old)
         });
