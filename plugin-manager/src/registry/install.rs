@@ -72,12 +72,13 @@ impl PluginManager {
         let host = self.host();
         let _roster = host.roster.lock();
         self.room_for(grant)?;
-        let digest = row.manifest.to_string();
-        let details =
-            [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
-        host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
-        host.home.install(row, package)?;
-        Ok(())
+        let (name, manifest) = (row.name.clone(), row.manifest.to_string());
+        let (version, publisher) = (row.version.clone(), row.publisher.to_string());
+        let details = [("version", version.as_str()), ("publisher", &publisher), ("manifest", &manifest)];
+        host.carry_out(ManagementAction::Install, &name, &details, || {
+            host.home.install(row, package)?;
+            Ok(())
+        })
     }
 
     /// Name, count and dependencies: whether there is room for this plugin beside those there are.
@@ -137,9 +138,10 @@ impl PluginManager {
                 let data = if keep_data { "kept" } else { "erased" };
                 let kind = host.natives.kind(&row.plugin.name);
                 let details = [("version", row.plugin.version.as_str()), ("data", data), ("kind", kind)];
-                host.intend(ManagementAction::Remove.name(), name, &details)?;
-                self.take_down(name, End::Unload)?;
-                self.strike(&row, keep_data)?;
+                host.carry_out(ManagementAction::Remove, &row.plugin.name, &details, || {
+                    self.take_down(name, End::Unload)?;
+                    self.strike(&row, keep_data)
+                })?;
                 host.publish_settings()
             })
         })

@@ -29,6 +29,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod undone;
 mod upgrade;
 mod versions;
 

@@ -10,16 +10,16 @@ use super::operator::Operator;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
-    self, Added, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
 use crate::runtime;
 use crate::sandbox::SandboxPolicy;
-use crate::store::{Home, LogLimits};
+use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, AuditOptions, JournalKind};
+use common::audit::{Actor, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -34,6 +34,14 @@ use std::time::Duration;
 
 /// How long to wait for a home that another process uses, unless told otherwise.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// What an open home stands on: a disk, the files of its log, and a clock.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub disk: Arc<dyn Disk>,
+    pub files: Arc<dyn Files>,
+    pub clock: Arc<dyn Clock>,
+}
 
 /// Opens a [`PluginManager`].
 #[derive(Debug, Default)]
@@ -94,18 +102,26 @@ impl ManagerBuilder {
     /// # Errors
     /// E0101 for an extension that cannot be added; E0102 and E0103 for the configuration, E0104 and E5006 for the home, E2004 for a policy, E30xx for the log.
     pub fn open(self) -> Result<PluginManager, ForgeError> {
+        let clock = SystemClock::start().map_err(HostError::Thread)?;
+        self.open_on(Ground { disk: Arc::new(RealDisk), files: Arc::new(SystemFiles), clock })
+    }
+
+    /// As [`ManagerBuilder::open`], on this ground.
+    pub(super) fn open_on(self, ground: Ground) -> Result<PluginManager, ForgeError> {
         let path = self.home.ok_or(HostError::NoHome)?;
         let added = extension::checked(self.extensions)?;
         let config = sources::config(&path, self.config.as_deref())?;
-        let clock: Arc<dyn Clock> = SystemClock::start().map_err(HostError::Thread)?;
-        let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
+        let Ground { disk, files, clock } = ground;
+        let home = Arc::new(Home::open_on(disk, &path, self.wait.unwrap_or(WAIT), clock.clone())?);
         let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
-        let host = open(home, config, clock, &operator, progress, publisher, added)?;
+        let audit = audit(&home, &config, files, clock.clone())?;
+        let host = open(home, config, clock, audit, &operator, progress, publisher, added)?;
         let operator = Operator::opener(&operator);
-        host.desk(&operator).announce()?;
+        host.desk(&operator).announce();
+        host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
@@ -121,17 +137,26 @@ fn log_is_there(home: &Home) -> Result<(), ForgeError> {
     if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
 }
 
+fn audit(
+    home: &Home,
+    config: &Config,
+    files: Arc<dyn Files>,
+    clock: Arc<dyn Clock>,
+) -> Result<AuditLog, ForgeError> {
+    log_is_there(home)?;
+    Ok(AuditLog::open_on(files, &home.audit_dir(), home.audit_key()?, audit_options(config), clock)?)
+}
+
 fn open(
     home: Arc<Home>,
     config: Config,
     clock: Arc<dyn Clock>,
+    audit: AuditLog,
     operator: &IdentityContext,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
-    log_is_there(&home)?;
-    let audit = AuditLog::open(&home.audit_dir(), home.audit_key()?, audit_options(&config), clock.clone())?;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
@@ -188,7 +213,7 @@ fn dependencies(
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
-    let files = Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),

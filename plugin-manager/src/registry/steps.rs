@@ -43,8 +43,10 @@ impl PluginManager {
                 return Err(wrong(name, state, PluginState::Initializing));
             }
             let host = self.host();
-            host.intend(ManagementAction::Start.name(), name, &[("version", &row.plugin.version)])?;
-            host.set_desired(&row.plugin.name, Desired::Running)
+            let details = [("version", row.plugin.version.as_str())];
+            host.carry_out(ManagementAction::Start, &row.plugin.name, &details, || {
+                host.set_desired(&row.plugin.name, Desired::Running)
+            })
         })?;
         self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Start))?;
         self.outcome(name)
@@ -61,6 +63,7 @@ impl PluginManager {
                 return Err(wrong(name, self.standing(row), PluginState::Stopping));
             }
             let host = self.host();
+            let _plan = host.plan(ManagementAction::Stop, &row.plugin.name);
             host.protect(ManagementAction::Stop.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Stopped);
             let down = self.take_down(name, End::Stop);
@@ -81,6 +84,7 @@ impl PluginManager {
                 return Err(wrong(name, state, PluginState::Paused));
             }
             let host = self.host();
+            let _plan = host.plan(ManagementAction::Pause, &row.plugin.name);
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Paused);
             let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
@@ -100,8 +104,10 @@ impl PluginManager {
                 return Err(HostError::NotPaused { name: name.to_owned(), state }.into());
             }
             let host = self.host();
-            host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
-            host.set_desired(&row.plugin.name, Desired::Running)?;
+            let details = [("version", row.plugin.version.as_str())];
+            host.carry_out(ManagementAction::Resume, &row.plugin.name, &details, || {
+                host.set_desired(&row.plugin.name, Desired::Running)
+            })?;
             let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
             let resumed = loaded.plugin.resume();
             if resumed.is_err() {
@@ -237,8 +243,10 @@ impl PluginManager {
             let section = Section::from_name(section).ok_or(bad)?;
             let host = self.host();
             let change = if value.is_some() { "set" } else { "unset" };
-            host.intend(ManagementAction::Configure.name(), name, &[("key", key), ("change", change)])?;
-            host.home.set_setting(&row.plugin.name, section, key, value)?;
+            let details = [("key", key), ("change", change)];
+            host.carry_out(ManagementAction::Configure, &row.plugin.name, &details, || {
+                Ok(host.home.set_setting(&row.plugin.name, section, key, value)?)
+            })?;
             host.publish_settings()
         })
     }

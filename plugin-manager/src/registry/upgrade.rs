@@ -117,6 +117,8 @@ impl PluginManager {
             let plan = self.fits(&x)?;
             x.can_be_checked()?;
             let ready = host.ready(&x.grant)?;
+            // Before calls wait for the change, which takes it away.
+            let _plan = host.plan(x.action, &x.old.plugin.name)?;
             let new = row(&x.grant, &ready, x.digest, x.old.plugin.desired)?;
             let mut now = report(&x.grant, &ready);
             now.started = x.old.plugin.desired == Desired::Running;
@@ -218,11 +220,12 @@ impl PluginManager {
             ("publisher", row.publisher.as_str()),
         ];
         details.extend((!accepted.is_empty()).then_some(("accepted_permissions", accepted.as_str())));
-        host.intend(x.action.name(), row.name.as_str(), &details)?;
         let owner = namespace(&row.publisher, &row.name);
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
-        host.home.replace(row, package, carried)?;
-        Ok(())
+        host.carry_out(x.action, &x.old.plugin.name, &details, || {
+            host.home.replace(row.clone(), package, carried)?;
+            Ok(())
+        })
     }
 
     /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.
