@@ -68,7 +68,8 @@ impl PluginManager {
             let kept = host.set_desired(&row.plugin.name, Desired::Stopped);
             let down = self.take_down(name, End::Stop);
             kept.and(down)
-        })?;
+        })
+        .or_else(|e| self.regardless(ManagementAction::Stop, name, e, || self.take_down(name, End::Stop)))?;
         self.outcome(name)
     }
 
@@ -87,9 +88,9 @@ impl PluginManager {
             let _plan = host.plan(ManagementAction::Pause, &row.plugin.name);
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Paused);
-            let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
-            kept.and(paused.map_err(ForgeError::from))
-        })?;
+            kept.and(self.pause_loaded(name))
+        })
+        .or_else(|e| self.regardless(ManagementAction::Pause, name, e, || self.pause_loaded(name)))?;
         self.outcome(name)
     }
 
@@ -116,6 +117,30 @@ impl PluginManager {
             Ok(resumed?)
         })?;
         self.outcome(name)
+    }
+
+    fn pause_loaded(&self, name: &str) -> Result<(), ForgeError> {
+        Ok(self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause())?)
+    }
+
+    /// A home that fails keeps nobody from stopping or pausing what is up. That it failed is told all the same.
+    fn regardless(
+        &self,
+        action: ManagementAction,
+        name: &str,
+        error: ForgeError,
+        protect: impl FnOnce() -> Result<(), ForgeError>,
+    ) -> Result<(), ForgeError> {
+        let running = self.hall().loaded(name).is_some_and(|l| l.plugin.state() == PluginState::Running);
+        if error.code().id == codes::E0002.id && running {
+            let host = self.host();
+            host.authorise(action, name)?;
+            self.hall().in_turn(name, None, || {
+                host.protect(action.name(), name, &[("why", "the home fails")]);
+                protect()
+            })?;
+        }
+        Err(error)
     }
 
     /// What a step that was decided and done left behind. Who may take it may see that, and nobody decides again.

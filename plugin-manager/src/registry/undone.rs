@@ -28,9 +28,15 @@ impl Drop for Planned<'_> {
 impl<'a> Desk<'a> {
     /// Lets the home know what is about to be done to a plugin, so that a crash is told from the change. `None` for a
     /// plugin that the home does not keep.
+    ///
+    /// # Errors
+    /// E3001 while the log does not record: the change would be refused. E0002 when the home cannot be written.
     pub fn plan(self, action: ManagementAction, name: &Name) -> Result<Option<Planned<'a>>, ForgeError> {
         if self.natives.row(name).is_some() {
             return Ok(None);
+        }
+        if let Health::Refusing(refusal) = self.audit.health() {
+            return Err(AuditError::Refused(refusal.reason).into());
         }
         let after = self.audit.metrics().appended;
         self.home.plan(&Plan { name: name.clone(), action: action.name().to_owned(), after })?;

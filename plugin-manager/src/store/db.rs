@@ -32,7 +32,7 @@ pub(super) const SETTINGS: TableDefinition<'_, (&str, &str, &str), &str> = Table
 pub(super) const SAVED: TableDefinition<'_, &str, (&str, u64, &[u8])> = TableDefinition::new("saved");
 /// Namespace, key → value.
 pub(super) const KV: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("kv");
-/// Namespaces whose files are still to be erased.
+/// Namespaces whose files, and names whose logs, are still to be erased.
 pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("erase");
 /// Plugin name → what was about to be done to it.
 pub(super) const PLANS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plans");

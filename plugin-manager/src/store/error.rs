@@ -5,6 +5,22 @@ use common::error::{Code, Coded, codes};
 use common::identity::{Digest, Name};
 use std::path::PathBuf;
 
+/// A process that holds a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Whether it is of another boot or another machine, where its number says nothing.
+    pub elsewhere: bool,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = if self.elsewhere { " of another boot or machine" } else { "" };
+        write!(f, "process {}{of}", self.pid)
+    }
+}
+
 /// What goes wrong in the home.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,12 +34,12 @@ pub enum StoreError {
         problem: &'static str,
     },
     /// Another process holds the home.
-    #[error("the home {} is in use{}", path.display(), holder.map_or(String::new(), |pid| format!(" by process {pid}")))]
+    #[error("the home {} is in use{}", path.display(), holder.map_or(String::new(), |holder| format!(" by {holder}")))]
     Locked {
         /// The home.
         path: PathBuf,
-        /// The process that wrote its number into the lock file.
-        holder: Option<u32>,
+        /// The process that signed the lock file.
+        holder: Option<Holder>,
     },
     /// The home was written by an older or newer version.
     #[error("{what} has schema {found}, this build reads {supported}")]

@@ -128,9 +128,12 @@ impl Home {
     }
     /// What the plugins logged.
     pub fn logs(&self, limits: LogLimits) -> LogFiles {
-        LogFiles::new(self.root.join("logs"), limits)
+        LogFiles::new(self.logs_dir(), limits)
     }
 
+    pub(super) fn logs_dir(&self) -> PathBuf {
+        self.root.join("logs")
+    }
     pub(super) fn staging_dir(&self) -> PathBuf {
         self.root.join("tmp/staging")
     }

@@ -28,7 +28,7 @@ mod settings;
 mod versions;
 
 pub(crate) use disk::{Disk, RealDisk};
-pub use error::StoreError;
+pub use error::{Holder, StoreError};
 pub use home::Home;
 #[cfg(feature = "fuzzing")]
 pub use journal::fuzzing;

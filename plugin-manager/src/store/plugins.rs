@@ -62,7 +62,7 @@ impl Home {
         outcome
     }
 
-    /// Removes a plugin with its earlier versions, their packages and its settings; its private data too when asked. What a crash
+    /// Removes a plugin with its earlier versions, their packages, its settings and its logs; its private data too when asked. What a crash
     /// interrupts is finished by the next opening. Returns what was removed.
     ///
     /// The service that keeps stored values in memory must have forgotten the plugin before. Its values are in
@@ -108,6 +108,7 @@ impl Home {
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
             drop_versions(txn, name.as_str())?;
             drop_settings(txn, name.as_str())?;
+            due(txn, name.as_str())?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
         drop(resting);
@@ -176,6 +177,11 @@ fn erase_rows(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
     let next = just_above(owner);
     kv.retain_in((owner, "")..(next.as_str(), ""), |_, _| false).or_db("write")?;
     txn.open_table(SAVED).or_db("open a table")?.remove(owner).or_db("write")?;
+    due(txn, owner)
+}
+
+/// Notes that the files of a namespace, or the logs of a name, must go.
+fn due(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
     txn.open_table(ERASE).or_db("open a table")?.insert(owner, ()).or_db("write")?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod added;
 mod api;
 mod by_id;
+mod crash;
 mod faults;
 mod guard;
 mod install;
@@ -132,6 +133,10 @@ impl Guest {
             body: GOOD.into(),
             operations: vec!["echo", "fail", "trap", "greet", "rule"],
         }
+    }
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
     }
     pub fn publisher(mut self, publisher: &str) -> Self {
         self.publisher = publisher.into();

@@ -169,7 +169,8 @@ impl Change {
     /// Whether one of the later changes made this one durable.
     fn is_durable(&self, later: &[Self]) -> bool {
         let synced = |id: Id| later.iter().any(|c| matches!(c, Self::Sync(of) if *of == id));
-        let synced_dir = |of: &Path| later.iter().any(|c| matches!(c, Self::SyncDir(dir) if of.parent() == Some(dir)));
+        let synced_dir =
+            |of: &Path| later.iter().any(|c| matches!(c, Self::SyncDir(dir) if of.parent() == Some(dir)));
         match self {
             Self::Write(id, ..) | Self::Length(id, _) => synced(*id),
             Self::Link(path, _) | Self::Remove(path) => synced_dir(path),

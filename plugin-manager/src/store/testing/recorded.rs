@@ -85,7 +85,9 @@ impl RecordedDisk {
         let at = state.changes.len();
         let failed = match state.fault {
             Some(Fault::Full(from)) if kind == Kind::Room && at >= from => Some(FULL),
-            Some(Fault::FullOnce(from)) if matches!(kind, Kind::Room | Kind::InPlace) && at >= from => Some(FULL),
+            Some(Fault::FullOnce(from)) if matches!(kind, Kind::Room | Kind::InPlace) && at >= from => {
+                Some(FULL)
+            }
             Some(Fault::Sync(from)) if kind == Kind::Sync && at >= from => Some(BAD),
             Some(Fault::ReadOnly(from)) if at >= from => Some(READ_ONLY),
             _ => None,
