@@ -91,7 +91,7 @@ impl Config {
 
     /// The path of the first value out of its range, and what it may be.
     fn out_of_range(&self) -> Option<(Vec<String>, String)> {
-        let ranges: [(&str, bool, &str); 9] = [
+        let ranges: [(&str, bool, &str); 12] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "must be 1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "must be longer than nothing"),
             (
@@ -103,6 +103,13 @@ impl Config {
             ("sandbox.file_descriptor_limit", self.sandbox.file_descriptor_limit >= 1, "must be at least 1"),
             ("limits.host_calls_per_second", self.limits.host_calls_per_second >= 1, "must be at least 1"),
             ("limits.effects_per_second", self.limits.effects_per_second >= 1, "must be at least 1"),
+            ("limits.queue_length", self.limits.queue_length <= 65_536, "must be 0 to 65536"),
+            (
+                "limits.call_threads",
+                self.limits.call_threads.is_none_or(|n| (1..=1024).contains(&n)),
+                "must be 1 to 1024",
+            ),
+            ("limits.call_queue", (1..=1_048_576).contains(&self.limits.call_queue), "must be 1 to 1048576"),
             ("audit.detail_rate", self.audit.detail_rate >= 1, "must be at least 1"),
             (
                 "audit.node",

@@ -63,6 +63,10 @@ pub struct Blueprint {
     pub mode: InstanceMode,
     /// How many instances there may be at once; a shared plugin has one.
     pub max_instances: usize,
+    /// How many instances of a pooled plugin are made when it starts, at most as many as there may be; one at least.
+    pub warm_instances: usize,
+    /// How many calls may wait for an instance; more are refused.
+    pub queue_length: usize,
     /// Makes ports.
     pub ports: PortMaker,
     /// Where its life is recorded.

@@ -4,7 +4,7 @@
 use super::blueprint::Blueprint;
 use super::budget::RestartBudget;
 use super::error::LifecycleError;
-use super::pool::Pool;
+use super::pool::{Bounds, Pool};
 use super::record::{Recorder, Weight, cause};
 use super::service::{Live, Occasion, Service};
 use crate::metrics::PluginMetrics;
@@ -75,12 +75,15 @@ impl ManagedPlugin {
             name: blueprint.identity.name.to_string(),
             metrics: blueprint.metrics.clone(),
         };
-        let max = if blueprint.mode == InstanceMode::Shared { 1 } else { blueprint.max_instances.max(1) };
+        let instances =
+            if blueprint.mode == InstanceMode::Shared { 1 } else { blueprint.max_instances.max(1) };
+        let bounds = Bounds { instances, waiting: blueprint.queue_length };
+        let pool = Pool::new(bounds, blueprint.metrics.clone());
         Self {
             service: Service::new(blueprint),
             state: StateCell::new(state),
             recorder,
-            pool: Pool::new(max),
+            pool,
             steps: Mutex::new(None),
             superseded: AtomicBool::new(false),
             budget: Mutex::default(),
@@ -186,8 +189,20 @@ impl ManagedPlugin {
             drop(live);
         } else {
             self.pool.add(live);
+            self.warm_up().map_err(|e| self.fail(e))?;
         }
         self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))
+    }
+
+    /// Makes the instances ahead that a pooled plugin has beside its first.
+    fn warm_up(&self) -> Result<(), LifecycleError> {
+        let blueprint = &self.service.blueprint;
+        if blueprint.mode == InstanceMode::Pooled {
+            for _ in 1..blueprint.warm_instances.min(blueprint.max_instances) {
+                self.pool.add(self.service.in_service(self.unhurried(&self.no_chain))?);
+            }
+        }
+        Ok(())
     }
 
     fn bring_into_service(
@@ -381,7 +396,7 @@ impl ManagedPlugin {
 
     /// A step of the plugin's own: no caller's deadline.
     pub(super) const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
-        Occasion { until: Deadline::NEVER, chain }
+        Occasion { until: Deadline::NEVER, chain, cancel: None }
     }
 
     fn now_ns(&self) -> u64 {

@@ -7,6 +7,7 @@ mod calls;
 mod error;
 pub mod manager;
 mod pool;
+mod queue;
 mod record;
 mod service;
 mod swap;

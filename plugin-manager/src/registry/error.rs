@@ -30,6 +30,15 @@ pub enum HostError {
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
+    /// As many calls wait for a call thread as may. The caller can call again later, or less at once.
+    #[error("{waiting} calls wait for a call thread already")]
+    CallQueueFull {
+        /// How many may wait.
+        waiting: usize,
+    },
+    /// The caller gave the call up before it reached its plugin.
+    #[error("the call was given up by its caller")]
+    GivenUp,
     /// No plugin of this name is installed.
     #[error("no plugin {0} is installed")]
     NoPlugin(String),
@@ -236,6 +245,8 @@ impl Coded for HostError {
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,
+            Self::CallQueueFull { .. } => &codes::E4030,
+            Self::GivenUp => &codes::E4031,
             Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,

@@ -1,15 +1,19 @@
 //! The map of plugins that are up, over the parts they share; who may call them.
 
+use super::call::AsyncCall;
+use super::call_threads::{CallThreads, Sizes};
 use super::denials::Denials;
 use super::error::HostError;
 use super::host::Host;
 use super::operator::Operator;
 use super::router::{Router, keep};
 use super::turns::Turns;
+use crate::config::Limits;
 use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::config::nearest;
 use common::error::{ForgeError, codes};
@@ -28,6 +32,8 @@ pub(super) struct Hall {
     /// Who opened the home: plugins that call plugins are brought up for it.
     pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
+    /// They run the calls of callers that do not wait on a thread of their own.
+    pub call_threads: CallThreads<AsyncCall>,
     turns: Turns,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
@@ -55,6 +61,18 @@ pub(super) enum Called {
     Elsewhere,
 }
 
+/// What a caller allows its call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within<'a> {
+    pub deadline: Deadline,
+    pub cancel: Option<&'a CancelToken>,
+}
+
+impl Within<'_> {
+    /// As long as the plugin may take.
+    pub const ANY: Self = Self { deadline: Deadline::NEVER, cancel: None };
+}
+
 /// A plugin that was loaded, and who was allowed to call it last, in which policy epoch.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -79,6 +97,16 @@ impl Loaded {
     }
 }
 
+/// How many call threads there may be, and how many calls may wait for one.
+fn sizes(limits: &Limits) -> Sizes {
+    let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Sizes {
+        threads: limits.call_threads.map_or(cores.saturating_mul(2), wide),
+        queue: wide(limits.call_queue),
+    }
+}
+
 impl Hall {
     /// A hall over these parts; plugins find each other through it.
     pub fn over(host: Arc<Host>, opener: Arc<Operator>) -> Arc<Self> {
@@ -86,6 +114,7 @@ impl Hall {
             let router = Arc::new(Router(weak.clone()));
             host.services.router.install(keep(&router));
             Self {
+                call_threads: CallThreads::new(sizes(&host.config.limits)),
                 host,
                 opener,
                 loaded: DashMap::new(),
@@ -182,11 +211,11 @@ impl Hall {
         loaded: &Arc<Loaded>,
         operator: &Operator,
         operation: u16,
-        input: &mut Vec<u8>,
-        output: &mut Vec<u8>,
+        (input, output): (&mut Vec<u8>, &mut Vec<u8>),
+        within: Within<'_>,
     ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
-        let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
+        let terms = Terms { deadline: within.deadline, chain: &self.no_chain, cancel: within.cancel };
         match loaded.plugin.call(operation, input, output, terms, epoch) {
             Ok(()) => Ok(Called::Done),
             Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),
@@ -203,16 +232,14 @@ impl Hall {
         loaded: &Arc<Loaded>,
         operation: &str,
         input: &[u8],
-        deadline: Deadline,
-        chain: &Arc<[PluginId]>,
+        terms: Terms<'_>,
     ) -> Result<Vec<u8>, LifecycleError> {
         let index = loaded.plugin.operation(operation)?;
         let mut output = Vec::new();
-        let terms = Terms { deadline, chain };
         let epoch = self.host.bridge.evaluator().epoch();
         let done = loaded.plugin.call(index, &mut input.to_vec(), &mut output, terms, epoch);
         done.map(|()| output).inspect_err(|_| {
-            let left = deadline.remaining(&*self.host.clock);
+            let left = terms.deadline.remaining(&*self.host.clock);
             self.after_failure(loaded, left.unwrap_or(self.host.config.default_timeout.0));
         })
     }

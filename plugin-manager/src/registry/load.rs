@@ -136,6 +136,8 @@ impl Host {
             limits: grant.limits().clone(),
             mode: instances.mode,
             max_instances: usize::try_from(instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
+            warm_instances: usize::try_from(instances.warm.get()).unwrap_or(1).min(MAX_INSTANCES),
+            queue_length: usize::try_from(self.config.limits.queue_length).unwrap_or(usize::MAX),
             ports: self.ports(&identity, grant, denials.clone(), metrics.clone()),
             identity,
             engine,

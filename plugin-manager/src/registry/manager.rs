@@ -1,6 +1,6 @@
 //! The plugin host of one home, as shells and embedders use it.
 
-use super::hall::{Called, Hall, Loaded};
+use super::hall::{Called, Hall, Loaded, Within};
 use super::handle::PluginHandle;
 use super::host::Host;
 use super::install::End;
@@ -100,7 +100,7 @@ impl PluginManager {
     ) -> Result<(), ForgeError> {
         loop {
             let (loaded, index) = self.find(name, operation)?;
-            match self.hall.call(&loaded, &self.operator, index, input, output)? {
+            match self.hall.call(&loaded, &self.operator, index, (input, output), Within::ANY)? {
                 Called::Done => return Ok(()),
                 Called::Elsewhere => {}
             }
@@ -139,7 +139,9 @@ impl PluginManager {
     pub fn metrics_text(&self) -> String {
         let up: Vec<_> = self.hall.names().iter().filter_map(|name| self.hall.loaded(name)).collect();
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
-        prometheus_text(&measured) + &self.host().guest_metrics.prometheus_text()
+        prometheus_text(&measured)
+            + &self.hall.call_threads.prometheus_text()
+            + &self.host().guest_metrics.prometheus_text()
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up
@@ -154,11 +156,13 @@ impl PluginManager {
             host.recorded(stop, "", || host.authorise(stop, ""))?;
         }
         self.hall.close();
+        self.hall.call_threads.close();
         let mut first = Ok(());
         for name in self.down_order() {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
+        self.hall.call_threads.join();
         let host = self.host();
         host.bus.flush();
         let stored = host.services.kv.flush().map_err(ForgeError::from);

@@ -4,6 +4,8 @@
 mod adapters;
 mod bring_up;
 mod by_id;
+mod call;
+mod call_threads;
 mod denials;
 mod dependencies;
 mod doctor;
@@ -34,6 +36,7 @@ mod upgrade;
 mod versions;
 
 pub use by_id::PluginRegistry;
+pub use call::{CallFuture, CallOptions};
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;

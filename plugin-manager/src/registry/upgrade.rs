@@ -194,7 +194,7 @@ impl PluginManager {
         let Some(check) = check else { return Ok(()) };
         let index = new.plugin.operation(check)?;
         let epoch = self.host().bridge.evaluator().epoch();
-        let terms = Terms { deadline: Deadline::NEVER, chain };
+        let terms = Terms::new(Deadline::NEVER, chain);
         Ok(new.plugin.call(index, &mut Vec::new(), &mut Vec::new(), terms, epoch)?)
     }
 

@@ -114,6 +114,8 @@ texts! {
     E4016: "keys and files of the plugin are at the quota"; "a cache that never deletes";
     E4017: "the plugin trapped more often than its restart budget allows"; "an operation that traps on each call";
     E4018: "`max_plugins` plugins are installed"; "`max_plugins: 1`, and a second install";
+    E4030: "as many calls wait for an instance of the plugin, or for a call thread, as may"; "`limits.queue_length: 0`, and a second call of a shared plugin that is answering one";
+    E4031: "the caller dropped the future of the call, or cancelled its token"; "a future of `call_async` that is dropped while an endless operation runs";
     E4050: "`security.namespace_isolation` is true and this build has no worker processes"; "`forgeone install` in a production home";
     E4051: "`security.native_plugins` is false and the host program registers a plugin of its own code"; "`PluginManager::register` in a home whose configuration has `native_plugins: false`";
     E4060: "a host call with a pointer outside memory or a malformed argument list"; "`kv_get` without a key";

@@ -4,6 +4,7 @@ mod added;
 mod api;
 mod by_id;
 mod crash;
+mod callers;
 mod faults;
 mod guard;
 mod install;
