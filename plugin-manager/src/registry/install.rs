@@ -75,9 +75,10 @@ impl PluginManager {
         let digest = row.manifest.to_string();
         let details =
             [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
-        host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
-        host.home.install(row, package)?;
-        Ok(())
+        host.relocked(|| {
+            host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
+            Ok(host.home.install(row.clone(), package).map(drop)?)
+        })
     }
 
     /// Name, count and dependencies: whether there is room for this plugin beside those there are.
@@ -156,7 +157,7 @@ impl PluginManager {
         if host.natives.remove(&row.plugin.name) {
             host.home.clear_plugin(&row.plugin.publisher, &row.plugin.name, data)?;
         } else {
-            host.home.remove(&row.plugin.name, data)?;
+            host.relocked(|| Ok(host.home.remove(&row.plugin.name, data).map(drop)?))?;
         }
         host.logs.remove(&row.plugin.name)?;
         self.drop_unused_code()

@@ -107,6 +107,7 @@ impl ManagerBuilder {
         let operator = Operator::opener(&operator);
         host.desk(&operator).announce()?;
         host.publish_settings()?;
+        host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
         Ok(manager)

@@ -161,7 +161,7 @@ fn plugin_node(candidate: &Candidate, kind: DependencyKind, replaces: Option<Str
 }
 
 /// A plugin as a manifest describes it.
-fn offered_candidate(manifest: &Manifest) -> Candidate {
+pub(super) fn offered_candidate(manifest: &Manifest) -> Candidate {
     Candidate {
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),

@@ -221,8 +221,7 @@ impl PluginManager {
         host.intend(x.action.name(), row.name.as_str(), &details)?;
         let owner = namespace(&row.publisher, &row.name);
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
-        host.home.replace(row, package, carried)?;
-        Ok(())
+        host.relocked(|| Ok(host.home.replace(row, package, carried).map(drop)?))
     }
 
     /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.

@@ -52,7 +52,7 @@ pub fn survey(candidates: &[Candidate], host: &HostVersions) -> Result<Survey, R
     let mut faults = unmet(&needs, &by_name, host);
     faults.extend(cycles(&graph).into_iter().map(|path| ResolveError::Cycle { path }));
     let surveyed = |need: Need| Surveyed {
-        found: host.get(&need.on).or_else(|| by_name.get(&need.on).map(|c| &c.version)).cloned(),
+        found: host.version_of(&need.on).or_else(|| by_name.get(&need.on).map(|c| &c.version)).cloned(),
         circular: tangle_of(&need.by).is_some_and(|t| tangle_of(&need.on) == Some(t)),
         need,
     };

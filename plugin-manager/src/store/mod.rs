@@ -16,6 +16,7 @@ mod journal;
 mod kv;
 mod layout;
 mod lock;
+mod lockfile;
 mod logs;
 mod packages;
 mod plugins;
@@ -30,6 +31,7 @@ pub use home::Home;
 #[cfg(feature = "fuzzing")]
 pub use journal::fuzzing;
 pub use kv::KvRow;
+pub use lockfile::LOCK_BYTES;
 pub use logs::{LogFiles, LogLimits};
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
 pub use settings::{Section, Setting};
