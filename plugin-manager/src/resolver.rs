@@ -95,20 +95,7 @@ impl LoadPlan {
     }
     /// The same order in sets: those of one set may start side by side once every set before it is up.
     pub fn start_levels(&self) -> Vec<Vec<&Name>> {
-        let mut depth: BTreeMap<NodeIndex, usize> = BTreeMap::new();
-        let mut levels: Vec<Vec<&Name>> = Vec::new();
-        for name in &self.order {
-            let Some(node) = self.index.get(name) else { continue };
-            let needs = self.graph.neighbors_directed(*node, Direction::Outgoing);
-            let level = needs.filter_map(|need| depth.get(&need)).max().map_or(0, |deepest| deepest + 1);
-            depth.insert(*node, level);
-            match levels.get_mut(level) {
-                Some(set) => set.push(name),
-                None => levels.push(vec![name]),
-            }
-        }
-        levels.iter_mut().for_each(|set| set.sort_unstable());
-        levels
+        levels(&self.order, |name| self.dependencies_of(name))
     }
     /// The plugins that one needs itself, sorted.
     pub fn dependencies_of(&self, name: &Name) -> Vec<&Name> {
@@ -249,6 +236,26 @@ fn graph(by_name: &ByName<'_>, needs: &[Need]) -> (Graph, BTreeMap<Name, NodeInd
         }
     }
     (graph, index)
+}
+
+/// An order as sets, each by name: a plugin stands one set after the last of those it needs.
+fn levels<'a, Needs>(order: &'a [Name], needs: impl Fn(&Name) -> Needs) -> Vec<Vec<&'a Name>>
+where
+    Needs: IntoIterator<Item = &'a Name>,
+{
+    let mut depth: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut levels: Vec<Vec<&Name>> = Vec::new();
+    for name in order {
+        let level = needs(name).into_iter().filter_map(|need| depth.get(need)).max();
+        let level = level.map_or(0, |deepest| deepest + 1);
+        depth.insert(name, level);
+        match levels.get_mut(level) {
+            Some(set) => set.push(name),
+            None => levels.push(vec![name]),
+        }
+    }
+    levels.iter_mut().for_each(|set| set.sort_unstable());
+    levels
 }
 
 /// The first circle among these plugins, when there is one.

@@ -200,6 +200,26 @@ impl PluginManager {
     }
 }
 
+impl PluginManager {
+    /// The order in which everything installed starts; without plugins in circles and those that need them.
+    pub(super) fn start_order(&self) -> Result<Vec<Name>, ForgeError> {
+        Ok(resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?.order)
+    }
+
+    /// Everything installed in the order in which it starts, as sets: those of one may start side by side once every
+    /// set before it is up, and stop side by side once every set after it is down. Sorted by name in each. Plugins in
+    /// circles, and those that need them, are in none.
+    ///
+    /// # Errors
+    /// When the home cannot be read, or the policy denies it.
+    pub fn start_levels(&self) -> Result<Vec<Vec<String>>, ForgeError> {
+        self.host().may_read("")?;
+        let survey = resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?;
+        let names = |level: Vec<&Name>| level.into_iter().map(ToString::to_string).collect();
+        Ok(survey.levels().into_iter().map(names).collect())
+    }
+}
+
 /// The same error with the help for somebody who asks and does not install.
 fn as_offered(error: resolver::ResolveError) -> ForgeError {
     let twice = matches!(error, resolver::ResolveError::Twice { .. });
