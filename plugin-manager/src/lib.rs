@@ -74,9 +74,10 @@ pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use common::cancel::CancelToken;
 pub use registry::{
-    CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallAllReport, InstallPlan,
+    InstallReport, InstallRequest, Installed, LeftOut, LockFile, ManagerBuilder, OperationHandle,
+    PlannedChange, PlannedStep, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
+    UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -1,15 +1,22 @@
 //! Which plugins start before which: a deterministic order, or the cycle or conflict that forbids one.
 //!
-//! One version of each plugin is installed, so nothing is searched: requirements are checked against what
-//! there is. Time and memory are linear in plugins and requirements; nothing recurses.
+//! Of what is installed there is one version of each plugin: requirements are checked against it, in time and memory
+//! linear in plugins and requirements. Of what is to be installed there may be several, and [`select`] chooses, within
+//! work that is counted. Nothing recurses.
 
 mod error;
+mod select;
+mod solver;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod versions;
+mod words;
 
 pub use error::{Need, ResolveError};
+pub use select::{Choice, SEARCH_WORK, SelectError, Selection, select};
 pub use survey::{Survey, Surveyed, survey};
+pub use words::{Conflict, Wish};
 
 use crate::attestation::VerifiedPackage;
 use common::identity::{Name, Publisher};
@@ -57,9 +64,10 @@ pub struct HostVersions {
 impl HostVersions {
     /// Whether the host provides this itself.
     pub fn provides(&self, name: &Name) -> bool {
-        self.get(name).is_some()
+        self.version_of(name).is_some()
     }
-    fn get(&self, name: &Name) -> Option<&Version> {
+    /// The version of a part of the host.
+    pub fn version_of(&self, name: &Name) -> Option<&Version> {
         match name.as_str() {
             "common" => Some(&self.common),
             "microkernel" => Some(&self.microkernel),
@@ -84,6 +92,10 @@ impl LoadPlan {
     /// The reverse: those that need others first.
     pub fn stop_order(&self) -> impl Iterator<Item = &Name> {
         self.order.iter().rev()
+    }
+    /// The same order in sets: those of one set may start side by side once every set before it is up.
+    pub fn start_levels(&self) -> Vec<Vec<&Name>> {
+        levels(&self.order, |name| self.dependencies_of(name))
     }
     /// The plugins that one needs itself, sorted.
     pub fn dependencies_of(&self, name: &Name) -> Vec<&Name> {
@@ -138,7 +150,7 @@ fn unique<'a>(candidates: &'a [Candidate], host: &HostVersions) -> Result<ByName
     let mut by_name: ByName<'a> = BTreeMap::new();
     for candidate in candidates {
         let name = candidate.name.clone();
-        if host.get(&name).is_some() {
+        if host.version_of(&name).is_some() {
             return Err(ResolveError::Reserved { name });
         }
         if let Some(other) = by_name.insert(&candidate.name, candidate) {
@@ -168,7 +180,7 @@ fn needs(by_name: &ByName<'_>) -> Vec<Need> {
 /// Everything that is asked for and not there, in the order in which errors are told.
 fn unmet(needs: &[Need], by_name: &ByName<'_>, host: &HostVersions) -> Vec<ResolveError> {
     let mut faults = host_faults(needs, host);
-    let of_plugins: Vec<&Need> = needs.iter().filter(|n| host.get(&n.on).is_none()).collect();
+    let of_plugins: Vec<&Need> = needs.iter().filter(|n| host.version_of(&n.on).is_none()).collect();
     let missing: Vec<Need> =
         of_plugins.iter().filter(|n| !by_name.contains_key(&n.on)).map(|n| (*n).clone()).collect();
     if !missing.is_empty() {
@@ -180,7 +192,7 @@ fn unmet(needs: &[Need], by_name: &ByName<'_>, host: &HostVersions) -> Vec<Resol
 
 fn host_faults(needs: &[Need], host: &HostVersions) -> Vec<ResolveError> {
     let fault = |need: &Need| {
-        let provided = host.get(&need.on)?;
+        let provided = host.version_of(&need.on)?;
         let need = (!need.requirement.matches(provided)).then(|| Box::new(need.clone()))?;
         Some(ResolveError::Host { need, provided: provided.clone() })
     };
@@ -224,6 +236,33 @@ fn graph(by_name: &ByName<'_>, needs: &[Need]) -> (Graph, BTreeMap<Name, NodeInd
         }
     }
     (graph, index)
+}
+
+/// An order as sets, each by name: a plugin stands one set after the last of those it needs.
+fn levels<'a, Needs>(order: &'a [Name], needs: impl Fn(&Name) -> Needs) -> Vec<Vec<&'a Name>>
+where
+    Needs: IntoIterator<Item = &'a Name>,
+{
+    let mut depth: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut levels: Vec<Vec<&Name>> = Vec::new();
+    for name in order {
+        let level = needs(name).into_iter().filter_map(|need| depth.get(need)).max();
+        let level = level.map_or(0, |deepest| deepest + 1);
+        depth.insert(name, level);
+        match levels.get_mut(level) {
+            Some(set) => set.push(name),
+            None => levels.push(vec![name]),
+        }
+    }
+    levels.iter_mut().for_each(|set| set.sort_unstable());
+    levels
+}
+
+/// The first circle among these plugins, when there is one.
+fn circle(candidates: &[&Candidate]) -> Option<Vec<Name>> {
+    let by_name: ByName<'_> = candidates.iter().map(|candidate| (&candidate.name, *candidate)).collect();
+    let (graph, _) = graph(&by_name, &needs(&by_name));
+    cycles(&graph).into_iter().next()
 }
 
 /// Takes the first by name of those whose needs are met, again and again. What stands in a cycle is never taken.

@@ -1,6 +1,7 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
 mod authors;
+mod choose;
 mod deps;
 mod desired;
 mod development;

@@ -84,6 +84,7 @@ table! {
     E1411 Refused "another publisher's plugin of this name is installed" => "remove the installed plugin first if the change of publisher is intended";
     E1412 Refused "the package asks for more than its publisher may ask for" => "remove the permission from the manifest, or add it to the publisher's max_permissions in trust.toml";
     E1413 Refused "the name is one slip away from another publisher's installed plugin" => "check the spelling and the publisher; if both plugins are meant, rename this one";
+    E1414 Refused "two publishers offer a plugin of this name" => "name the package of the publisher you mean, or offer only that one";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
@@ -93,6 +94,9 @@ table! {
     E1602 Refused "a dependency is not installed" => "install the dependency first";
     E1603 Refused "no version satisfies every requirement" => "change one of the requirements that are listed";
     E1604 Refused "the host does not meet the plugin's requirement" => "use a build of the host with that version, or relax the requirement";
+    E1605 Refused "the search for versions took more work than it may" => "name the packages you want of the plugins that are listed, or offer fewer versions of them";
+    E1606 Refused "the lock file cannot be followed" => "offer the packages that are named with --from, or take another lock file";
+    E1607 State "forgeone.lock does not say what is installed" => "`forgeone deps lock` writes it anew; what is installed decides";
 
     E2001 Denied "a policy forbids this" => "ask the operator to change the policy that is named";
     E2002 Denied "no policy permits this" => "ask for the permission in the manifest, and for a policy that permits it";

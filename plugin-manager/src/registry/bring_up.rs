@@ -16,6 +16,7 @@ use common::clock::Deadline;
 use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use microkernel::trust::ManagementAction;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,16 +181,15 @@ impl PluginManager {
     /// The plugins that are up; those that need others come before them.
     pub(super) fn down_order(&self) -> Vec<String> {
         let left = self.hall().names();
-        let rows = self.host().rows().unwrap_or_default();
-        let all = candidates(&rows).unwrap_or_default();
-        let mut order: Vec<String> = Vec::new();
-        for name in left.iter().filter_map(|name| Name::new(name).ok()) {
-            // What cannot be ordered is still stopped, before the others.
-            let needed_first = plan(&all, &name).map(|p| p.start_order().to_vec()).unwrap_or_default();
-            order.extend(needed_first.iter().map(ToString::to_string).filter(|n| left.contains(n)));
+        if left.is_empty() {
+            return left;
         }
+        let up: BTreeSet<&String> = left.iter().collect();
+        // What cannot be ordered is still stopped, before the others.
+        let order = self.start_order().unwrap_or_default().into_iter().map(|name| name.to_string());
+        let mut order: Vec<String> = order.filter(|name| up.contains(name)).collect();
         order.extend(left);
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         order.retain(|name| seen.insert(name.clone()));
         order.reverse();
         order

@@ -38,10 +38,11 @@ fn candidate(row: &InstalledPlugin) -> Result<Candidate, ForgeError> {
 
 /// The order in which a plugin and what it needs are started. A problem elsewhere does not concern it.
 pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeError> {
+    let by_name: BTreeMap<&Name, &Candidate> = all.iter().map(|c| (&c.name, c)).collect();
     let mut taken = BTreeSet::from([wanted]);
     let mut open = vec![wanted];
     while let Some(name) = open.pop() {
-        let needs = all.iter().filter(|c| c.name == *name).flat_map(|c| c.dependencies.keys());
+        let needs = by_name.get(name).into_iter().flat_map(|c| c.dependencies.keys());
         open.extend(needs.filter(|need| taken.insert(need)));
     }
     let members: Vec<Candidate> = all.iter().filter(|c| taken.contains(&c.name)).cloned().collect();

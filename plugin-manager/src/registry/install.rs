@@ -75,9 +75,11 @@ impl PluginManager {
         let (name, manifest) = (row.name.clone(), row.manifest.to_string());
         let (version, publisher) = (row.version.clone(), row.publisher.to_string());
         let details = [("version", version.as_str()), ("publisher", &publisher), ("manifest", &manifest)];
-        host.carry_out(ManagementAction::Install, &name, &details, || {
-            host.home.install(row, package)?;
-            Ok(())
+        host.relocked(|| {
+            host.carry_out(ManagementAction::Install, &name, &details, || {
+                host.home.install(row, package)?;
+                Ok(())
+            })
         })
     }
 
@@ -158,7 +160,7 @@ impl PluginManager {
         if host.natives.remove(&row.plugin.name) {
             host.home.clear_plugin(&row.plugin.publisher, &row.plugin.name, data)?;
         } else {
-            host.home.remove(&row.plugin.name, data)?;
+            host.relocked(|| Ok(host.home.remove(&row.plugin.name, data).map(drop)?))?;
         }
         host.logs.remove(&row.plugin.name)?;
         self.drop_unused_code()

@@ -123,6 +123,7 @@ impl ManagerBuilder {
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
+        host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
         Ok(manager)

@@ -161,7 +161,7 @@ fn plugin_node(candidate: &Candidate, kind: DependencyKind, replaces: Option<Str
 }
 
 /// A plugin as a manifest describes it.
-fn offered_candidate(manifest: &Manifest) -> Candidate {
+pub(super) fn offered_candidate(manifest: &Manifest) -> Candidate {
     Candidate {
         name: manifest.name.clone(),
         publisher: manifest.publisher.clone(),
@@ -197,6 +197,26 @@ impl PluginManager {
         let host = host_versions()?;
         let survey = resolver::survey(&installed, &host).map_err(as_offered)?;
         Ok(DependencyReport::new(&survey, nodes, &host))
+    }
+}
+
+impl PluginManager {
+    /// The order in which everything installed starts; without plugins in circles and those that need them.
+    pub(super) fn start_order(&self) -> Result<Vec<Name>, ForgeError> {
+        Ok(resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?.order)
+    }
+
+    /// Everything installed in the order in which it starts, as sets: those of one may start side by side once every
+    /// set before it is up, and stop side by side once every set after it is down. Sorted by name in each. Plugins in
+    /// circles, and those that need them, are in none.
+    ///
+    /// # Errors
+    /// When the home cannot be read, or the policy denies it.
+    pub fn start_levels(&self) -> Result<Vec<Vec<String>>, ForgeError> {
+        self.host().may_read("")?;
+        let survey = resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?;
+        let names = |level: Vec<&Name>| level.into_iter().map(ToString::to_string).collect();
+        Ok(survey.levels().into_iter().map(names).collect())
     }
 }
 

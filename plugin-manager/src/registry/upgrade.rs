@@ -222,9 +222,11 @@ impl PluginManager {
         details.extend((!accepted.is_empty()).then_some(("accepted_permissions", accepted.as_str())));
         let owner = namespace(&row.publisher, &row.name);
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
-        host.carry_out(x.action, &x.old.plugin.name, &details, || {
-            host.home.replace(row.clone(), package, carried)?;
-            Ok(())
+        host.relocked(|| {
+            host.carry_out(x.action, &x.old.plugin.name, &details, || {
+                host.home.replace(row.clone(), package, carried)?;
+                Ok(())
+            })
         })
     }
 

@@ -17,6 +17,7 @@ mod journal;
 mod kv;
 mod layout;
 mod lock;
+mod lockfile;
 mod logs;
 mod packages;
 mod plans;
@@ -33,6 +34,7 @@ pub use home::Home;
 #[cfg(feature = "fuzzing")]
 pub use journal::fuzzing;
 pub use kv::KvRow;
+pub use lockfile::LOCK_BYTES;
 pub use logs::{LogFiles, LogLimits};
 pub use plans::Plan;
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};

@@ -76,6 +76,7 @@ texts! {
     E1411: "a plugin of this name is installed from another publisher"; "`log-redactor` of `other` while that of `acme` is installed";
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";
     E1413: "a plugin whose name differs by one letter or hyphen is installed from another publisher"; "`log-redacter` of `other` while `log-redactor` of `acme` is installed";
+    E1414: "a plugin that is needed is in none of the named packages, and the folders have it of two publishers"; "`pii-rules` of `acme` and of `other` in one folder, and neither installed";
 
     E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
@@ -85,6 +86,9 @@ texts! {
     E1602: "a plugin in `dependencies` is not installed"; "`forgeone install` of a plugin before what it needs";
     E1603: "the installed version does not satisfy one of those who need it"; "`a` needs `x ^1` and `b` needs `x ^2`";
     E1604: "`common` or `microkernel` is asked for at a version this host does not have"; "`microkernel = \"^9\"` in the manifest";
+    E1605: "the versions that are offered ask for each other in so many ways that the search was ended"; "dozens of plugins in dozens of versions of which no two fit";
+    E1606: "it is no lock file, a package it lists is not offered, or a plugin that is installed is not in it"; "`forgeone install --locked forgeone.lock --from packages` without one of the packages";
+    E1607: "the file was edited or replaced, or the home restored without it"; "a version number changed by hand in `forgeone.lock`";
 
     E2001: "a `forbid` policy matches, and forbid wins"; "`forbid(principal, action == Action::\"call\", resource);`";
     E2002: "the manifest does not ask for it, or no `permit` policy matches"; "`time_now` of a plugin for which no policy permits `clock.now`";

@@ -1,9 +1,11 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
 mod deps;
+mod install;
 mod pages;
 
-pub use deps::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
+pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
+pub use install::Install;
 pub use pages::{Completions, Document, Explain, Man, Schema};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,7 +62,7 @@ pub enum Command {
     /// Make and show signing keys and certificates
     #[command(subcommand)]
     Keys(Keys),
-    /// Verify, grant, compile and install a package
+    /// Verify, grant, compile and install packages, with what they need
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
     Upgrade(Upgrade),
@@ -228,15 +230,6 @@ pub struct KeysExport {
     /// Write the private key too; it is not protected in any way
     #[arg(long, requires = "output")]
     pub include_private_key: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Install {
-    /// The package
-    pub package: PathBuf,
-    /// Leave it stopped
-    #[arg(long)]
-    pub no_start: bool,
 }
 
 #[derive(Debug, Args)]

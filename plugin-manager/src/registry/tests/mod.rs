@@ -10,6 +10,7 @@ mod guard;
 mod install;
 mod life;
 mod native;
+mod plan;
 mod swap;
 mod threads;
 mod upgrade;

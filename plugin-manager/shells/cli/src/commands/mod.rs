@@ -8,6 +8,7 @@ mod deps;
 mod doctor;
 mod explain;
 mod inspect;
+mod install;
 mod keys;
 mod logs;
 mod needs;
@@ -37,7 +38,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => package::verify(context, &args),
         Command::Inspect(args) => inspect::inspect(context, &args),
         Command::Keys(args) => keys::run(context, &args),
-        Command::Install(args) => plugins::install(context, &args),
+        Command::Install(args) => install::install(context, args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
         Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),

@@ -1,12 +1,11 @@
-//! What changes what is installed and what runs: `install`, `remove`, `start`, `stop`, `pause`, `resume`.
+//! What changes what is installed and what runs: `remove`, `start`, `stop`, `pause`, `resume`, and what `install` shows.
 //!
-//! JSON of `install`: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
+//! JSON of `install` of one package: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
 
 use super::status::{CALLED, Full, joined, pairs};
-use crate::args::{Install, Plugin, Remove};
+use crate::args::{Plugin, Remove};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::files;
 use crate::output::{Show, write_pairs};
 use plugin_manager::{CheckOutcome, InstallReport};
 use serde::Serialize;
@@ -97,6 +96,11 @@ impl Installed {
         pairs
     }
 
+    /// Whether it was brought up.
+    pub const fn was_started(&self) -> bool {
+        self.started
+    }
+
     fn count(&self, outcome: &str) -> usize {
         self.checks.iter().filter(|c| c.outcome == outcome).count()
     }
@@ -165,16 +169,6 @@ pub enum Turn {
     Stop,
     Pause,
     Resume,
-}
-
-/// Runs `install`.
-///
-/// # Errors
-/// When the package is refused, or the plugin cannot start.
-pub fn install(context: &Context, args: &Install) -> Result<(), Failure> {
-    let package = files::read_telling(&args.package, files::MAX_FILE, &*context.progress())?;
-    let report = context.with_manager(|manager| manager.install(&package, !args.no_start))?;
-    context.output().show(&Installed::from(report))
 }
 
 /// Runs `remove`.

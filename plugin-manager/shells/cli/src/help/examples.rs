@@ -31,7 +31,14 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
-    ("forgeone install", &["forgeone install my.forgepkg", "forgeone install my.forgepkg --no-start"]),
+    (
+        "forgeone install",
+        &[
+            "forgeone install my.forgepkg",
+            "forgeone install front.forgepkg --from packages --dry-run",
+            "forgeone install --locked forgeone.lock --from packages",
+        ],
+    ),
     (
         "forgeone upgrade",
         &[
@@ -71,6 +78,7 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone deps graph new.forgepkg --about new --format mermaid",
         ],
     ),
+    ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
     ("forgeone policy check", &["forgeone policy check"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
     ("forgeone audit verify", &["forgeone audit verify"]),

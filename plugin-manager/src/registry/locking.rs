@@ -1,0 +1,109 @@
+//! Keeps `forgeone.lock` beside what is installed: written after each change, and again by the next opening when a
+//! change was stopped before that. What is installed decides; nothing is ever taken from this file.
+
+use super::dependencies::host_versions;
+use super::host::Host;
+use super::lockfile::Lock;
+use super::manager::PluginManager;
+use common::error::{ForgeError, codes};
+use microkernel::trust::ManagementAction;
+
+/// `forgeone.lock` as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockFile {
+    /// How many plugins it lists.
+    pub plugins: usize,
+    /// Its text.
+    pub text: String,
+}
+
+/// Most differences one error tells.
+const MOST_LINES: usize = 50;
+
+impl Host {
+    /// Does a change of what is installed, then writes the lock file. The change counts when the file cannot be
+    /// written: it stays doubtful then, and the next change or opening writes it. Done while the roster is held.
+    pub fn relocked<T>(&self, change: impl FnOnce() -> Result<T, ForgeError>) -> Result<T, ForgeError> {
+        self.home.doubt_lock()?;
+        let done = change();
+        if let Err(error) = self.write_lock() {
+            tracing::warn!(%error, "forgeone.lock could not be written");
+        }
+        done
+    }
+
+    /// Writes the file when it may not say what is installed.
+    pub fn keep_lock_true(&self) -> Result<(), ForgeError> {
+        if !self.home.lock_is_doubtful() {
+            return Ok(());
+        }
+        let _roster = self.roster.lock();
+        let installed = self.installed()?;
+        // A home in which nothing was ever installed has no such file.
+        if installed.plugins.is_empty() && self.home.read_lock()?.is_none() {
+            return Ok(());
+        }
+        Ok(self.home.write_lock(&installed.text())?)
+    }
+
+    fn write_lock(&self) -> Result<(), ForgeError> {
+        Ok(self.home.write_lock(&self.installed()?.text())?)
+    }
+
+    /// What is installed, as a lock file says it.
+    pub fn installed(&self) -> Result<Lock, ForgeError> {
+        Lock::of(&self.home.plugins()?, &host_versions()?)
+    }
+}
+
+impl PluginManager {
+    /// How `forgeone.lock` differs from what is installed, a line for each plugin; empty when it does not.
+    ///
+    /// # Errors
+    /// When the home cannot be read, or the policy denies it. A file that is no lock file differs, and is no error.
+    pub fn lock_differences(&self) -> Result<Vec<String>, ForgeError> {
+        let host = self.host();
+        host.may_read("")?;
+        let _roster = host.parts().roster.lock();
+        let Some(text) = host.home.read_lock()? else {
+            return Ok(vec!["there is no forgeone.lock".to_owned()]);
+        };
+        let installed = host.installed()?;
+        match Lock::parse("forgeone.lock", &text) {
+            Ok(lock) => Ok(lock.differences(&installed)),
+            Err(error) => {
+                Ok(std::iter::once(error.message().to_owned()).chain(error.reasons().to_vec()).collect())
+            }
+        }
+    }
+
+    /// Whether `forgeone.lock` says what is installed.
+    ///
+    /// # Errors
+    /// E1607 with the differences; as [`PluginManager::lock_differences`].
+    pub fn check_lock(&self) -> Result<(), ForgeError> {
+        let lines = self.lock_differences()?;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let error = ForgeError::new(&codes::E1607, "forgeone.lock does not say what is installed");
+        Err(lines.into_iter().take(MOST_LINES).fold(error, ForgeError::reason))
+    }
+
+    /// Writes `forgeone.lock` anew from what is installed.
+    ///
+    /// # Errors
+    /// When the home cannot be read or written, or the policy denies it.
+    pub fn relock(&self) -> Result<LockFile, ForgeError> {
+        let host = self.host();
+        let action = ManagementAction::Configure;
+        host.recorded(action, "", || {
+            host.authorise(action, "")?;
+            let _roster = host.parts().roster.lock();
+            let installed = host.installed()?;
+            let (plugins, text) = (installed.plugins.len(), installed.text());
+            host.home.write_lock(&text)?;
+            Ok(LockFile { plugins, text })
+        })
+    }
+}
