@@ -73,9 +73,9 @@ pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, DirectoryReport, DirectoryWatch,
+    HeldBack, InstallReport, ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginRegistry,
+    PluginStatus, Probe, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

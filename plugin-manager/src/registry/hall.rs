@@ -18,7 +18,7 @@ use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -29,6 +29,8 @@ pub(super) struct Hall {
     pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
     turns: Turns,
+    /// Whether the plugin directory is being watched.
+    pub watched: AtomicBool,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
     no_chain: Arc<[PluginId]>,
@@ -90,6 +92,7 @@ impl Hall {
                 opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
+                watched: AtomicBool::new(false),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),
                 _router: router,

@@ -6,6 +6,7 @@ mod bring_up;
 mod by_id;
 mod denials;
 mod dependencies;
+mod directory;
 mod doctor;
 mod error;
 mod hall;
@@ -27,12 +28,13 @@ pub(crate) mod sources;
 mod steps;
 mod survey;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod turns;
 mod upgrade;
 mod versions;
 
 pub use by_id::PluginRegistry;
+pub use directory::{DirectoryError, DirectoryReport, DirectoryWatch, HeldBack};
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;

@@ -9,6 +9,7 @@
 mod cache;
 mod db;
 mod disk;
+mod dropped;
 mod erase;
 mod error;
 mod home;
@@ -25,6 +26,7 @@ mod secrets;
 mod settings;
 mod versions;
 
+pub use dropped::{Dropped, Stamp};
 pub use error::StoreError;
 pub use home::Home;
 #[cfg(feature = "fuzzing")]
