@@ -7,7 +7,7 @@
 use super::DirectoryError;
 use super::aside::{Refused, set_aside};
 use super::place::Place;
-use super::plan::{Choice, Fate, Gone, Installed, Known, Offer, fate, in_order};
+use super::plan::{Choice, Fate, Installed, Known, Offer, fate, in_order};
 use super::report::{DirectoryReport, HeldBack};
 use super::settle::Settling;
 use super::tell::{News, tell};
@@ -36,7 +36,7 @@ const DOUBLINGS: u32 = 6;
 
 /// Until when something that was tried is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Until {
+pub(super) enum Until {
     /// Until something else is installed than this.
     Roster(Digest),
     /// Until this time, after as many tries.
@@ -60,18 +60,18 @@ type Carried = (Offer, Option<Vec<u8>>);
 /// Keeps the host as the directory says.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    manager: PluginManager,
+    pub(super) manager: PluginManager,
     path: PathBuf,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     arriving: Settling<Stamp>,
-    leaving: Settling<()>,
+    pub(super) leaving: Settling<()>,
     /// At most one for each file there is.
     held: BTreeMap<String, Held>,
     /// Removals that are left alone, at most one for each row.
-    needed: BTreeMap<Name, Until>,
+    pub(super) needed: BTreeMap<Name, Until>,
     /// Something changed in this scan that may let go of what is left alone.
-    stirred: bool,
-    report: DirectoryReport,
+    pub(super) stirred: bool,
+    pub(super) report: DirectoryReport,
 }
 
 impl Keeper {
@@ -127,7 +127,7 @@ impl Keeper {
     }
 
     /// How long things settle, and until they are looked at again, in nanoseconds.
-    fn times(&self) -> (u64, u64) {
+    pub(super) fn times(&self) -> (u64, u64) {
         let directory = &self.manager.host().parts().config.directory;
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         (ns(directory.settle.0), ns(directory.rescan.0))
@@ -136,15 +136,17 @@ impl Keeper {
     fn pass(&mut self, closed: &BTreeSet<String>) -> Result<Option<u64>, ForgeError> {
         self.report.held_back.clear();
         let place = Place::open(&self.path)?;
-        let mut known = self.known(&place)?;
+        let listing = place.list()?;
+        self.report.passed_over = listing.passed_over;
+        let mut known = self.known(&place, listing.files)?;
         let next = self.take_in(&place, &mut known, closed)?;
         let later = self.let_go(&mut known)?;
         Ok(next.into_iter().chain(later).min())
     }
 
-    fn known(&self, place: &Place) -> Result<Known, ForgeError> {
+    fn known(&self, place: &Place, files: BTreeMap<String, Stamp>) -> Result<Known, ForgeError> {
         let host = self.manager.host();
-        let mut known = Known { files: place.list()?.files, ..Known::default() };
+        let mut known = Known { files, ..Known::default() };
         for row in host.home.plugins()? {
             known.installed.insert(row.plugin.name.clone(), installed(&row)?);
         }
@@ -346,7 +348,13 @@ impl Keeper {
     }
 
     /// Records which file it is that the next step is taken for.
-    fn announce(&self, does: &str, plugin: &Name, file: &str, package: &Digest) -> Result<(), ForgeError> {
+    pub(super) fn announce(
+        &self,
+        does: &str,
+        plugin: &Name,
+        file: &str,
+        package: &Digest,
+    ) -> Result<(), ForgeError> {
         let (file, package) = (escaped(file.as_bytes(), NAME_BYTES), package.to_string());
         let details = [("does", does), ("file", file.as_str()), ("package", package.as_str())];
         self.manager.host().intend("directory", plugin.as_str(), &details)
@@ -369,7 +377,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn refresh(&self, known: &mut Known, plugin: &Name) -> Result<(), ForgeError> {
+    pub(super) fn refresh(&self, known: &mut Known, plugin: &Name) -> Result<(), ForgeError> {
         match self.manager.host().home.plugin(plugin)? {
             Some(row) => known.installed.insert(plugin.clone(), installed(&row)?),
             None => known.installed.remove(plugin),
@@ -421,90 +429,15 @@ impl Keeper {
     }
 
     /// Longer after each try.
-    fn later(&self, before: Option<Until>) -> Until {
+    pub(super) fn later(&self, before: Option<Until>) -> Until {
         let tries = if let Some(Until::Time(_, tries)) = before { tries } else { 0 };
         let wait = self.times().1.saturating_mul(1 << tries.min(DOUBLINGS));
         Until::Time(self.clock.mono_ns().saturating_add(wait), tries.saturating_add(1))
     }
-
-    /// Removes the plugins whose files are gone. Nanoseconds until the next will be.
-    fn let_go(&mut self, known: &mut Known) -> Result<Option<u64>, ForgeError> {
-        let (now, (settle, _)) = (self.clock.mono_ns(), self.times());
-        let missing = known.missing();
-        self.needed.retain(|plugin, _| missing.contains_key(plugin.as_str()));
-        let still = self.leaving.observe(missing, now, settle);
-        let settled: BTreeSet<Name> =
-            known.rows.keys().filter(|plugin| still.settled.contains(plugin.as_str())).cloned().collect();
-        for plugin in known.removal_order(settled) {
-            match known.gone(&plugin) {
-                Gone::Forget => self.forget(known, &plugin)?,
-                Gone::Remove => self.remove(known, &plugin)?,
-            }
-        }
-        Ok(still.next_ns)
-    }
-
-    fn forget(&mut self, known: &mut Known, plugin: &Name) -> Result<(), ForgeError> {
-        self.manager.host().home.forget_dropped(plugin)?;
-        known.rows.remove(plugin);
-        self.needed.remove(plugin);
-        Ok(())
-    }
-
-    fn remove(&mut self, known: &mut Known, plugin: &Name) -> Result<(), ForgeError> {
-        let Some(row) = known.rows.get(plugin).cloned() else { return Ok(()) };
-        let roster = known.roster();
-        let before = self.needed.get(plugin).copied();
-        if before.is_some_and(|until| !over(until, roster, self.clock.mono_ns())) {
-            self.report.held_back.push(held_removal(&row));
-            return Ok(());
-        }
-        let name = plugin.as_str();
-        let removed = self
-            .announce("remove", plugin, &row.file, &row.package)
-            .and_then(|()| self.manager.remove(name, true));
-        self.refresh(known, plugin)?;
-        match removed {
-            Err(error) if known.installed.contains_key(plugin) => {
-                let until = match fate(error.code()) {
-                    Fate::Later => self.later(before),
-                    Fate::Wait | Fate::SetAside => Until::Roster(roster),
-                };
-                self.needed.insert(plugin.clone(), until);
-                self.cannot_go(known, row, &error)
-            }
-            _ => {
-                tell(&row.file, &News::Removed { plugin: name });
-                self.stirred = true;
-                self.forget(known, plugin)
-            }
-        }
-    }
-
-    /// Keeps why a plugin whose file is gone is still there.
-    fn cannot_go(&mut self, known: &mut Known, row: Dropped, error: &ForgeError) -> Result<(), ForgeError> {
-        let problem = Some(format!("{}: {error}", error.code().id));
-        let row = if row.problem == problem {
-            row
-        } else {
-            tell(&row.file, &News::HeldBack { error });
-            let row = Dropped { problem, ..row };
-            self.manager.host().home.keep_dropped(&row)?;
-            row
-        };
-        self.report.held_back.push(held_removal(&row));
-        known.rows.insert(row.plugin.clone(), row);
-        Ok(())
-    }
-}
-
-fn held_removal(row: &Dropped) -> HeldBack {
-    let why = row.problem.clone().unwrap_or_default();
-    HeldBack { file: row.file.clone(), plugin: Some(row.plugin.to_string()), why }
 }
 
 /// Whether what was left alone is tried again.
-fn over(until: Until, roster: Digest, now: u64) -> bool {
+pub(super) fn over(until: Until, roster: Digest, now: u64) -> bool {
     match until {
         Until::Roster(then) => then != roster,
         Until::Time(at, _) => at <= now,

@@ -1,7 +1,7 @@
 //! The plugin directory: dropping, replacing and deleting a package file installs, exchanges and removes its plugin,
 //! through every check there is for a command.
 //!
-//! `plan` and `settle` decide and do nothing else; `place` and `aside` touch files; `keeper` puts them together in one
+//! `plan` and `settle` decide and do nothing else; `place` and `aside` touch files; `keeper` and `removal` put them together in one
 //! scan, and `watch` makes scans, when something is heard of the directory and from time to time.
 
 mod aside;
@@ -9,6 +9,7 @@ mod error;
 mod keeper;
 mod place;
 mod plan;
+mod removal;
 mod report;
 mod settle;
 mod tell;

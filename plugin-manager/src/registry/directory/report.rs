@@ -13,6 +13,8 @@ pub struct DirectoryReport {
     pub problem: Option<String>,
     /// Package files that are there.
     pub files: usize,
+    /// What is named as a package file and is none: links, directories, names that are not text.
+    pub passed_over: usize,
     /// Files that are still being written.
     pub arriving: usize,
     /// What is not done, and is tried again when what it waits for changes.

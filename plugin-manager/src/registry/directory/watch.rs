@@ -2,8 +2,10 @@
 
 use super::DirectoryError;
 use super::keeper::Keeper;
+use super::place::Place;
 use super::report::DirectoryReport;
 use crate::registry::PluginManager;
+use crate::registry::Probe;
 use crate::registry::hall::Hall;
 use common::error::ForgeError;
 use parking_lot::Mutex;
@@ -13,6 +15,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -70,7 +73,7 @@ impl PluginManager {
     pub fn watch_plugins_directory(&self) -> Result<DirectoryWatch, ForgeError> {
         let only = Only::of(self.hall())?;
         let path = self.plugins_directory()?;
-        super::place::Place::open(&path)?;
+        Place::open(&path)?;
         let io = DirectoryError::io("wait for", &path);
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io)?;
         let keeper = Keeper::new(self.clone(), path.clone(), self.host().clock.clone());
@@ -81,6 +84,23 @@ impl PluginManager {
         let own = shared.clone();
         let thread = std::thread::Builder::new().name("forgeone-plugins".into()).spawn(move || own.run());
         Ok(DirectoryWatch { shared, thread: Some(thread.map_err(DirectoryError::Thread)?) })
+    }
+
+    /// What `doctor` says of the plugin directory, which need not be there.
+    pub(in crate::registry) fn directory_probe(&self) -> Probe {
+        let host = self.host();
+        let path = host.config.plugin_directory.clone().unwrap_or_else(|| host.home.plugins_dir());
+        let found =
+            path.canonicalize().map_err(|source| DirectoryError::Io { doing: "resolve", path, source });
+        let listed = found.and_then(|path| Ok((path.clone(), Place::open(&path)?.list()?)));
+        let (verdict, detail) = match listed {
+            Ok((path, listing)) => ("ok", format!("{} has {} packages", path.display(), listing.files.len())),
+            Err(DirectoryError::Io { path, source, .. }) if source.kind() == ErrorKind::NotFound => {
+                ("ok", format!("{} is not there; watching makes it", path.display()))
+            }
+            Err(error) => ("problem", error.to_string()),
+        };
+        Probe { name: "plugin directory".to_owned(), verdict, detail }
     }
 
     /// The plugin directory, made when it is not there, free of links.

@@ -164,9 +164,10 @@ proptest! {
         for event in events {
             world.happen(event);
         }
-        // A file that lost to another one is strange until it is moved aside.
-        world.scan();
-        world.scan();
+        // A file whose plugin another file brought since is strange, may bring it back, and puts the other aside then.
+        for _ in 0..3 {
+            world.scan();
+        }
         let before = (world.steps, world.known.installed.clone(), world.contents.clone());
         world.scan();
         prop_assert_eq!(&before, &(world.steps, world.known.installed.clone(), world.contents.clone()), "it rests");
