@@ -24,7 +24,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Watches the plugin directory until it is dropped. The host stays open as long.
+/// Watches the plugin directory until it is dropped, which waits for a scan that is being made. The host stays open as
+/// long.
 #[derive(Debug)]
 pub struct DirectoryWatch {
     shared: Arc<Shared>,

@@ -217,6 +217,11 @@ fn what_is_needed_stays_until_it_is_not_and_says_so() {
     assert_eq!((held.len(), held[0].plugin.as_deref()), (1, Some("base")));
     assert!(held[0].why.starts_with("E5007: plugin base is needed by user"), "{held:?}");
     assert_eq!(world.recorded(&desk.host, &["\"action\":\"remove\"", "\"E5007\""]), 1, "not tried in a loop");
+    let status = desk.host.status("base").unwrap();
+    assert_eq!(
+        (status.file.as_deref(), status.file_problem),
+        (Some("base.forgepkg"), Some(held[0].why.clone()))
+    );
     desk.host.remove("user", false).unwrap();
     desk.settle();
     assert!(desk.installed().is_empty());
