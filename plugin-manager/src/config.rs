@@ -3,11 +3,13 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod directory;
 mod limits;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use directory::Directory;
 pub use limits::Limits;
 pub use read::SettingsError;
 
@@ -253,6 +255,8 @@ pub struct Config {
     pub engine: Option<EngineKind>,
     /// The drop directory; the home's `plugins/` when not set.
     pub plugin_directory: Option<PathBuf>,
+    /// How the drop directory is watched.
+    pub directory: Directory,
     /// For what is not staged in the home.
     pub temp_directory: PathBuf,
     /// Plugins installed at most.
@@ -279,6 +283,7 @@ impl Default for Config {
             environment: Environment::Production,
             engine: None,
             plugin_directory: None,
+            directory: Directory::default(),
             temp_directory: "/tmp/forgeone/plugins".into(),
             max_plugins: 1000,
             default_timeout: Span(Duration::from_secs(30)),

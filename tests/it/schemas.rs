@@ -53,6 +53,7 @@ fn kinds() -> [Kind; 3] {
 fn full_config() -> Value {
     json!({ "plugin_manager": {
         "environment": "development", "engine": "wasmtime", "plugin_directory": "/var/lib/forgeone/plugins",
+        "directory": {"settle": "1s", "rescan": "10s", "allow_downgrade": false},
         "temp_directory": "/tmp/forgeone/plugins", "max_plugins": 1000, "default_timeout": "30s",
         "sandbox": { "memory_limit": "512MB", "cpu_limit": 2, "file_descriptor_limit": 1024,
             "network_access": "restricted", "storage_limit": "256MB" },

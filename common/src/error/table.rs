@@ -31,6 +31,7 @@ table! {
     E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
     E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
     E0107 Internal "doctor found a problem" => "see the lines whose verdict is `problem`";
+    E0108 Usage "the plugin directory cannot be used" => "make it a directory of the user who runs the host that nobody else can write to, or name another with `plugin_directory`";
 
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";

@@ -91,9 +91,11 @@ impl Config {
 
     /// The path of the first value out of its range, and what it may be.
     fn out_of_range(&self) -> Option<(Vec<String>, String)> {
-        let ranges: [(&str, bool, &str); 12] = [
+        let ranges: [(&str, bool, &str); 14] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "must be 1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "must be longer than nothing"),
+            ("directory.settle", !self.directory.settle.0.is_zero(), "must be longer than nothing"),
+            ("directory.rescan", !self.directory.rescan.0.is_zero(), "must be longer than nothing"),
             (
                 "sandbox.memory_limit",
                 self.sandbox.memory_limit.0 >= 65_536,
@@ -132,7 +134,6 @@ impl Config {
     pub fn unheeded(&self) -> Vec<&'static str> {
         let (d, t) = (Self::default(), &self.telemetry);
         [
-            ("plugin_directory", self.plugin_directory != d.plugin_directory),
             ("temp_directory", self.temp_directory != d.temp_directory),
             ("sandbox.cpu_limit", self.sandbox.cpu_limit != d.sandbox.cpu_limit),
             (

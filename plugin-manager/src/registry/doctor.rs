@@ -14,7 +14,13 @@ impl PluginManager {
     pub fn doctor(&self) -> Vec<Probe> {
         let mut probes: Vec<Probe> =
             runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
-        probes.extend([self.home_probe(), self.audit_probe(), self.trust_probe(), self.isolation_probe()]);
+        probes.extend([
+            self.home_probe(),
+            self.audit_probe(),
+            self.trust_probe(),
+            self.directory_probe(),
+            self.isolation_probe(),
+        ]);
         probes.extend(self.host().natives.refused().into_iter().map(|(name, why)| Probe {
             name: format!("native plugin {name}"),
             verdict: "problem",

@@ -22,7 +22,7 @@ use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -35,6 +35,8 @@ pub(super) struct Hall {
     /// They run the calls of callers that do not wait on a thread of their own.
     pub call_threads: CallThreads<AsyncCall>,
     turns: Turns,
+    /// Whether the plugin directory is being watched.
+    pub watched: AtomicBool,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
     no_chain: Arc<[PluginId]>,
@@ -119,6 +121,7 @@ impl Hall {
                 opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
+                watched: AtomicBool::new(false),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),
                 _router: router,

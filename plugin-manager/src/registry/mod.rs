@@ -8,6 +8,7 @@ mod call;
 mod call_threads;
 mod denials;
 mod dependencies;
+mod directory;
 mod doctor;
 mod error;
 mod hall;
@@ -34,7 +35,7 @@ pub(crate) mod sources;
 mod steps;
 mod survey;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod turns;
 mod undone;
 mod upgrade;
@@ -42,6 +43,7 @@ mod versions;
 
 pub use by_id::PluginRegistry;
 pub use call::{CallFuture, CallOptions};
+pub use directory::{DirectoryError, DirectoryReport, DirectoryWatch, HeldBack};
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use install_all::{InstallAllReport, Installed};

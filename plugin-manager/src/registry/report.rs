@@ -97,6 +97,10 @@ pub struct PluginStatus {
     pub signer: Option<String>,
     /// Whether the package carries a signature that was not judged when it was installed.
     pub unjudged_signature: bool,
+    /// The file of the plugin directory it came from; `None` when a command or a program brought it.
+    pub file: Option<String>,
+    /// Why it is still there though that file is gone.
+    pub file_problem: Option<String>,
 }
 
 /// One line of `doctor`.

@@ -198,6 +198,8 @@ impl PluginManager {
             Some(loaded) => loaded.plugin.failure(),
             None => row.failure.clone(),
         };
+        let dropped = self.host().home.dropped_of(&plugin.name)?.filter(|d| d.package == plugin.package);
+        let (file, file_problem) = dropped.map(|d| (d.file, d.problem)).unzip();
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
@@ -227,6 +229,8 @@ impl PluginManager {
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
             unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),
+            file,
+            file_problem: file_problem.flatten(),
         })
     }
 

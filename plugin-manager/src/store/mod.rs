@@ -10,6 +10,7 @@ mod backend;
 mod cache;
 mod db;
 mod disk;
+mod dropped;
 mod erase;
 mod error;
 mod home;
@@ -29,6 +30,7 @@ mod settings;
 mod versions;
 
 pub(crate) use disk::{Disk, RealDisk};
+pub use dropped::{Dropped, Stamp};
 pub use error::{Holder, StoreError};
 pub use home::Home;
 #[cfg(feature = "fuzzing")]

@@ -23,6 +23,7 @@ texts! {
     E0105: "`engine` names one that was not compiled in", "the build has no engine at all"; "`engine: wasmer` with a binary built for wasmtime alone";
     E0106: "the home was written by a newer or an older forgeone whose schema differs"; "a newer forgeone's home opened by this one";
     E0107: "one probe of `doctor` has the verdict `problem`"; "`forgeone doctor` in a production home: this build has no worker processes";
+    E0108: "others may write to it or own it, and what is dropped there is installed without asking who dropped it", "it has more than 10000 packages"; "`chmod 777 HOME/plugins`, then a host that watches it";
 
     E1001: "the package, one of its files or what it unpacks to is over its cap", "the gzip ratio or the number of entries is over its cap"; "a package of 10 MB that unpacks to 10 GB";
     E1002: "the file is not gzip, not tar, or ends early", "bytes stand after the end of the archive"; "`forgeone install photo.png`";

@@ -65,7 +65,8 @@ fn an_executor_goes_on_while_a_guest_spins_and_dropping_the_future_ends_the_gues
         spins.abort();
         assert!(spins.await.unwrap_err().is_cancelled());
         // The only instance is free again long before the guest's own timeout.
-        let echo = host.call_async_with("a", "echo", vec![7], CallOptions::new().timeout(Duration::from_secs(1)));
+        let echo =
+            host.call_async_with("a", "echo", vec![7], CallOptions::new().timeout(Duration::from_secs(1)));
         assert_eq!(echo.await.unwrap(), [7]);
     });
     assert_eq!(world.recorded(&host, &["E4031", "operation spin"]), 1);

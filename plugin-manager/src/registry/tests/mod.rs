@@ -3,8 +3,8 @@
 mod added;
 mod api;
 mod by_id;
-mod crash;
 mod callers;
+mod crash;
 mod faults;
 mod guard;
 mod install;

@@ -94,6 +94,8 @@ pub struct Full {
     errors: u64,
     denials: u64,
     memory_bytes: u64,
+    file: Option<String>,
+    file_problem: Option<String>,
 }
 
 impl From<PluginStatus> for Full {
@@ -120,6 +122,8 @@ impl From<PluginStatus> for Full {
             errors: s.errors,
             denials: s.denials,
             memory_bytes: s.memory_bytes,
+            file: s.file,
+            file_problem: s.file_problem,
         }
     }
 }
@@ -170,6 +174,12 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
     ];
     if let Some(failure) = &plugin.failure {
         pairs.push(("failure", one_line(failure)));
+    }
+    if let Some(file) = &plugin.file {
+        pairs.push(("file", one_line(file)));
+    }
+    if let Some(problem) = &plugin.file_problem {
+        pairs.push(("file gone", one_line(problem)));
     }
     pairs.extend([
         ("engine", plugin.engine.clone()),
