@@ -74,8 +74,8 @@ pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    OperationHandle, PendingUpgrade, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
+    UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

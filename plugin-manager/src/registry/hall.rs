@@ -1,6 +1,7 @@
 //! The map of plugins that are up, over the parts they share; who may call them.
 
 use super::denials::Denials;
+use super::drain::Drains;
 use super::error::HostError;
 use super::host::Host;
 use super::operator::Operator;
@@ -29,6 +30,8 @@ pub(super) struct Hall {
     pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
     turns: Turns,
+    /// Versions that were replaced and still finish calls.
+    pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
     no_chain: Arc<[PluginId]>,
@@ -90,6 +93,7 @@ impl Hall {
                 opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
+                drains: Arc::default(),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),
                 _router: router,

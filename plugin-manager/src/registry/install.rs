@@ -139,6 +139,8 @@ impl PluginManager {
                 let details = [("version", row.plugin.version.as_str()), ("data", data), ("kind", kind)];
                 host.intend(ManagementAction::Remove.name(), name, &details)?;
                 self.take_down(name, End::Unload)?;
+                // What drains may still write.
+                self.hall().drains.wait(Some(name));
                 self.strike(&row, keep_data)?;
                 host.publish_settings()
             })

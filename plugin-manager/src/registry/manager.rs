@@ -159,6 +159,7 @@ impl PluginManager {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
+        self.hall.drains.wait(None);
         let host = self.host();
         host.bus.flush();
         let stored = host.services.kv.flush().map_err(ForgeError::from);

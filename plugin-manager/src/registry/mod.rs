@@ -4,9 +4,11 @@
 mod adapters;
 mod bring_up;
 mod by_id;
+mod consent;
 mod denials;
 mod dependencies;
 mod doctor;
+mod drain;
 mod error;
 mod hall;
 mod handle;
@@ -33,6 +35,7 @@ mod upgrade;
 mod versions;
 
 pub use by_id::PluginRegistry;
+pub use consent::PendingUpgrade;
 pub use error::HostError;
 pub use handle::{OperationHandle, PluginHandle};
 pub use manager::PluginManager;

@@ -46,6 +46,8 @@ pub struct UpgradeReport {
     pub carried: Option<usize>,
     /// What the replaced version ran into when it was stopped; it is down all the same.
     pub ending: Option<String>,
+    /// Versions that still finish calls, the one replaced first first; each is stopped when it has.
+    pub draining: Vec<String>,
     /// The versions that are kept, the one replaced last first.
     pub kept: Vec<String>,
 }
@@ -63,6 +65,10 @@ pub struct PluginStatus {
     pub version: String,
     /// Earlier versions that are kept for `rollback`, the one replaced last first.
     pub kept: Vec<String>,
+    /// Versions that wait for consent, the one offered first first.
+    pub pending: Vec<String>,
+    /// Replaced versions that still finish calls, the one replaced first first.
+    pub draining: Vec<String>,
     /// Its publisher.
     pub publisher: String,
     /// The state it is in: a name of the contract's state table.

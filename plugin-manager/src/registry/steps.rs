@@ -173,6 +173,8 @@ impl PluginManager {
             kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
             kept: self.kept(&plugin.name)?,
+            pending: self.host().home.pending(&plugin.name)?.into_iter().map(|p| p.plugin.version).collect(),
+            draining: self.hall().drains.of(plugin.name.as_str()),
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),

@@ -3,6 +3,7 @@
 //! before the decision leaves the installed version as it was.
 
 use super::bring_up::Cause;
+use super::consent::Offer;
 use super::denials::Denials;
 use super::dependencies::plan_with;
 use super::error::HostError;
@@ -26,17 +27,17 @@ use microkernel::trust::ManagementAction;
 use std::sync::Arc;
 
 /// One version that is to take another's place.
-struct Exchange<'a> {
-    action: ManagementAction,
-    old: InstalledPlugin,
-    grant: Grant,
+pub(super) struct Exchange<'a> {
+    pub action: ManagementAction,
+    pub old: InstalledPlugin,
+    pub grant: Grant,
     /// The digest of the package.
-    digest: Digest,
+    pub digest: Digest,
     /// The package, unless the home has it already.
-    package: Option<&'a [u8]>,
+    pub package: Option<&'a [u8]>,
     /// Permissions that are new in it.
-    added: Vec<String>,
-    check: Option<&'a str>,
+    pub added: Vec<String>,
+    pub check: Option<&'a str>,
 }
 
 /// A version that was brought up beside another. Unless it is taken into service it is let go of.
@@ -66,12 +67,13 @@ impl PluginManager {
     /// `options` name. If it runs in this process, no call is lost: where both versions carry state (mode `shared`,
     /// `state_save` in the old one, `state_load` in the new), new calls wait while those in flight finish and the
     /// state moves, at most until their own deadlines; otherwise new calls go to the new version at once, while the
-    /// old one finishes those in flight.
+    /// old one finishes those in flight: this returns then, and the old one is stopped when it has, at the latest when
+    /// its timeout is over. [`PluginManager::shutdown`] and [`PluginManager::remove`] wait for it.
     ///
     /// # Errors
     /// Whatever refuses the package; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
-    /// for a lower version, E1407 for one that asks for more, E1603 when a plugin that needs it cannot use it; what
-    /// the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
+    /// for a lower version, E1407 for one that asks for more, which is kept for [`PluginManager::approve`], E1603 when a plugin that needs it cannot use it; E5024 when too many
+    /// versions still finish calls; what the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
     /// version stays as it is then, and goes on running.
     pub fn upgrade(&self, package: &[u8], options: &UpgradeOptions) -> Result<UpgradeReport, ForgeError> {
         let (host, action, digest) = (self.host(), ManagementAction::Upgrade, Digest::of(package));
@@ -83,6 +85,9 @@ impl PluginManager {
                 let old = self.row(&name)?;
                 let added = self.may_replace(&old, verified.package().manifest(), digest, options)?;
                 let grant = host.grant(verified)?;
+                if !added.is_empty() && !options.accept_permissions {
+                    return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
+                }
                 let (package, check) = (Some(package), options.check.as_deref());
                 self.exchange(Exchange { action, old, grant, digest, package, added, check })
             })
@@ -111,9 +116,10 @@ impl PluginManager {
     }
 
     /// Done in the plugin's turn.
-    fn exchange(&self, x: Exchange<'_>) -> Result<UpgradeReport, ForgeError> {
+    pub(super) fn exchange(&self, x: Exchange<'_>) -> Result<UpgradeReport, ForgeError> {
         self.hall().while_open(|| {
             let host = self.host();
+            self.hall().drains.room(x.old.plugin.name.as_str())?;
             let plan = self.fits(&x)?;
             x.can_be_checked()?;
             let ready = host.ready(&x.grant)?;
@@ -131,7 +137,9 @@ impl PluginManager {
                 tracing::warn!(plugin = now.name, %error, "compiled code that nobody needs could not be removed");
             }
             let kept = self.kept(&x.old.plugin.name)?;
-            Ok(UpgradeReport { replaced: x.old.plugin.version, added: x.added, now, carried, ending, kept })
+            let draining = self.hall().drains.of(x.old.plugin.name.as_str());
+            let replaced = x.old.plugin.version;
+            Ok(UpgradeReport { replaced, added: x.added, now, carried, ending, draining, kept })
         })
     }
 
@@ -166,7 +174,7 @@ impl PluginManager {
             self.decide(x, row, package, None)?;
             let before = self.hall().loaded(new.name());
             beside.take_into_service(self);
-            return Ok((None, before.and_then(|old| ended(old.plugin.supersede(LastState::Save)))));
+            return Ok((None, before.and_then(|old| self.let_drain(old))));
         };
         let held = old.plugin.hold()?;
         let mut state = held.state()?;
@@ -223,6 +231,16 @@ impl PluginManager {
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
         host.home.replace(row, package, carried)?;
         Ok(())
+    }
+
+    /// The old version finishes calls in flight, and is stopped. What it ran into, where that is waited for.
+    fn let_drain(&self, old: Arc<Loaded>) -> Option<String> {
+        let turned_away = old.plugin.turn_away();
+        if old.plugin.is_to_be_waited_for() {
+            return ended(turned_away.and(old.plugin.finish(LastState::Save)));
+        }
+        self.hall().drains.finish(old);
+        ended(turned_away)
     }
 
     /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.

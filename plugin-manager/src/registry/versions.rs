@@ -30,7 +30,8 @@ impl PluginManager {
         Ok(kept.into_iter().map(|version| version.plugin.version).collect())
     }
 
-    /// Whether a proven package may take an installed plugin's place. The permissions that are new in it.
+    /// Whether a proven package may take an installed plugin's place. The permissions that are new in it: whether they
+    /// are consented to is not asked here.
     pub(super) fn may_replace(
         &self,
         old: &InstalledPlugin,
@@ -56,12 +57,7 @@ impl PluginManager {
             let (installed, offered) = (installed.clone(), manifest.version.to_string());
             return Err(HostError::Downgrade { name, installed, offered }.into());
         }
-        let added = self.added(old, manifest);
-        if !added.is_empty() && !options.accept_permissions {
-            let version = manifest.version.to_string();
-            return Err(HostError::MorePermissions { name, version, added }.into());
-        }
-        Ok(added)
+        Ok(self.added(old, manifest))
     }
 
     /// What a manifest asks for and that of the installed version does not. Of one whose package cannot be read any

@@ -20,6 +20,8 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 pub(super) const PLUGINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plugins");
 /// Plugin name, version → when it was replaced among the others, row.
 pub(super) const VERSIONS: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("versions");
+/// Plugin name, version → when it was offered among the others, row of a version that waits for consent.
+pub(super) const PENDING: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("pending");
 /// Plugin name, section, key → value.
 pub(super) const SETTINGS: TableDefinition<'_, (&str, &str, &str), &str> = TableDefinition::new("settings");
 /// Namespace → version that saved it, when, bytes.
@@ -91,7 +93,7 @@ impl Db {
     /// A database without a schema is new: it gets this build's, and every table.
     fn check_schema(&self) -> Result<(), StoreError> {
         if self.schema()? == Some(SCHEMA) {
-            return self.add_versions();
+            return self.add_tables();
         }
         self.write("set its schema", |txn| {
             txn.open_table(META).or_db("open a table")?.insert("schema", SCHEMA).or_db("write")?;
@@ -101,19 +103,24 @@ impl Db {
             txn.open_table(KV).or_db("open a table")?;
             txn.open_table(ERASE).or_db("open a table")?;
             txn.open_table(VERSIONS).or_db("open a table")?;
+            txn.open_table(PENDING).or_db("open a table")?;
             Ok(())
         })
     }
 
-    /// Homes of the same schema that were made before earlier versions were kept have no table of them.
-    fn add_versions(&self) -> Result<(), StoreError> {
-        match self.read()?.open_table(VERSIONS) {
-            Ok(_) => Ok(()),
-            Err(redb::TableError::TableDoesNotExist(_)) => {
-                self.write("add a table", |txn| txn.open_table(VERSIONS).or_db("open a table").map(drop))
+    /// Homes of the same schema that were made before earlier versions were kept, or versions waited for consent,
+    /// have no table of them.
+    fn add_tables(&self) -> Result<(), StoreError> {
+        for added in [VERSIONS, PENDING] {
+            match self.read()?.open_table(added) {
+                Ok(_) => {}
+                Err(redb::TableError::TableDoesNotExist(_)) => {
+                    self.write("add a table", |txn| txn.open_table(added).or_db("open a table").map(drop))?;
+                }
+                Err(e) => return Err(e).or_db("open a table"),
             }
-            Err(e) => Err(e).or_db("open a table"),
         }
+        Ok(())
     }
 
     /// The schema found, none when the database is new.

@@ -106,6 +106,7 @@ impl Home {
             let old = installed(txn, &name)?.ok_or(StoreError::NoPlugin(name))?;
             record.plugin.desired = old.plugin.desired;
             keep(txn, &old, &record.plugin.version)?;
+            super::pending::drop_one(txn, &record.plugin.name, &record.plugin.version)?;
             put(txn, &record)?;
             state.map_or(Ok(()), |state| carry(txn, state, record.installed_at_ns))?;
             Ok(old)
@@ -144,8 +145,8 @@ fn keep(txn: &WriteTransaction, old: &InstalledPlugin, by: &str) -> Result<(), S
     Ok(())
 }
 
-/// Order, version and row of the earlier versions of one plugin.
-fn of(
+/// Order, version and row of what one plugin has in this table.
+pub(super) fn of(
     table: &impl ReadableTable<(&'static str, &'static str), (u64, &'static [u8])>,
     name: &Name,
 ) -> Result<Vec<(u64, String, Vec<u8>)>, StoreError> {

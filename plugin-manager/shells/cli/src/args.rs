@@ -64,6 +64,8 @@ pub enum Command {
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
     Upgrade(Upgrade),
+    /// Consent to a version that asks for more permissions, or reject it
+    Approve(Approve),
     /// Go back to a version that was kept
     Rollback(Rollback),
     /// Stop and remove a plugin
@@ -252,6 +254,22 @@ pub struct Upgrade {
     /// Call this operation of the new version first; it must return 0
     #[arg(long, value_name = "OPERATION")]
     pub check: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The plugin
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// The version [default: the only one that waits]
+    #[arg(long, value_name = "VERSION", conflicts_with = "list")]
+    pub version: Option<String>,
+    /// Show what waits for consent
+    #[arg(long)]
+    pub list: bool,
+    /// Drop the version instead
+    #[arg(long, conflicts_with = "list")]
+    pub reject: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod added;
 mod api;
 mod by_id;
+mod consent;
 mod faults;
 mod guard;
 mod install;

@@ -1,6 +1,7 @@
 //! One file per group of commands. Each asks the library, then shows the answer; each holds the types whose
 //! `Serialize` is its JSON.
 
+mod approve;
 mod audit;
 mod call;
 mod config;
@@ -39,6 +40,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(context, &args),
         Command::Install(args) => plugins::install(context, &args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
+        Command::Approve(args) => approve::approve(context, &args),
         Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),
         Command::List => status::list(context),

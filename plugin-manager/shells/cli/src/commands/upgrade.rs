@@ -15,12 +15,13 @@ use std::io::{self, Write};
 
 /// What `upgrade` or `rollback` did.
 #[derive(Debug, Serialize)]
-struct Exchanged {
+pub struct Exchanged {
     #[serde(flatten)]
     now: Installed,
     replaced: String,
     added: Vec<String>,
     ending: Option<String>,
+    draining: Vec<String>,
     kept: Vec<String>,
 }
 
@@ -31,6 +32,7 @@ impl From<UpgradeReport> for Exchanged {
             replaced: r.replaced,
             added: r.added,
             ending: r.ending,
+            draining: r.draining,
             kept: r.kept,
         }
     }
@@ -48,6 +50,9 @@ impl Show for Exchanged {
         }
         if let Some(ending) = &self.ending {
             pairs.push(("ending", one_line(ending)));
+        }
+        if !self.draining.is_empty() {
+            pairs.push(("draining", joined(&self.draining)));
         }
         pairs.extend(self.now.pairs());
         write_pairs(out, &pairs)

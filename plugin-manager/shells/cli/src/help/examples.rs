@@ -39,6 +39,14 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone upgrade log-redactor-1.1.0.forgepkg --check self-test --accept-permissions",
         ],
     ),
+    (
+        "forgeone approve",
+        &[
+            "forgeone approve --list",
+            "forgeone approve log-redactor --version 1.2.0",
+            "forgeone approve log-redactor --reject",
+        ],
+    ),
     ("forgeone rollback", &["forgeone rollback log-redactor", "forgeone rollback log-redactor --to 1.0.0"]),
     ("forgeone remove", &["forgeone remove log-redactor", "forgeone remove log-redactor --keep-data"]),
     ("forgeone list", &["forgeone list", "forgeone list --json"]),
