@@ -73,9 +73,10 @@ pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PendingUpgrade, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
-    UpgradeOptions, UpgradeReport,
+    BadPercent, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport,
+    ManagerBuilder, OperationHandle, PendingUpgrade, Percent, PluginHandle, PluginManager, PluginRegistry,
+    PluginStatus, Probe, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions,
+    UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -185,6 +185,23 @@ impl ManagedPlugin {
         }
     }
 
+    /// Lets go of a plugin that calls may reach: those that have not begun are told so with
+    /// [`LifecycleError::Superseded`], those in flight finish; then as [`ManagedPlugin::dismiss`].
+    pub fn withdraw(&self) {
+        self.superseded.store(true, Ordering::Release);
+        self.dismiss();
+    }
+
+    /// Whether what its instance keeps outlives it.
+    pub fn keeps_state(&self) -> bool {
+        self.service.saves_state()
+    }
+
+    /// The names of its operations, by index.
+    pub fn operations(&self) -> &[String] {
+        &self.service.blueprint.operations
+    }
+
     fn stop_alone(&self, live: &mut Live) -> Result<(), LifecycleError> {
         self.service.function(live, Lifecycle::Stop, self.unhurried(&self.no_chain))
     }

@@ -121,6 +121,7 @@ impl PluginManager {
     pub fn approve(&self, name: &str, version: Option<&str>) -> Result<UpgradeReport, ForgeError> {
         let host = self.host();
         self.on_waiting(name, version, |old, waiting| {
+            self.no_trial(name)?;
             let shown: Vec<String> = known(waiting, fact::ADDED)?;
             let digest = waiting.plugin.package;
             let package = host.home.read_package(&digest)?;
@@ -129,6 +130,7 @@ impl PluginManager {
                 allow_downgrade: known(waiting, fact::ALLOW_DOWNGRADE)?,
                 accept_permissions: false,
                 check: known(waiting, fact::CHECK)?,
+                trial: None,
             };
             let added = self.may_replace(old, verified.package().manifest(), digest, &options)?;
             let grant = host.grant(verified)?;

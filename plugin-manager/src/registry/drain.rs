@@ -30,7 +30,8 @@ impl Drains {
     /// Whether one more version of a plugin may have to drain. Waits a moment for one that is being stopped.
     pub fn room(&self, name: &str) -> Result<(), HostError> {
         let mut all = self.all.lock();
-        let full = |all: &mut Vec<(String, String)>| all.iter().filter(|one| one.0 == name).count() >= MAX_DRAINING;
+        let full =
+            |all: &mut Vec<(String, String)>| all.iter().filter(|one| one.0 == name).count() >= MAX_DRAINING;
         if !self.changed.wait_while_for(&mut all, full, PATIENCE).timed_out() {
             return Ok(());
         }

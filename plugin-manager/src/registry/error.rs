@@ -178,6 +178,26 @@ pub enum HostError {
         /// The state asked for.
         to: &'static str,
     },
+    /// A version is on trial; another may not come meanwhile. The operator can end the trial.
+    #[error("version {version} of plugin {name} is on trial")]
+    OnTrial {
+        /// The plugin.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// No version is on trial.
+    #[error("no version of plugin {name} is on trial")]
+    NoTrial {
+        /// The plugin.
+        name: String,
+    },
+    /// A share of the calls would change one copy of the state, and the rest another.
+    #[error("plugin {name} carries state, which a share of its calls would split")]
+    SplitState {
+        /// The plugin.
+        name: String,
+    },
     /// As many versions as may are still finishing calls. They are done when those calls are.
     #[error("{} of plugin {name} are still finishing calls", versions.join(", "))]
     Draining {
@@ -248,6 +268,8 @@ impl Coded for HostError {
             Self::Downgrade { .. } => &codes::E1406,
             Self::MorePermissions { .. } => &codes::E1407,
             Self::NoVersion { .. } => &codes::E5011,
+            Self::OnTrial { .. } | Self::NoTrial { .. } => &codes::E5023,
+            Self::SplitState { .. } => &codes::E5022,
             Self::Draining { .. } => &codes::E5024,
             Self::NoPending { .. } => &codes::E5021,
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
@@ -272,6 +294,10 @@ impl Coded for HostError {
             Self::OtherTrust { .. } => {
                 Some("make it of that identity with `TrustContext::new(&identity)`".to_owned())
             }
+            Self::OnTrial { name, .. } => {
+                Some(format!("`forgeone promote {name}` or `forgeone abandon {name}` ends the trial"))
+            }
+            Self::NoTrial { .. } => Some("begin one with `forgeone upgrade PACKAGE --canary 10%`".to_owned()),
             Self::MorePermissions { name, version, .. } => Some(format!(
                 "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
                  accepts it, as `forgeone upgrade --accept-permissions` does"

@@ -6,11 +6,13 @@ use super::error::HostError;
 use super::host::Host;
 use super::operator::Operator;
 use super::router::{Router, keep};
+use super::trial::{RunningTrial, Tried};
 use super::turns::Turns;
 use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
+use arc_swap::ArcSwapOption;
 use common::clock::Deadline;
 use common::config::nearest;
 use common::error::{ForgeError, codes};
@@ -19,7 +21,7 @@ use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -30,6 +32,8 @@ pub(super) struct Hall {
     pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
     turns: Turns,
+    /// Versions on trial, by the name of their plugin.
+    pub trials: DashMap<String, Arc<RunningTrial>>,
     /// Versions that were replaced and still finish calls.
     pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
@@ -65,12 +69,26 @@ pub(super) struct Loaded {
     pub denials: Arc<Denials>,
     /// The mark of that operator and epoch; 0 is none.
     allowed: AtomicU64,
+    /// Whether there is a trial beside it; looked at in every call.
+    pub on_trial: AtomicBool,
+    pub trial: ArcSwapOption<RunningTrial>,
 }
 
 impl Loaded {
     /// A plugin nobody was allowed to call yet.
-    pub const fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
-        Self { plugin, denials, allowed: AtomicU64::new(0) }
+    pub fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
+        let (allowed, on_trial) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { plugin, denials, allowed, on_trial, trial: ArcSwapOption::empty() }
+    }
+    /// Calls it, or for a part of the calls the version on trial beside it.
+    fn call(&self, call: Tried<'_>) -> Result<(), LifecycleError> {
+        if self.on_trial.load(Ordering::Relaxed)
+            && let Some(trial) = &*self.trial.load()
+        {
+            return trial.call(self, call);
+        }
+        let Tried { operation, input, output, deadline, chain, epoch } = call;
+        self.plugin.call(operation, input, output, Terms { deadline, chain }, epoch)
     }
     pub fn name(&self) -> &str {
         self.plugin.identity().name.as_str()
@@ -93,6 +111,7 @@ impl Hall {
                 opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
+                trials: DashMap::new(),
                 drains: Arc::default(),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),
@@ -190,8 +209,8 @@ impl Hall {
         output: &mut Vec<u8>,
     ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
-        let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
-        match loaded.plugin.call(operation, input, output, terms, epoch) {
+        let (deadline, chain) = (Deadline::NEVER, &self.no_chain);
+        match loaded.call(Tried { operation, input, output, deadline, chain, epoch }) {
             Ok(()) => Ok(Called::Done),
             Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),
             Err(error) => {
@@ -210,11 +229,11 @@ impl Hall {
         deadline: Deadline,
         chain: &Arc<[PluginId]>,
     ) -> Result<Vec<u8>, LifecycleError> {
-        let index = loaded.plugin.operation(operation)?;
-        let mut output = Vec::new();
-        let terms = Terms { deadline, chain };
+        let operation = loaded.plugin.operation(operation)?;
+        let (mut input, mut output) = (input.to_vec(), Vec::new());
         let epoch = self.host.bridge.evaluator().epoch();
-        let done = loaded.plugin.call(index, &mut input.to_vec(), &mut output, terms, epoch);
+        let call = Tried { operation, input: &mut input, output: &mut output, deadline, chain, epoch };
+        let done = loaded.call(call);
         done.map(|()| output).inspect_err(|_| {
             let left = deadline.remaining(&*self.host.clock);
             self.after_failure(loaded, left.unwrap_or(self.host.config.default_timeout.0));

@@ -30,6 +30,7 @@ mod steps;
 mod survey;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod turns;
 mod upgrade;
 mod versions;
@@ -42,4 +43,5 @@ pub use manager::PluginManager;
 pub use open::ManagerBuilder;
 pub use report::{InstallReport, PluginStatus, Probe, UpgradeReport};
 pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};
+pub use trial::{BadPercent, Percent, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus};
 pub use versions::UpgradeOptions;

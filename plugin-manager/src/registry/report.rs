@@ -1,5 +1,6 @@
 //! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
 
+use super::trial::TrialStatus;
 use crate::attestation::CheckOutcome;
 use common::identity::{Digest, PluginId};
 use std::time::Duration;
@@ -50,6 +51,9 @@ pub struct UpgradeReport {
     pub draining: Vec<String>,
     /// The versions that are kept, the one replaced last first.
     pub kept: Vec<String>,
+    /// The trial that has begun, where one was asked for: nothing is replaced yet then. `now` is of the version on
+    /// trial, and `replaced` is the one that goes on.
+    pub trial: Option<TrialStatus>,
 }
 
 /// What `list` and `status` show of one plugin.
@@ -69,6 +73,8 @@ pub struct PluginStatus {
     pub pending: Vec<String>,
     /// Replaced versions that still finish calls, the one replaced first first.
     pub draining: Vec<String>,
+    /// The trial of another version, while one is on.
+    pub trial: Option<TrialStatus>,
     /// Its publisher.
     pub publisher: String,
     /// The state it is in: a name of the contract's state table.

@@ -81,6 +81,7 @@ impl PluginManager {
                 return Err(wrong(name, state, PluginState::Paused));
             }
             let host = self.host();
+            self.end_trial(name, "the plugin is paused");
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Paused);
             let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
@@ -175,6 +176,7 @@ impl PluginManager {
             kept: self.kept(&plugin.name)?,
             pending: self.host().home.pending(&plugin.name)?.into_iter().map(|p| p.plugin.version).collect(),
             draining: self.hall().drains.of(plugin.name.as_str()),
+            trial: self.trial_of(plugin.name.as_str(), &plugin.version),
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),

@@ -13,6 +13,7 @@ use super::load::Ready;
 use super::manager::PluginManager;
 use super::report::UpgradeReport;
 use super::versions::UpgradeOptions;
+use crate::attestation::VerifiedPackage;
 use crate::lifecycle::{LastState, LifecycleError, Saved};
 use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
@@ -41,9 +42,16 @@ pub(super) struct Exchange<'a> {
 }
 
 /// A version that was brought up beside another. Unless it is taken into service it is let go of.
-struct Beside(Option<Arc<Loaded>>);
+pub(super) struct Beside(Option<Arc<Loaded>>);
 
 impl Beside {
+    pub const fn new(loaded: Arc<Loaded>) -> Self {
+        Self(Some(loaded))
+    }
+    /// It is not let go of by this.
+    pub fn keep(mut self) {
+        self.0 = None;
+    }
     fn take_into_service(mut self, manager: &PluginManager) {
         if let Some(loaded) = self.0.take() {
             manager.hall().put(loaded);
@@ -70,8 +78,14 @@ impl PluginManager {
     /// old one finishes those in flight: this returns then, and the old one is stopped when it has, at the latest when
     /// its timeout is over. [`PluginManager::shutdown`] and [`PluginManager::remove`] wait for it.
     ///
+    /// With `options.trial` the version is tried first, beside the installed one, which goes on: this returns when the
+    /// trial has begun. It ends as [`Trial`](super::Trial) says, by [`PluginManager::promote`] or
+    /// [`PluginManager::abandon`], and in any case when the plugin is stopped, paused or removed or the host is shut
+    /// down; each end is recorded with the figures. A trial does not outlive this process.
+    ///
     /// # Errors
-    /// Whatever refuses the package; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
+    /// Whatever refuses the package; E5023 while a version is on trial; E5022 for a share of the calls of a plugin that
+    /// carries state; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
     /// for a lower version, E1407 for one that asks for more, which is kept for [`PluginManager::approve`], E1603 when a plugin that needs it cannot use it; E5024 when too many
     /// versions still finish calls; what the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
     /// version stays as it is then, and goes on running.
@@ -82,16 +96,33 @@ impl PluginManager {
         host.recorded(action, &name, || {
             host.authorise(action, &name)?;
             self.hall().in_turn(&name, None, || {
-                let old = self.row(&name)?;
-                let added = self.may_replace(&old, verified.package().manifest(), digest, options)?;
-                let grant = host.grant(verified)?;
-                if !added.is_empty() && !options.accept_permissions {
-                    return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
+                self.no_trial(&name)?;
+                let x = self.examined(verified, (package, digest), options)?;
+                match options.trial {
+                    Some(terms) => self.begin_trial(&x, package, options, terms),
+                    None => self.exchange(x),
                 }
-                let (package, check) = (Some(package), options.check.as_deref());
-                self.exchange(Exchange { action, old, grant, digest, package, added, check })
             })
         })
+    }
+
+    /// Whether a proven package may take the installed version's place, and has the consent that takes. Done in the
+    /// plugin's turn.
+    pub(super) fn examined<'a>(
+        &self,
+        verified: VerifiedPackage,
+        (package, digest): (&'a [u8], Digest),
+        options: &'a UpgradeOptions,
+    ) -> Result<Exchange<'a>, ForgeError> {
+        let manifest = verified.package().manifest();
+        let old = self.row(manifest.name.as_str())?;
+        let added = self.may_replace(&old, manifest, digest, options)?;
+        let grant = self.host().grant(verified)?;
+        if !added.is_empty() && !options.accept_permissions {
+            return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
+        }
+        let (action, check) = (ManagementAction::Upgrade, options.check.as_deref());
+        Ok(Exchange { action, old, grant, digest, package: Some(package), added, check })
     }
 
     /// Puts a version that is kept in the place of the installed one, which is kept in turn: the one that is named,
@@ -106,6 +137,7 @@ impl PluginManager {
             self.row(name)?;
             host.authorise(action, name)?;
             self.hall().in_turn(name, None, || {
+                self.no_trial(name)?;
                 let old = self.row(name)?;
                 let to = self.earlier(&old, version)?;
                 let grant = self.proven(&to)?;
@@ -139,17 +171,17 @@ impl PluginManager {
             let kept = self.kept(&x.old.plugin.name)?;
             let draining = self.hall().drains.of(x.old.plugin.name.as_str());
             let replaced = x.old.plugin.version;
-            Ok(UpgradeReport { replaced, added: x.added, now, carried, ending, draining, kept })
+            Ok(UpgradeReport { replaced, added: x.added, now, carried, ending, draining, kept, trial: None })
         })
     }
 
     /// Whether it can stand where the installed version stands. What it needs comes before it in the plan.
-    fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
+    pub(super) fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
         plan_with(&self.host().rows()?, Candidate::from(x.grant.package()))
     }
 
     /// Brings up what the new version needs.
-    fn bring_up_needs(&self, plan: &LoadPlan, x: &Exchange<'_>) -> Result<(), ForgeError> {
+    pub(super) fn bring_up_needs(&self, plan: &LoadPlan, x: &Exchange<'_>) -> Result<(), ForgeError> {
         let needs = plan.start_order().iter().filter(|member| **member != x.old.plugin.name);
         needs.into_iter().try_for_each(|member| self.bring_one_up(member, Cause::Call).map(drop))
     }
@@ -165,7 +197,7 @@ impl PluginManager {
         let denials = Arc::new(Denials::default());
         let plugin = self.host().assemble(&x.grant, ready, PluginState::Created, &denials);
         let new = Arc::new(Loaded::new(plugin, denials));
-        let beside = Beside(Some(new.clone()));
+        let beside = Beside::new(new.clone());
         let old = self.hall().loaded(new.name()).filter(|old| old.plugin.state() == PluginState::Running);
         let giver = old.filter(|old| old.plugin.hands_state_to(&new.plugin));
         self.raise(&new, giver.is_some(), x.check)?;
@@ -188,7 +220,12 @@ impl PluginManager {
     }
 
     /// `init` and `start`, and the operation that shows whether it is well.
-    fn raise(&self, new: &Loaded, waits_for_state: bool, check: Option<&str>) -> Result<(), ForgeError> {
+    pub(super) fn raise(
+        &self,
+        new: &Loaded,
+        waits_for_state: bool,
+        check: Option<&str>,
+    ) -> Result<(), ForgeError> {
         let chain = self.hall().no_chain();
         let _bringing_up = Stage::new(&*self.host().parts().progress, Phase::BringUp, new.name(), None);
         new.plugin.initialize(chain)?;
@@ -262,7 +299,7 @@ impl Exchange<'_> {
     }
 
     /// A check that is asked for can be made: the plugin is to run, and has the operation.
-    fn can_be_checked(&self) -> Result<(), ForgeError> {
+    pub(super) fn can_be_checked(&self) -> Result<(), ForgeError> {
         let Some(check) = self.check else { return Ok(()) };
         let name = self.old.plugin.name.to_string();
         let manifest = self.grant.package().package().manifest();

@@ -3,6 +3,7 @@
 use super::error::HostError;
 use super::install::conflict;
 use super::manager::PluginManager;
+use super::trial::Trial;
 use crate::attestation::manifest::Manifest;
 use crate::loader::Package;
 use crate::store::InstalledPlugin;
@@ -21,6 +22,8 @@ pub struct UpgradeOptions {
     pub accept_permissions: bool,
     /// An operation of the new version that is called without input before anything is decided, and must return 0.
     pub check: Option<String>,
+    /// It is tried beside the installed version before it takes its place.
+    pub trial: Option<Trial>,
 }
 
 impl PluginManager {

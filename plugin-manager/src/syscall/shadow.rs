@@ -8,17 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The host calls such an instance may make: those that change nothing, inside the host or outside. Every other, those
 /// a host program added among them, is answered with [`Status::Unavailable`].
-pub const SHADOW_CALLS: [&str; 9] = [
-    "ping",
-    "file_read",
-    "file_stat",
-    "file_list",
-    "kv_get",
-    "kv_list",
-    "time_now",
-    "random",
-    "config_get",
-];
+pub const SHADOW_CALLS: [&str; 9] =
+    ["ping", "file_read", "file_stat", "file_list", "kv_get", "kv_list", "time_now", "random", "config_get"];
 
 /// A port in front of another that lets [`SHADOW_CALLS`] and variables through, and nothing else. Log lines are dropped:
 /// the instance that answered the call has written them.
@@ -108,8 +99,20 @@ mod tests {
         }
         assert_eq!(suppressed.load(Ordering::Relaxed), 0);
         let with_effects = [
-            "file_write", "file_append", "file_delete", "kv_set", "kv_delete", "kv_cas", "http_request",
-            "secret_reveal", "auth_verify", "metric_record", "event_emit", "plugin_call", "acme_added", "",
+            "file_write",
+            "file_append",
+            "file_delete",
+            "kv_set",
+            "kv_delete",
+            "kv_cas",
+            "http_request",
+            "secret_reveal",
+            "auth_verify",
+            "metric_record",
+            "event_emit",
+            "plugin_call",
+            "acme_added",
+            "",
         ];
         for name in with_effects {
             assert_eq!(port.syscall(name.as_bytes(), b"", &mut response), Err(Status::Unavailable), "{name}");

@@ -11,6 +11,7 @@ mod life;
 mod native;
 mod swap;
 mod threads;
+mod trial;
 mod upgrade;
 
 use crate::PluginManager;

@@ -103,6 +103,8 @@ pub struct TrialFigures {
     pub equal: u64,
     /// Copied calls whose outcome was another.
     pub different: u64,
+    /// Copied calls in which a host call was not made, because it changes something: nothing is said by their outcome.
+    pub incomparable: u64,
     /// Calls that were not copied, because the copies before them were not done.
     pub skipped: u64,
     /// Host calls of the version on trial that were not made, because they change something.

@@ -1,7 +1,7 @@
 //! Whether a version on trial goes on, takes the installed one's place or is let go of: from terms and figures alone.
 
 use super::figures::TrialFigures;
-use super::terms::{Percent, Trial};
+use super::terms::{Percent, Trial, TrialKind};
 use std::time::Duration;
 
 /// Calls before failures are judged, unless the trial is over.
@@ -26,13 +26,21 @@ pub(super) enum Judgement {
 pub(super) fn judge(terms: &Trial, seen: &TrialFigures) -> Judgement {
     let timed_out = terms.time.is_some_and(|time| seen.elapsed >= time);
     let over = timed_out || seen.candidate.calls >= terms.calls;
-    let faults = [denials(terms, seen), errors(terms, seen, over), latency(terms, seen, over), different(terms, seen, over)];
+    let faults = [
+        denials(terms, seen),
+        errors(terms, seen, over),
+        latency(terms, seen, over),
+        different(terms, seen, over),
+    ];
     if let Some(fault) = faults.into_iter().flatten().next() {
         return Judgement::Abandon(fault);
     }
     match (over, seen.candidate.calls) {
         (false, _) => Judgement::GoOn,
         (true, 0) => Judgement::Abandon("it was not called once".to_owned()),
+        (true, _) if terms.kind == TrialKind::Shadow && seen.equal + seen.different == 0 => {
+            Judgement::Abandon("no call of it could be compared".to_owned())
+        }
         (true, _) => Judgement::Promote,
     }
 }
@@ -40,7 +48,8 @@ pub(super) fn judge(terms: &Trial, seen: &TrialFigures) -> Judgement {
 fn denials(terms: &Trial, seen: &TrialFigures) -> Option<String> {
     let (own, installed) = (seen.candidate.denials, seen.installed.denials);
     let allowed = installed.saturating_add(terms.max_denials);
-    (own > allowed).then(|| format!("{own} of its host calls were denied, {installed} of the installed version's"))
+    (own > allowed)
+        .then(|| format!("{own} of its host calls were denied, {installed} of the installed version's"))
 }
 
 fn errors(terms: &Trial, seen: &TrialFigures, over: bool) -> Option<String> {
@@ -63,7 +72,9 @@ fn latency(terms: &Trial, seen: &TrialFigures, over: bool) -> Option<String> {
     let (own, installed) = (seen.candidate.p95, seen.installed.p95);
     let allowed = installed.saturating_mul(ratio) / 100;
     let slow = own > allowed && own.saturating_sub(installed) >= UNJUDGED;
-    slow.then(|| format!("95 of 100 of its calls took up to {own:.1?}, {installed:.1?} those of the installed version"))
+    slow.then(|| {
+        format!("95 of 100 of its calls took up to {own:.1?}, {installed:.1?} those of the installed version")
+    })
 }
 
 fn different(terms: &Trial, seen: &TrialFigures, over: bool) -> Option<String> {
@@ -121,7 +132,11 @@ mod tests {
         abandons(&terms(), &both(500, 52), "52%");
         let absolute = Trial { max_errors_absolute: Some(Percent::new(10).unwrap()), ..terms() };
         abandons(&absolute, &both(500, 11), "11%");
-        assert_eq!(judge(&terms(), &seen(side(0, 0, 0), side(19, 19, 1))), Judgement::GoOn, "too few to tell");
+        assert_eq!(
+            judge(&terms(), &seen(side(0, 0, 0), side(19, 19, 1))),
+            Judgement::GoOn,
+            "too few to tell"
+        );
         abandons(&terms(), &seen(side(0, 0, 0), side(20, 20, 1)), "100%");
         abandons(&Trial { calls: 1, ..terms() }, &seen(side(0, 0, 0), side(1, 1, 1)), "100%");
     }
@@ -136,7 +151,10 @@ mod tests {
         (small.installed.p95, small.candidate.p95) = (Duration::from_micros(3), Duration::from_micros(900));
         assert_eq!(judge(&terms(), &small), Judgement::GoOn);
         assert_eq!(judge(&terms(), &seen(side(1000, 0, 1), side(99, 0, 500))), Judgement::GoOn);
-        assert_eq!(judge(&Trial { calls: 1, ..terms() }, &seen(side(0, 0, 0), side(1, 0, 500))), Judgement::Promote);
+        assert_eq!(
+            judge(&Trial { calls: 1, ..terms() }, &seen(side(0, 0, 0), side(1, 0, 500))),
+            Judgement::Promote
+        );
     }
 
     #[test]
@@ -153,6 +171,9 @@ mod tests {
             ..seen(side(100, 0, 1), side(100, 0, 1))
         };
         assert_eq!(judge(&shadow, &compared(5)), Judgement::GoOn);
+        assert_eq!(judge(&Trial { calls: 100, ..shadow }, &compared(5)), Judgement::Promote);
+        let blind = seen(side(100, 0, 1), side(100, 0, 1));
+        abandons(&Trial { calls: 100, ..shadow }, &blind, "no call of it could be compared");
         abandons(&shadow, &compared(6), "6% of its answers differ");
     }
 }

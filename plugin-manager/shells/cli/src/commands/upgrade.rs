@@ -69,6 +69,7 @@ pub fn upgrade(context: &Context, args: &Upgrade) -> Result<(), Failure> {
         allow_downgrade: args.allow_downgrade,
         accept_permissions: args.accept_permissions,
         check: args.check.clone(),
+        trial: None,
     };
     let report = context.with_manager(|manager| manager.upgrade(&package, &options))?;
     context.output().show(&Exchanged::from(report))
