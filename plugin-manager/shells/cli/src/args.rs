@@ -2,9 +2,11 @@
 
 mod deps;
 mod pages;
+mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
 pub use pages::{Completions, Document, Explain, Man, Schema};
+pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::config::Span;
@@ -64,6 +66,10 @@ pub enum Command {
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
     Upgrade(Upgrade),
+    /// Put the version that is on trial in the place of the installed one now
+    Promote(OnTrial),
+    /// End the trial of a version now; the installed one goes on
+    Abandon(OnTrial),
     /// Consent to a version that asks for more permissions, or reject it
     Approve(Approve),
     /// Go back to a version that was kept
@@ -254,6 +260,8 @@ pub struct Upgrade {
     /// Call this operation of the new version first; it must return 0
     #[arg(long, value_name = "OPERATION")]
     pub check: Option<String>,
+    #[command(flatten)]
+    pub trial: Try,
 }
 
 #[derive(Debug, Args)]

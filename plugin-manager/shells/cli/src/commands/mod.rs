@@ -20,6 +20,7 @@ mod policy;
 mod schema;
 mod source;
 mod status;
+mod trial;
 mod upgrade;
 
 use crate::args::Command;
@@ -40,6 +41,8 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(context, &args),
         Command::Install(args) => plugins::install(context, &args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
+        Command::Promote(args) => trial::promote(context, &args),
+        Command::Abandon(args) => trial::abandon(context, &args),
         Command::Approve(args) => approve::approve(context, &args),
         Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),

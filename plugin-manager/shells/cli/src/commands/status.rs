@@ -4,6 +4,7 @@
 //! JSON of `status`: `{"plugins":[…]}` with every field of [`Full`]; of `status NAME`, and of `start`, `stop`,
 //! `pause` and `resume`: one such object.
 
+use super::trial::Tried;
 use crate::args::Status;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
@@ -90,6 +91,7 @@ pub struct Full {
     kept: Vec<String>,
     pending: Vec<String>,
     draining: Vec<String>,
+    trial: Option<Tried>,
     publisher: String,
     digest: String,
     signer: Option<String>,
@@ -118,6 +120,7 @@ impl From<PluginStatus> for Full {
             kept: s.kept,
             pending: s.pending,
             draining: s.draining,
+            trial: s.trial.map(Tried::from),
             publisher: s.publisher,
             digest: s.digest.to_string(),
             signer: s.signer,
@@ -189,6 +192,7 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
     if !plugin.draining.is_empty() {
         pairs.push(("draining", joined(&plugin.draining)));
     }
+    pairs.extend(plugin.trial.iter().flat_map(Tried::pairs));
     if let Some(failure) = &plugin.failure {
         pairs.push(("failure", one_line(failure)));
     }

@@ -37,8 +37,11 @@ pub const ALL: &[(&str, &[&str])] = &[
         &[
             "forgeone upgrade log-redactor-1.1.0.forgepkg",
             "forgeone upgrade log-redactor-1.1.0.forgepkg --check self-test --accept-permissions",
+            "forgeone upgrade log-redactor-1.1.0.forgepkg --canary 10% --for 5m --max-errors 0.5%",
         ],
     ),
+    ("forgeone promote", &["forgeone promote log-redactor"]),
+    ("forgeone abandon", &["forgeone abandon log-redactor"]),
     (
         "forgeone approve",
         &[

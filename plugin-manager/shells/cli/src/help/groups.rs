@@ -9,7 +9,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Look at a package", &["inspect", "verify"]),
     (
         "Install and remove",
-        &["install", "upgrade", "approve", "rollback", "remove", "list", "status", "deps"],
+        &[
+            "install", "upgrade", "promote", "abandon", "approve", "rollback", "remove", "list", "status",
+            "deps",
+        ],
     ),
     ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs"]),
     ("Permit and prove", &["policy", "audit"]),
