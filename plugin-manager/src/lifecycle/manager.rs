@@ -373,8 +373,18 @@ impl ManagedPlugin {
     }
 
     /// A step that protects: always taken, recorded as soon as the log can.
-    pub(super) fn protect(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
+    fn protect(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state.advance(to).map_err(|wrong| self.wrong(wrong))?;
+        self.protected(from, to, why)
+    }
+
+    /// Records a step that protects and is taken.
+    pub(super) fn protected(
+        &self,
+        from: PluginState,
+        to: PluginState,
+        why: &str,
+    ) -> Result<(), LifecycleError> {
         let recorded = self.recorder.transition(from, to, why, Weight::Protecting);
         recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })
     }
@@ -383,7 +393,7 @@ impl ManagedPlugin {
         self.state.may(to).map_err(|wrong| self.wrong(wrong))
     }
 
-    fn wrong(&self, wrong: WrongMove) -> LifecycleError {
+    pub(super) fn wrong(&self, wrong: WrongMove) -> LifecycleError {
         LifecycleError::Move { plugin: self.service.name.clone(), wrong }
     }
 

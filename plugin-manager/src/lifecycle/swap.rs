@@ -145,9 +145,10 @@ impl ManagedPlugin {
             return Ok(());
         }
         let _slot = self.steps.lock();
-        let recorded = self.protect(PluginState::Stopping, REPLACED);
+        let from = self.state.advance(PluginState::Stopping).map_err(|wrong| self.wrong(wrong))?;
+        // Whoever waits goes on before this is recorded.
         self.pool.wake();
-        recorded
+        self.protected(from, PluginState::Stopping, REPLACED)
     }
 
     /// The second half: calls in flight finish, then `stop` and `unload`.

@@ -162,9 +162,10 @@ impl PluginManager {
                 self.bring_up_needs(&plan, &x)?;
                 self.swap(&x, new, ready)?
             } else {
-                self.decide(&x, new, x.stored(self)?, None)?;
+                self.decide(&x, new, (x.stored(self)?, self.fits_as_of(&x)?), None)?;
                 (None, self.let_go(&x.old, LastState::Save))
             };
+            host.home.drop_surplus();
             if let Err(error) = self.drop_unused_code() {
                 tracing::warn!(plugin = now.name, %error, "compiled code that nobody needs could not be removed");
             }
@@ -201,7 +202,7 @@ impl PluginManager {
         let old = self.hall().loaded(new.name()).filter(|old| old.plugin.state() == PluginState::Running);
         let giver = old.filter(|old| old.plugin.hands_state_to(&new.plugin));
         self.raise(&new, giver.is_some(), x.check)?;
-        let package = x.stored(self)?;
+        let package = (x.stored(self)?, self.fits_as_of(x)?);
         let Some(old) = giver else {
             self.decide(x, row, package, None)?;
             let before = self.hall().loaded(new.name());
@@ -241,18 +242,27 @@ impl PluginManager {
         Ok(new.plugin.call(index, &mut Vec::new(), &mut Vec::new(), terms, epoch)?)
     }
 
-    /// Recorded, then done in one transaction.
+    /// Whether it fits, and as of when: until the roster is taken again it does.
+    fn fits_as_of(&self, x: &Exchange<'_>) -> Result<u64, ForgeError> {
+        let host = self.host();
+        let roster = host.roster.lock();
+        self.fits(x).map(|_| *roster)
+    }
+
+    /// Recorded, then done in one transaction. Calls may be waiting for it.
     fn decide(
         &self,
         x: &Exchange<'_>,
         row: NewPlugin,
-        package: StoredPackage<'_>,
+        (package, fitted): (StoredPackage<'_>, u64),
         state: Option<&Saved>,
     ) -> Result<(), ForgeError> {
         let host = self.host();
-        let _roster = host.roster.lock();
+        let roster = host.roster.lock();
         // Another plugin may have been installed meanwhile.
-        self.fits(x)?;
+        if *roster != fitted.wrapping_add(1) {
+            self.fits(x)?;
+        }
         let (was, is) = (x.old.plugin.manifest.to_string(), row.manifest.to_string());
         let accepted = x.added.join(" ");
         let mut details = vec![
@@ -266,7 +276,7 @@ impl PluginManager {
         host.intend(x.action.name(), row.name.as_str(), &details)?;
         let owner = namespace(&row.publisher, &row.name);
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
-        host.home.replace(row, package, carried)?;
+        host.home.replace_alone(row, package, carried)?;
         Ok(())
     }
 

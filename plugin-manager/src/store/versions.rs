@@ -96,6 +96,28 @@ impl Home {
         package: StoredPackage<'_>,
         state: Option<Carried<'_>>,
     ) -> Result<InstalledPlugin, StoreError> {
+        let replaced = self.replace_alone(plugin, package, state);
+        self.drop_surplus();
+        replaced
+    }
+
+    /// Drops packages that nothing names any more. What cannot be dropped now is dropped by the next opening.
+    pub fn drop_surplus(&self) {
+        let _one = self.changing.lock();
+        let _ = self.drop_unreferenced_packages();
+    }
+
+    /// [`Home::replace`] without looking for packages that nothing names any more, which takes the longer the more plugins
+    /// there are: [`Home::drop_surplus`] does that.
+    ///
+    /// # Errors
+    /// As [`Home::replace`].
+    pub fn replace_alone(
+        &self,
+        plugin: NewPlugin,
+        package: StoredPackage<'_>,
+        state: Option<Carried<'_>>,
+    ) -> Result<InstalledPlugin, StoreError> {
         let _one = self.changing.lock();
         if plugin.package != package.digest {
             return Err(StoreError::Mismatch(plugin.package));
@@ -112,8 +134,6 @@ impl Home {
             Ok(old)
         });
         drop(package);
-        // The outcome is decided: what cannot be dropped now is dropped by the next opening.
-        let _ = self.drop_unreferenced_packages();
         committed
     }
 }
