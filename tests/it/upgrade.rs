@@ -152,6 +152,7 @@ fn a_trial_is_refused_where_no_host_stays_up() {
     }
     world.run(&["upgrade", &next, "--canary", "110%"]).fails(2, "E0101");
     world.run(&["upgrade", &next, "--canary", "10%", "--shadow"]).fails(2, "E0101");
+    world.run(&["upgrade", &next, "--calls", "10"]).fails(2, "E0101");
     world.run(&["promote", "counter"]).fails(7, "E5023").says("no version of plugin counter is on trial");
     world.run(&["abandon", "counter"]).fails(7, "E5023");
     assert_eq!(standing(&world)[0], "1.0.0");

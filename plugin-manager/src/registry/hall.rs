@@ -19,9 +19,10 @@ use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -34,6 +35,8 @@ pub(super) struct Hall {
     turns: Turns,
     /// Versions on trial, by the name of their plugin.
     pub trials: DashMap<String, Arc<RunningTrial>>,
+    /// Threads of trials that ended by themselves, as far as they still run: they keep the home open.
+    pub ending: Mutex<Vec<JoinHandle<()>>>,
     /// Versions that were replaced and still finish calls.
     pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
@@ -112,6 +115,7 @@ impl Hall {
                 loaded: DashMap::new(),
                 turns: Turns::default(),
                 trials: DashMap::new(),
+                ending: Mutex::default(),
                 drains: Arc::default(),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),

@@ -167,6 +167,8 @@ impl PluginManager {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
+        let ending = std::mem::take(&mut *self.hall.ending.lock());
+        ending.into_iter().for_each(|thread| drop(thread.join()));
         self.hall.drains.wait(None);
         let host = self.host();
         host.bus.flush();

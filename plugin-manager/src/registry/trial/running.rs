@@ -127,7 +127,7 @@ impl RunningTrial {
             return;
         }
         let calls = side.count(self.clock.mono_ns().saturating_sub(began), done.is_err());
-        if done.is_err() || calls == self.terms.calls || calls % CALLS_PER_LOOK == 0 {
+        if done.is_err() || calls == self.terms.calls || calls.is_multiple_of(CALLS_PER_LOOK) {
             self.wake();
         }
     }

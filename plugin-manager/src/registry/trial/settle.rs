@@ -146,9 +146,15 @@ impl PluginManager {
         trial.wake();
         trial.candidate.plugin.withdraw();
         let thread = trial.thread.lock().take();
-        // The thread of the trial itself ends when this is done.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            drop(thread.join());
+        match thread {
+            // The thread of the trial itself ends when this is done.
+            Some(thread) if thread.thread().id() == std::thread::current().id() => {
+                let mut ending = self.hall().ending.lock();
+                ending.retain(|other| !other.is_finished());
+                ending.push(thread);
+            }
+            Some(thread) => drop(thread.join()),
+            None => {}
         }
         self.record_end(trial, verdict, why);
     }
