@@ -74,10 +74,11 @@ pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport,
+    BadPercent, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport,
     DirectoryReport, DirectoryWatch, HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest,
-    Installed, LeftOut, LockFile, ManagerBuilder, OperationHandle, PlannedChange, PlannedStep, PluginHandle,
-    PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions, UpgradeReport,
+    Installed, LeftOut, LockFile, ManagerBuilder, OperationHandle, PendingUpgrade, Percent, PlannedChange,
+    PlannedStep, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Trial, TrialFigures,
+    TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

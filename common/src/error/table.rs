@@ -149,4 +149,8 @@ table! {
     E5009 State "it is there already" => "keep what is there, or use another name or home";
     E5010 State "the call would re-enter a plugin already on its call chain" => "break the cycle of calls";
     E5011 State "no such version of the plugin is kept" => "`forgeone status NAME` shows the versions that are kept";
+    E5021 State "no such version of the plugin waits for consent" => "`forgeone approve --list` shows what waits";
+    E5022 State "the plugin cannot be tried that way" => "try another way: `--shadow` leaves effects and state where they are, or upgrade without a trial";
+    E5023 State "a version of the plugin is on trial" => "promote or abandon it first";
+    E5024 State "as many versions of the plugin as may are still finishing calls" => "wait until `forgeone status NAME` shows fewer that drain";
 }

@@ -76,6 +76,7 @@ impl Resource<'_> {
 pub enum ManagementAction {
     Install,
     Upgrade,
+    Approve,
     Rollback,
     Remove,
     Start,
@@ -89,9 +90,10 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Install,
         Self::Upgrade,
+        Self::Approve,
         Self::Rollback,
         Self::Remove,
         Self::Start,
@@ -107,6 +109,7 @@ impl ManagementAction {
         match self {
             Self::Install => "install",
             Self::Upgrade => "upgrade",
+            Self::Approve => "approve",
             Self::Rollback => "rollback",
             Self::Remove => "remove",
             Self::Start => "start",
@@ -124,6 +127,7 @@ impl ManagementAction {
             Self::Call | Self::Read => RecordClass::C,
             Self::Install
             | Self::Upgrade
+            | Self::Approve
             | Self::Rollback
             | Self::Remove
             | Self::Start

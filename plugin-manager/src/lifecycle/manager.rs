@@ -279,6 +279,14 @@ impl ManagedPlugin {
         let _slot = self.steps.lock();
         self.protect(PluginState::Stopping, why)?;
         self.pool.wake();
+        self.wind_down(end)
+    }
+
+    /// From `Stopping` to `Stopped`, as [`ManagedPlugin::stop_with`] does. Done under the lock of steps.
+    pub(super) fn wind_down(
+        &self,
+        end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
+    ) -> Result<(), LifecycleError> {
         self.quiet().map_err(|e| self.fail(e))?;
         let (mut kept, mut ended) = (Vec::new(), Ok(()));
         for mut live in self.pool.drain() {
@@ -382,6 +390,16 @@ impl ManagedPlugin {
     /// A step that protects: always taken, recorded as soon as the log can.
     fn protect(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state.advance(to).map_err(|wrong| self.wrong(wrong))?;
+        self.protected(from, to, why)
+    }
+
+    /// Records a step that protects and is taken.
+    pub(super) fn protected(
+        &self,
+        from: PluginState,
+        to: PluginState,
+        why: &str,
+    ) -> Result<(), LifecycleError> {
         let recorded = self.recorder.transition(from, to, why, Weight::Protecting);
         recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })
     }
@@ -390,7 +408,7 @@ impl ManagedPlugin {
         self.state.may(to).map_err(|wrong| self.wrong(wrong))
     }
 
-    fn wrong(&self, wrong: WrongMove) -> LifecycleError {
+    pub(super) fn wrong(&self, wrong: WrongMove) -> LifecycleError {
         LifecycleError::Move { plugin: self.service.name.clone(), wrong }
     }
 

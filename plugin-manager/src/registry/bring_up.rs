@@ -93,7 +93,7 @@ impl PluginManager {
         Ok(ready)
     }
 
-    fn bring_up_in_turn(
+    pub(super) fn bring_up_in_turn(
         &self,
         name: &Name,
         cause: Cause<'_>,
@@ -163,6 +163,7 @@ impl PluginManager {
     /// Stops a plugin that is up. It is down whatever this returns; a failure of its own is kept in its row.
     /// Done in the plugin's turn.
     pub(super) fn take_down(&self, name: &str, end: End) -> Result<(), ForgeError> {
+        self.end_trial(name, "the plugin is taken down");
         let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
         let plugin = &loaded.plugin;
         plugin.give_up();

@@ -89,6 +89,16 @@ pub enum HostError {
         /// The versions there are.
         kept: Vec<String>,
     },
+    /// The version asked for does not wait for consent, or several do and none was named.
+    #[error("{}", not_pending(name, wanted.as_deref(), pending))]
+    NoPending {
+        /// The plugin.
+        name: String,
+        /// The version asked for, if one was.
+        wanted: Option<String>,
+        /// The versions that wait.
+        pending: Vec<String>,
+    },
     /// The name is taken by another publisher's plugin.
     #[error("plugin {name} of publisher {installed} is installed; this one is of {offered}")]
     OtherPublisher {
@@ -177,6 +187,34 @@ pub enum HostError {
         /// The state asked for.
         to: &'static str,
     },
+    /// A version is on trial; another may not come meanwhile. The operator can end the trial.
+    #[error("version {version} of plugin {name} is on trial")]
+    OnTrial {
+        /// The plugin.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// No version is on trial.
+    #[error("no version of plugin {name} is on trial")]
+    NoTrial {
+        /// The plugin.
+        name: String,
+    },
+    /// A share of the calls would change one copy of the state, and the rest another.
+    #[error("plugin {name} carries state, which a share of its calls would split")]
+    SplitState {
+        /// The plugin.
+        name: String,
+    },
+    /// As many versions as may are still finishing calls. They are done when those calls are.
+    #[error("{} of plugin {name} are still finishing calls", versions.join(", "))]
+    Draining {
+        /// The plugin.
+        name: String,
+        /// The versions.
+        versions: Vec<String>,
+    },
     /// Only what is paused can be resumed.
     #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
     NotPaused {
@@ -239,6 +277,10 @@ impl Coded for HostError {
             Self::Downgrade { .. } => &codes::E1406,
             Self::MorePermissions { .. } => &codes::E1407,
             Self::NoVersion { .. } => &codes::E5011,
+            Self::OnTrial { .. } | Self::NoTrial { .. } => &codes::E5023,
+            Self::SplitState { .. } => &codes::E5022,
+            Self::Draining { .. } => &codes::E5024,
+            Self::NoPending { .. } => &codes::E5021,
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
@@ -263,6 +305,14 @@ impl Coded for HostError {
             Self::OtherTrust { .. } => {
                 Some("make it of that identity with `TrustContext::new(&identity)`".to_owned())
             }
+            Self::OnTrial { name, .. } => {
+                Some(format!("`forgeone promote {name}` or `forgeone abandon {name}` ends the trial"))
+            }
+            Self::NoTrial { .. } => Some("begin one with `forgeone upgrade PACKAGE --canary 10%`".to_owned()),
+            Self::MorePermissions { name, version, .. } => Some(format!(
+                "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
+                 accepts it, as `forgeone upgrade --accept-permissions` does"
+            )),
             _ => None,
         }
     }
@@ -272,8 +322,18 @@ impl Coded for HostError {
             Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
             Self::NoVersion { kept, .. } if kept.is_empty() => vec!["no earlier version is kept".to_owned()],
             Self::NoVersion { kept, .. } => vec![format!("kept: {}", kept.join(", "))],
+            Self::NoPending { pending, .. } if pending.is_empty() => Vec::new(),
+            Self::NoPending { pending, .. } => vec![format!("waiting: {}", pending.join(", "))],
             Self::Denied { reason, .. } => vec![reason.clone()],
             _ => Vec::new(),
         }
+    }
+}
+
+fn not_pending(name: &str, wanted: Option<&str>, pending: &[String]) -> String {
+    match wanted {
+        Some(version) => format!("version {version} of plugin {name} does not wait for consent"),
+        None if pending.is_empty() => format!("no version of plugin {name} waits for consent"),
+        None => format!("several versions of plugin {name} wait for consent"),
     }
 }

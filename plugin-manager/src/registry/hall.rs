@@ -3,16 +3,19 @@
 use super::call::AsyncCall;
 use super::call_threads::{CallThreads, Sizes};
 use super::denials::Denials;
+use super::drain::Drains;
 use super::error::HostError;
 use super::host::Host;
 use super::operator::Operator;
 use super::router::{Router, keep};
+use super::trial::{RunningTrial, Tried};
 use super::turns::Turns;
 use crate::config::Limits;
 use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
+use arc_swap::ArcSwapOption;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::config::nearest;
@@ -20,9 +23,10 @@ use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -37,6 +41,12 @@ pub(super) struct Hall {
     turns: Turns,
     /// Whether the plugin directory is being watched.
     pub watched: AtomicBool,
+    /// Versions on trial, by the name of their plugin.
+    pub trials: DashMap<String, Arc<RunningTrial>>,
+    /// Threads of trials that ended by themselves, as far as they still run: they keep the home open.
+    pub ending: Mutex<Vec<JoinHandle<()>>>,
+    /// Versions that were replaced and still finish calls.
+    pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
     no_chain: Arc<[PluginId]>,
@@ -82,12 +92,26 @@ pub(super) struct Loaded {
     pub denials: Arc<Denials>,
     /// The mark of that operator and epoch; 0 is none.
     allowed: AtomicU64,
+    /// Whether there is a trial beside it; looked at in every call.
+    pub on_trial: AtomicBool,
+    pub trial: ArcSwapOption<RunningTrial>,
 }
 
 impl Loaded {
     /// A plugin nobody was allowed to call yet.
-    pub const fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
-        Self { plugin, denials, allowed: AtomicU64::new(0) }
+    pub fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
+        let (allowed, on_trial) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { plugin, denials, allowed, on_trial, trial: ArcSwapOption::empty() }
+    }
+    /// Calls it, or for a part of the calls the version on trial beside it.
+    fn call(&self, call: Tried<'_>) -> Result<(), LifecycleError> {
+        if self.on_trial.load(Ordering::Relaxed)
+            && let Some(trial) = &*self.trial.load()
+        {
+            return trial.call(self, call);
+        }
+        let Tried { operation, input, output, terms, epoch } = call;
+        self.plugin.call(operation, input, output, terms, epoch)
     }
     pub fn name(&self) -> &str {
         self.plugin.identity().name.as_str()
@@ -122,6 +146,9 @@ impl Hall {
                 loaded: DashMap::new(),
                 turns: Turns::default(),
                 watched: AtomicBool::new(false),
+                trials: DashMap::new(),
+                ending: Mutex::default(),
+                drains: Arc::default(),
                 door: RwLock::new(Door::Open),
                 no_chain: Arc::from([]),
                 _router: router,
@@ -219,7 +246,7 @@ impl Hall {
     ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
         let terms = Terms { deadline: within.deadline, chain: &self.no_chain, cancel: within.cancel };
-        match loaded.plugin.call(operation, input, output, terms, epoch) {
+        match loaded.call(Tried { operation, input, output, terms, epoch }) {
             Ok(()) => Ok(Called::Done),
             Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),
             Err(error) => {
@@ -237,10 +264,11 @@ impl Hall {
         input: &[u8],
         terms: Terms<'_>,
     ) -> Result<Vec<u8>, LifecycleError> {
-        let index = loaded.plugin.operation(operation)?;
-        let mut output = Vec::new();
+        let operation = loaded.plugin.operation(operation)?;
+        let (mut input, mut output) = (input.to_vec(), Vec::new());
         let epoch = self.host.bridge.evaluator().epoch();
-        let done = loaded.plugin.call(index, &mut input.to_vec(), &mut output, terms, epoch);
+        let call = Tried { operation, input: &mut input, output: &mut output, terms, epoch };
+        let done = loaded.call(call);
         done.map(|()| output).inspect_err(|_| {
             let left = terms.deadline.remaining(&*self.host.clock);
             self.after_failure(loaded, left.unwrap_or(self.host.config.default_timeout.0));

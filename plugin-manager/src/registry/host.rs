@@ -16,10 +16,23 @@ use common::crypto::MacKey;
 use common::error::ForgeError;
 use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::SyscallBridge;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+/// The right to change the set of installed plugins, and how often it was taken.
+#[derive(Debug, Default)]
+pub(super) struct Roster(Mutex<u64>);
+
+impl Roster {
+    /// The right, with the number of times it was taken.
+    pub fn lock(&self) -> MutexGuard<'_, u64> {
+        let mut taken = self.0.lock();
+        *taken = taken.wrapping_add(1);
+        taken
+    }
+}
 
 /// The parts of an open home.
 pub(super) struct Host {
@@ -48,7 +61,7 @@ pub(super) struct Host {
     pub guest_metrics: Arc<GuestMetrics>,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
-    pub roster: Mutex<()>,
+    pub roster: Roster,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

@@ -142,6 +142,8 @@ impl PluginManager {
                 let details = [("version", row.plugin.version.as_str()), ("data", data), ("kind", kind)];
                 host.carry_out(ManagementAction::Remove, &row.plugin.name, &details, || {
                     self.take_down(name, End::Unload)?;
+                    // What drains may still write.
+                    self.hall().drains.wait(Some(name));
                     self.strike(&row, keep_data)
                 })?;
                 host.publish_settings()

@@ -26,10 +26,13 @@ impl Host {
     pub fn relocked<T>(&self, change: impl FnOnce() -> Result<T, ForgeError>) -> Result<T, ForgeError> {
         self.home.doubt_lock()?;
         let done = change();
-        if let Err(error) = self.write_lock() {
-            tracing::warn!(%error, "forgeone.lock could not be written");
-        }
+        told(self.write_lock());
         done
+    }
+
+    /// Writes the lock file after a change for which it was marked doubtful. Done while the roster is not held.
+    pub fn lock_again(&self) {
+        told(self.keep_lock_true());
     }
 
     /// Writes the file when it may not say what is installed.
@@ -53,6 +56,13 @@ impl Host {
     /// What is installed, as a lock file says it.
     pub fn installed(&self) -> Result<Lock, ForgeError> {
         Lock::of(&self.home.plugins()?, &host_versions()?)
+    }
+}
+
+/// A change counts when the file cannot be written.
+fn told(written: Result<(), ForgeError>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "forgeone.lock could not be written");
     }
 }
 

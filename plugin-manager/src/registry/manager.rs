@@ -61,6 +61,14 @@ impl PluginManager {
         Self { hall: self.hall.clone(), operator: Operator::numbered(trust, number) }
     }
 
+    /// A handle to this hall for another operator.
+    pub(super) const fn for_operator(hall: Arc<Hall>, operator: Arc<Operator>) -> Self {
+        Self { hall, operator }
+    }
+    /// Who acts through this handle.
+    pub(super) fn own_operator(&self) -> Arc<Operator> {
+        self.operator.clone()
+    }
     pub(super) const fn hall(&self) -> &Arc<Hall> {
         &self.hall
     }
@@ -163,6 +171,9 @@ impl PluginManager {
             first = first.and(down);
         }
         self.hall.call_threads.join();
+        let ending = std::mem::take(&mut *self.hall.ending.lock());
+        ending.into_iter().for_each(|thread| drop(thread.join()));
+        self.hall.drains.wait(None);
         let host = self.host();
         host.bus.flush();
         let stored = host.services.kv.flush().map_err(ForgeError::from);

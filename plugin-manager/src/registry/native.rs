@@ -182,6 +182,7 @@ impl Host {
             plan: native.code.plan(operations),
             engine: self.engine(EngineKind::Native)?,
             module: native.code.module(),
+            metrics: Arc::default(),
         };
         let denials = Arc::new(Denials::default());
         let plugin = self.plugin_of(&native.grant, parts, state, &denials);

@@ -70,11 +70,11 @@ impl PluginManager {
     pub(super) fn offered(&self, named: &[PathBuf], folders: &[PathBuf]) -> Result<Offers, ForgeError> {
         let mut found = Offers::default();
         for path in named {
-            found.offers.push(self.offer(path, true)?);
+            found.offers.push(self.offered_at(path, true)?);
         }
         let files = files(folders, MAX_OFFERS.saturating_sub(named.len()))?;
         for path in files.iter().filter(|path| !named.contains(path)) {
-            match self.offer(path, false) {
+            match self.offered_at(path, false) {
                 Ok(offer) => found.offers.push(offer),
                 Err(error) => {
                     let (source, why) = (path.display().to_string(), error.message().to_owned());
@@ -85,7 +85,7 @@ impl PluginManager {
         Ok(found)
     }
 
-    fn offer(&self, path: &Path, named: bool) -> Result<Offer, ForgeError> {
+    fn offered_at(&self, path: &Path, named: bool) -> Result<Offer, ForgeError> {
         let limits = &self.host().parts().package_limits;
         let bytes = sources::package(path, limits.compressed)?;
         let candidate = offered_candidate(Package::load(&bytes, limits)?.manifest());

@@ -2,7 +2,7 @@
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
 use super::error::HostError;
-use super::host::Host;
+use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
@@ -174,7 +174,7 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
-        roster: Mutex::default(),
+        roster: Roster::default(),
         publishing: Mutex::default(),
         home,
         config,

@@ -86,6 +86,7 @@ impl PluginManager {
             }
             let host = self.host();
             let _plan = host.plan(ManagementAction::Pause, &row.plugin.name);
+            self.end_trial(name, "the plugin is paused");
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Paused);
             kept.and(self.pause_loaded(name))
@@ -206,6 +207,9 @@ impl PluginManager {
             kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
             kept: self.kept(&plugin.name)?,
+            pending: self.host().home.pending(&plugin.name)?.into_iter().map(|p| p.plugin.version).collect(),
+            draining: self.hall().drains.of(plugin.name.as_str()),
+            trial: self.trial_of(plugin.name.as_str(), &plugin.version),
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),

@@ -26,6 +26,8 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 pub(super) const PLUGINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plugins");
 /// Plugin name, version → when it was replaced among the others, row.
 pub(super) const VERSIONS: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("versions");
+/// Plugin name, version → when it was offered among the others, row of a version that waits for consent.
+pub(super) const PENDING: TableDefinition<'_, (&str, &str), (u64, &[u8])> = TableDefinition::new("pending");
 /// Plugin name, section, key → value.
 pub(super) const SETTINGS: TableDefinition<'_, (&str, &str, &str), &str> = TableDefinition::new("settings");
 /// Namespace → version that saved it, when, bytes.
@@ -148,22 +150,25 @@ impl Db {
             txn.open_table(ERASE).or_db("open a table")?;
             txn.open_table(VERSIONS).or_db("open a table")?;
             txn.open_table(PLANS).or_db("open a table")?;
+            txn.open_table(PENDING).or_db("open a table")?;
             Ok(())
         })
     }
 
-    /// Homes of the same schema that were made before earlier versions and plans were kept have no tables of them.
+    /// Homes of the same schema that were made before earlier versions, plans and versions that wait for consent were
+    /// kept have no tables of them.
     fn add_tables(&self) -> Result<(), StoreError> {
         let txn = self.read()?;
         let there: Vec<String> =
             txn.list_tables().or_db("list its tables")?.map(|table| table.name().to_owned()).collect();
-        let lacks = |name: &str| there.iter().all(|table| table != name);
-        if !lacks(VERSIONS.name()) && !lacks(PLANS.name()) {
+        let has = |name: &str| there.iter().any(|table| table == name);
+        if has(VERSIONS.name()) && has(PLANS.name()) && has(PENDING.name()) {
             return Ok(());
         }
         self.write("add a table", |txn| {
             txn.open_table(VERSIONS).or_db("open a table")?;
-            txn.open_table(PLANS).or_db("open a table").map(drop)
+            txn.open_table(PLANS).or_db("open a table")?;
+            txn.open_table(PENDING).or_db("open a table").map(drop)
         })
     }
 

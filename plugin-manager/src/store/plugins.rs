@@ -107,6 +107,7 @@ impl Home {
             plans::done(txn, name)?;
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
             drop_versions(txn, name.as_str())?;
+            super::pending::drop_all(txn, name)?;
             drop_settings(txn, name.as_str())?;
             due(txn, name.as_str())?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }

@@ -96,6 +96,28 @@ impl Home {
         package: StoredPackage<'_>,
         state: Option<Carried<'_>>,
     ) -> Result<InstalledPlugin, StoreError> {
+        let replaced = self.replace_alone(plugin, package, state);
+        self.drop_surplus();
+        replaced
+    }
+
+    /// Drops packages that nothing names any more. What cannot be dropped now is dropped by the next opening.
+    pub fn drop_surplus(&self) {
+        let _one = self.changing.lock();
+        let _ = self.drop_unreferenced_packages();
+    }
+
+    /// [`Home::replace`] without looking for packages that nothing names any more, which takes the longer the more plugins
+    /// there are: [`Home::drop_surplus`] does that.
+    ///
+    /// # Errors
+    /// As [`Home::replace`].
+    pub fn replace_alone(
+        &self,
+        plugin: NewPlugin,
+        package: StoredPackage<'_>,
+        state: Option<Carried<'_>>,
+    ) -> Result<InstalledPlugin, StoreError> {
         let _one = self.changing.lock();
         if plugin.package != package.digest {
             return Err(StoreError::Mismatch(plugin.package));
@@ -106,14 +128,13 @@ impl Home {
             let old = installed(txn, &name)?.ok_or(StoreError::NoPlugin(name))?;
             record.plugin.desired = old.plugin.desired;
             keep(txn, &old, &record.plugin.version)?;
+            super::pending::drop_one(txn, &record.plugin.name, &record.plugin.version)?;
             put(txn, &record)?;
             plans::done(txn, &record.plugin.name)?;
             state.map_or(Ok(()), |state| carry(txn, state, record.installed_at_ns))?;
             Ok(old)
         });
         drop(package);
-        // The outcome is decided: what cannot be dropped now is dropped by the next opening.
-        let _ = self.drop_unreferenced_packages();
         committed
     }
 }
@@ -145,8 +166,8 @@ fn keep(txn: &WriteTransaction, old: &InstalledPlugin, by: &str) -> Result<(), S
     Ok(())
 }
 
-/// Order, version and row of the earlier versions of one plugin.
-fn of(
+/// Order, version and row of what one plugin has in this table.
+pub(super) fn of(
     table: &impl ReadableTable<(&'static str, &'static str), (u64, &'static [u8])>,
     name: &Name,
 ) -> Result<Vec<(u64, String, Vec<u8>)>, StoreError> {

@@ -141,4 +141,8 @@ texts! {
     E5009: "an authority, key or file is there and is not overwritten"; "`forgeone keys init` twice";
     E5010: "plugins call each other in a circle"; "`a` calls `b`, which calls `a`";
     E5011: "`forgeone rollback` names a version that is not kept, or none is kept below the installed one"; "`forgeone rollback` of a plugin that was never upgraded";
+    E5021: "`forgeone approve` names a plugin or version that nobody offered, that was put in place or rejected since, or of which several versions wait and none is named"; "`forgeone approve NAME` after `forgeone approve NAME --reject`";
+    E5022: "a share of calls was to go to a version that keeps its state apart from the installed one, or a trial was asked for where no host stays up to hold it"; "`--canary 10%` for a plugin with `state_save`, or without a daemon";
+    E5023: "an upgrade, a rollback or another trial came while a version of the plugin is on trial; or none is on trial, and one is to be promoted or abandoned"; "two upgrades of one plugin with `--canary`";
+    E5024: "several upgrades in a row, each while calls to the versions before were still running"; "calls of many seconds, and an upgrade every second";
 }

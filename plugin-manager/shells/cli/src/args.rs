@@ -3,10 +3,12 @@
 mod deps;
 mod install;
 mod pages;
+mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use pages::{Completions, Document, Explain, Man, Schema};
+pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::config::Span;
@@ -66,6 +68,12 @@ pub enum Command {
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
     Upgrade(Upgrade),
+    /// Put the version that is on trial in the place of the installed one now
+    Promote(OnTrial),
+    /// End the trial of a version now; the installed one goes on
+    Abandon(OnTrial),
+    /// Consent to a version that asks for more permissions, or reject it
+    Approve(Approve),
     /// Go back to a version that was kept
     Rollback(Rollback),
     /// Stop and remove a plugin
@@ -245,6 +253,24 @@ pub struct Upgrade {
     /// Call this operation of the new version first; it must return 0
     #[arg(long, value_name = "OPERATION")]
     pub check: Option<String>,
+    #[command(flatten)]
+    pub trial: Try,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The plugin
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// The version [default: the only one that waits]
+    #[arg(long, value_name = "VERSION", conflicts_with = "list")]
+    pub version: Option<String>,
+    /// Show what waits for consent
+    #[arg(long)]
+    pub list: bool,
+    /// Drop the version instead
+    #[arg(long, conflicts_with = "list")]
+    pub reject: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod added;
 mod api;
 mod by_id;
 mod callers;
+mod consent;
 mod crash;
 mod faults;
 mod guard;
@@ -13,6 +14,7 @@ mod native;
 mod plan;
 mod swap;
 mod threads;
+mod trial;
 mod upgrade;
 
 use crate::PluginManager;

@@ -1,6 +1,7 @@
 //! One file per group of commands. Each asks the library, then shows the answer; each holds the types whose
 //! `Serialize` is its JSON.
 
+mod approve;
 mod audit;
 mod call;
 mod config;
@@ -20,6 +21,7 @@ mod policy;
 mod schema;
 mod source;
 mod status;
+mod trial;
 mod upgrade;
 
 use crate::args::Command;
@@ -40,6 +42,9 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(context, &args),
         Command::Install(args) => install::install(context, args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
+        Command::Promote(args) => trial::promote(context, &args),
+        Command::Abandon(args) => trial::abandon(context, &args),
+        Command::Approve(args) => approve::approve(context, &args),
         Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),
         Command::List => status::list(context),

@@ -1,9 +1,10 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
-//! JSON of `list`: `{"plugins":[{"name","version","publisher","state","desired","engine","enforcement"}]}`.
+//! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
 //! JSON of `status`: `{"plugins":[…]}` with every field of [`Full`]; of `status NAME`, and of `start`, `stop`,
 //! `pause` and `resume`: one such object.
 
+use super::trial::Tried;
 use crate::args::Status;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
@@ -21,6 +22,7 @@ const NONE: &str = "no plugin is installed; `forgeone install PACKAGE` installs 
 struct Brief {
     name: String,
     version: String,
+    pending: Vec<String>,
     publisher: String,
     state: String,
     desired: String,
@@ -33,11 +35,21 @@ impl From<PluginStatus> for Brief {
         Self {
             name: s.name,
             version: s.version,
+            pending: s.pending,
             publisher: s.publisher,
             state: s.state,
             desired: s.desired,
             engine: s.engine,
             enforcement: s.enforcement,
+        }
+    }
+}
+
+impl Brief {
+    fn version_cell(&self) -> String {
+        match self.pending.as_slice() {
+            [] => self.version.clone(),
+            pending => format!("{} ({} pending)", self.version, pending.join(", ")),
         }
     }
 }
@@ -58,7 +70,7 @@ impl Show for Listing {
             let enforced = p.enforcement.split(':').next().unwrap_or_default();
             table.add_row([
                 Cell::new(&p.name),
-                Cell::new(&p.version),
+                Cell::new(p.version_cell()),
                 Cell::new(&p.publisher),
                 tone(&p.state),
                 Cell::new(&p.desired),
@@ -77,6 +89,9 @@ pub struct Full {
     name: String,
     version: String,
     kept: Vec<String>,
+    pending: Vec<String>,
+    draining: Vec<String>,
+    trial: Option<Tried>,
     publisher: String,
     digest: String,
     signer: Option<String>,
@@ -105,6 +120,9 @@ impl From<PluginStatus> for Full {
             name: s.name,
             version: s.version,
             kept: s.kept,
+            pending: s.pending,
+            draining: s.draining,
+            trial: s.trial.map(Tried::from),
             publisher: s.publisher,
             digest: s.digest.to_string(),
             signer: s.signer,
@@ -172,6 +190,13 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         ("signer", signed_by(plugin.signer.as_deref(), plugin.unjudged_signature)),
         ("state", plugin.state_line()),
     ];
+    if !plugin.pending.is_empty() {
+        pairs.push(("pending", format!("{}: `forgeone approve --list`", joined(&plugin.pending))));
+    }
+    if !plugin.draining.is_empty() {
+        pairs.push(("draining", joined(&plugin.draining)));
+    }
+    pairs.extend(plugin.trial.iter().flat_map(Tried::pairs));
     if let Some(failure) = &plugin.failure {
         pairs.push(("failure", one_line(failure)));
     }

@@ -4,6 +4,7 @@
 
 use super::plugins::Installed;
 use super::status::joined;
+use super::trial::Tried;
 use crate::args::{Rollback, Upgrade};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
@@ -15,12 +16,14 @@ use std::io::{self, Write};
 
 /// What `upgrade` or `rollback` did.
 #[derive(Debug, Serialize)]
-struct Exchanged {
+pub struct Exchanged {
     #[serde(flatten)]
     now: Installed,
     replaced: String,
     added: Vec<String>,
     ending: Option<String>,
+    draining: Vec<String>,
+    trial: Option<Tried>,
     kept: Vec<String>,
 }
 
@@ -31,6 +34,8 @@ impl From<UpgradeReport> for Exchanged {
             replaced: r.replaced,
             added: r.added,
             ending: r.ending,
+            draining: r.draining,
+            trial: r.trial.map(Tried::from),
             kept: r.kept,
         }
     }
@@ -38,6 +43,9 @@ impl From<UpgradeReport> for Exchanged {
 
 impl Show for Exchanged {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(trial) = &self.trial {
+            return write_pairs(out, &trial.pairs());
+        }
         let mut pairs = vec![
             ("installed", format!("{} {}", self.now.name, self.now.version)),
             ("replaced", self.replaced.clone()),
@@ -49,6 +57,9 @@ impl Show for Exchanged {
         if let Some(ending) = &self.ending {
             pairs.push(("ending", one_line(ending)));
         }
+        if !self.draining.is_empty() {
+            pairs.push(("draining", joined(&self.draining)));
+        }
         pairs.extend(self.now.pairs());
         write_pairs(out, &pairs)
     }
@@ -59,11 +70,15 @@ impl Show for Exchanged {
 /// # Errors
 /// When the package is refused, or the new version cannot start; the installed one stays then.
 pub fn upgrade(context: &Context, args: &Upgrade) -> Result<(), Failure> {
+    if args.trial.trial().is_some() {
+        return Err(super::trial::nobody_to_hold_it().into());
+    }
     let package = files::read_telling(&args.package, files::MAX_FILE, &*context.progress())?;
     let options = UpgradeOptions {
         allow_downgrade: args.allow_downgrade,
         accept_permissions: args.accept_permissions,
         check: args.check.clone(),
+        trial: args.trial.trial(),
     };
     let report = context.with_manager(|manager| manager.upgrade(&package, &options))?;
     context.output().show(&Exchanged::from(report))

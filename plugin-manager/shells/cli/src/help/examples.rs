@@ -44,6 +44,17 @@ pub const ALL: &[(&str, &[&str])] = &[
         &[
             "forgeone upgrade log-redactor-1.1.0.forgepkg",
             "forgeone upgrade log-redactor-1.1.0.forgepkg --check self-test --accept-permissions",
+            "forgeone upgrade log-redactor-1.1.0.forgepkg --canary 10% --for 5m --max-errors 0.5%",
+        ],
+    ),
+    ("forgeone promote", &["forgeone promote log-redactor"]),
+    ("forgeone abandon", &["forgeone abandon log-redactor"]),
+    (
+        "forgeone approve",
+        &[
+            "forgeone approve --list",
+            "forgeone approve log-redactor --version 1.2.0",
+            "forgeone approve log-redactor --reject",
         ],
     ),
     ("forgeone rollback", &["forgeone rollback log-redactor", "forgeone rollback log-redactor --to 1.0.0"]),
