@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_listener_is_told_once_and_not_when_it_has_gone() {
         let token = CancelToken::new();
-        let (stays, goes, late) = (Arc::new(Counts::default()), Arc::new(Counts::default()), Arc::new(Counts::default()));
+        let (stays, goes, late) =
+            (Arc::new(Counts::default()), Arc::new(Counts::default()), Arc::new(Counts::default()));
         let _stays = token.listen(stays.clone());
         drop(token.listen(goes.clone()));
         token.cancel();

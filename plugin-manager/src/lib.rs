@@ -62,6 +62,7 @@ pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
@@ -72,11 +73,10 @@ pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml,
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
-pub use common::cancel::CancelToken;
 pub use registry::{
-    CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport,
+    ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
+    UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

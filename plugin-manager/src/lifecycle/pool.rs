@@ -356,8 +356,7 @@ mod tests {
         let open = AtomicBool::new(true);
         let lease = pool.take(LONG, &*clock, || true).unwrap();
         std::thread::scope(|scope| {
-            let waiter =
-                scope.spawn(|| pool.take(LONG, &*clock, || open.load(Ordering::SeqCst)).map(drop));
+            let waiter = scope.spawn(|| pool.take(LONG, &*clock, || open.load(Ordering::SeqCst)).map(drop));
             open.store(false, Ordering::SeqCst);
             pool.wake();
             assert_eq!(waiter.join().unwrap(), Err(NoInstance::Closed));

@@ -139,9 +139,19 @@ impl<J: Job> CallThreads<J> {
         let inner = self.0.inner.lock();
         let families = [
             ("call_threads", "Threads that run asynchronous calls.", "gauge", wide(inner.threads)),
-            ("call_queue_depth", "Asynchronous calls that wait for a thread.", "gauge", wide(inner.queue.len())),
+            (
+                "call_queue_depth",
+                "Asynchronous calls that wait for a thread.",
+                "gauge",
+                wide(inner.queue.len()),
+            ),
             ("call_queue_peak", "Most asynchronous calls that waited at once.", "gauge", wide(inner.peak)),
-            ("call_queue_refused_total", "Asynchronous calls refused because as many waited as may.", "counter", inner.refused),
+            (
+                "call_queue_refused_total",
+                "Asynchronous calls refused because as many waited as may.",
+                "counter",
+                inner.refused,
+            ),
         ];
         let mut out = String::new();
         for (name, help, kind, value) in families {
@@ -196,7 +206,8 @@ impl<J: Job> Shared<J> {
             return None;
         }
         let shared = self.clone();
-        let builder = thread::Builder::new().name("forgeone-call".into()).stack_size(crate::runtime::THREAD_BYTES);
+        let builder =
+            thread::Builder::new().name("forgeone-call".into()).stack_size(crate::runtime::THREAD_BYTES);
         match builder.spawn(move || shared.work()) {
             Ok(handle) => {
                 inner.threads += 1;

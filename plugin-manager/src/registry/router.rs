@@ -86,7 +86,8 @@ fn refusal(error: &LifecycleError) -> RouteError {
         LifecycleError::Busy { .. }
         | LifecycleError::Cancelled { .. }
         | LifecycleError::Trapped {
-            trap: Trap::Deadline | Trap::Late | Trap::Cancelled | Trap::Unwanted, ..
+            trap: Trap::Deadline | Trap::Late | Trap::Cancelled | Trap::Unwanted,
+            ..
         } => RouteError::Timeout,
         _ => RouteError::Trapped,
     }

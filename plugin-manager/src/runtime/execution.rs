@@ -182,8 +182,7 @@ impl Execution {
             context.cancelled_by(terms.cancel);
         }
         context.begin(phase, input, terms.deadline, terms.chain);
-        let result =
-            if context.expired() { Err(unentered(context)) } else { enter(|| instance.call(entry)) };
+        let result = if context.expired() { Err(unentered(context)) } else { enter(|| instance.call(entry)) };
         let context = instance.context();
         let failure = context.take_failure();
         context.end(input, output);

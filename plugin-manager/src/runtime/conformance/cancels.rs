@@ -100,7 +100,8 @@ fn what_is_answered_before_it_is_given_up_is_answered(bench: &Bench) {
 }
 
 fn a_start_function_that_does_not_end_ends_when_it_is_given_up(bench: &Bench) {
-    let wat = format!("(module {} {} (func $f (loop $l (br $l))) (start $f))", super::MEMORY, super::LIFECYCLE);
+    let wat =
+        format!("(module {} {} (func $f (loop $l (br $l))) (start $f))", super::MEMORY, super::LIFECYCLE);
     let module = bench.compile(&wat).unwrap();
     let plan = super::plan_of(&wat);
     let (chain, token) = (Arc::from([]), CancelToken::new());
