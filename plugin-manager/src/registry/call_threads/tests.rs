@@ -1,3 +1,5 @@
+//! Call threads with jobs that are no calls: how many there are, what waits for them, what is refused.
+
 use super::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
