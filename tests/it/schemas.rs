@@ -61,7 +61,10 @@ fn full_config() -> Value {
             "prometheus_endpoint": "/metrics" },
         "security": { "verify_signatures": false, "enforce_permissions": true, "audit_logging": true,
             "namespace_isolation": false, "native_plugins": true },
-        "limits": { "host_calls_per_second": 10_000_000, "effects_per_second": 100_000 },
+        "limits": {
+            "host_calls_per_second": 10_000_000, "effects_per_second": 100_000,
+            "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
+        },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
         "plugins": { "log-redactor": { "config": { "rules": "email" }, "env": { "MODE": "x" } } },
     }})
@@ -79,7 +82,7 @@ fn sections() -> Value {
             "config": ["read"], "plugins": ["call:pii-rules"], "auth": ["verify"],
             "observability": ["metric", "trace"], "clock": ["now"], "random": ["bytes"] },
         "limits": { "memory": "64MB", "timeout": "5s", "fuel": 1000 },
-        "instances": { "mode": "pooled", "max": 4 },
+        "instances": { "mode": "pooled", "max": 4, "warm": 2 },
     })
 }
 

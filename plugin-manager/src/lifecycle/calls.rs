@@ -8,6 +8,7 @@ use super::service::{Live, Occasion};
 use crate::plugin::PluginState;
 use crate::runtime::{Terms, Trap};
 use crate::sandbox::InstanceMode;
+use common::cancel::CancelToken;
 use std::sync::atomic::Ordering;
 
 impl ManagedPlugin {
@@ -69,6 +70,9 @@ impl ManagedPlugin {
         let clock = &self.service.blueprint.clock;
         let began = clock.coarse_ms();
         let outcome = live.execution.operation(operation, input, output, terms);
+        // What it answers after that may be an answer to a call of its own that ended with it.
+        let given_up = terms.cancel.is_some_and(CancelToken::is_cancelled);
+        let outcome = if given_up { outcome.and(Err(Trap::Cancelled)) } else { outcome };
         let good = matches!(&outcome, Ok(done) if done.status == 0);
         let counted = match live.calls.get_mut(usize::from(operation)) {
             Some(tally) => tally.hit(epoch, good, clock.coarse_ms().saturating_sub(began)),

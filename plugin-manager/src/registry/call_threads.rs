@@ -6,7 +6,8 @@ use std::fmt::{self, Write};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 /// What a call thread does.
 pub(super) trait Job: Send + 'static {
@@ -48,16 +49,17 @@ struct Shared<J> {
     sizes: Sizes,
     inner: Mutex<Inner<J>>,
     work: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
 }
 
 struct Inner<J> {
     queue: VecDeque<J>,
     /// Jobs being done, by plugin. No more entries than threads.
     busy: HashMap<String, usize>,
-    threads: usize,
+    threads: Vec<ThreadId>,
     idle: usize,
     closed: bool,
-    handles: Vec<JoinHandle<()>>,
     peak: usize,
     refused: u64,
 }
@@ -74,14 +76,18 @@ impl<J: Job> CallThreads<J> {
         let inner = Inner {
             queue: VecDeque::new(),
             busy: HashMap::new(),
-            threads: 0,
+            threads: Vec::new(),
             idle: 0,
             closed: false,
-            handles: Vec::new(),
             peak: 0,
             refused: 0,
         };
-        Self(Arc::new(Shared { sizes, inner: Mutex::new(inner), work: Condvar::new() }))
+        Self(Arc::new(Shared {
+            sizes,
+            inner: Mutex::new(inner),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+        }))
     }
 
     /// Hands a job over. Jobs nobody waits for any more make place for it.
@@ -118,27 +124,29 @@ impl<J: Job> CallThreads<J> {
         left.into_iter().for_each(|job| job.refuse(Refused::Closing));
     }
 
-    /// Waits until the threads of what was closed have ended. One that waits for itself does not.
-    pub fn join(&self) {
-        let handles = std::mem::take(&mut self.0.inner.lock().handles);
+    /// Waits until the threads of what was closed have done their jobs, but for its own, and no longer than this for
+    /// each: a job that nothing can interrupt is left alone.
+    pub fn join(&self, patience: Duration) {
+        let mut inner = self.0.inner.lock();
         let me = thread::current().id();
-        for handle in handles.into_iter().filter(|handle| handle.thread().id() != me) {
-            // What a job throws is caught where it runs.
-            drop(handle.join());
+        while inner.threads.iter().any(|id| *id != me) {
+            if self.0.ended.wait_for(&mut inner, patience).timed_out() {
+                break;
+            }
         }
     }
 
     /// How many threads there are.
     #[cfg(test)]
     pub fn threads(&self) -> usize {
-        self.0.inner.lock().threads
+        self.0.inner.lock().threads.len()
     }
 
     /// What is counted, as Prometheus text.
     pub fn prometheus_text(&self) -> String {
         let inner = self.0.inner.lock();
         let families = [
-            ("call_threads", "Threads that run asynchronous calls.", "gauge", wide(inner.threads)),
+            ("call_threads", "Threads that run asynchronous calls.", "gauge", wide(inner.threads.len())),
             (
                 "call_queue_depth",
                 "Asynchronous calls that wait for a thread.",
@@ -201,7 +209,7 @@ impl<J: Job> Inner<J> {
 impl<J: Job> Shared<J> {
     /// Sees to it that somebody looks at the job that was put last. Gives it back when there is nobody.
     fn staff(self: &Arc<Self>, inner: &mut Inner<J>) -> Option<(J, Refused)> {
-        if inner.queue.len() <= inner.idle || inner.threads >= self.sizes.threads {
+        if inner.queue.len() <= inner.idle || inner.threads.len() >= self.sizes.threads {
             self.work.notify_one();
             return None;
         }
@@ -210,12 +218,11 @@ impl<J: Job> Shared<J> {
             thread::Builder::new().name("forgeone-call".into()).stack_size(crate::runtime::THREAD_BYTES);
         match builder.spawn(move || shared.work()) {
             Ok(handle) => {
-                inner.threads += 1;
-                inner.handles.push(handle);
+                inner.threads.push(handle.thread().id());
                 None
             }
             // Those there are come to it.
-            Err(_) if inner.threads > 0 => None,
+            Err(_) if !inner.threads.is_empty() => None,
             Err(error) => inner.queue.pop_back().map(|job| (job, Refused::Thread(error))),
         }
     }
@@ -237,7 +244,9 @@ impl<J: Job> Shared<J> {
                 inner.idle -= 1;
             }
         }
-        inner.threads -= 1;
+        let me = thread::current().id();
+        inner.threads.retain(|id| *id != me);
+        self.ended.notify_all();
     }
 
     /// Does a job, without the lock.

@@ -13,6 +13,10 @@ use microkernel::syscall_bridge::{ClassRow, classes_of};
 use microkernel::trust::{ManagementAction, TrustContext};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a shutdown waits for a call thread, once its plugin is stopped: as a rule it has only to say so.
+const THREADS_END: Duration = Duration::from_secs(1);
 
 /// The plugin host of one home. Clones are handles to the same host.
 ///
@@ -170,7 +174,7 @@ impl PluginManager {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
-        self.hall.call_threads.join();
+        self.hall.call_threads.join(THREADS_END);
         let ending = std::mem::take(&mut *self.hall.ending.lock());
         ending.into_iter().for_each(|thread| drop(thread.join()));
         self.hall.drains.wait(None);

@@ -312,6 +312,9 @@ pub struct Call {
     /// The input; `-` is stdin [default: nothing]
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
+    /// End the call after this time [default: the plugin's timeout]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
 }
 
 #[derive(Debug, Args)]

@@ -1,3 +1,5 @@
+//! Call threads with jobs that are no calls: how many there are, what waits for them, what is refused.
+
 use super::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -140,8 +142,21 @@ fn what_waits_when_it_is_closed_is_refused_and_the_threads_end() {
     rig.submit("a", || ());
     assert_eq!(rig.next(), Seen::Refused(2, "closing"));
     drop(hold);
-    rig.threads.join();
+    rig.threads.join(Duration::from_secs(60));
     assert_eq!((rig.next(), rig.threads.threads()), (Seen::Done(0), 0));
+}
+
+#[test]
+fn a_job_that_does_not_end_is_not_waited_for() {
+    let mut rig = Rig::new(1, 4);
+    let hold = rig.held("a");
+    assert_eq!(rig.next(), Seen::Begun(0));
+    rig.threads.close();
+    rig.threads.join(Duration::from_millis(1));
+    assert_eq!(rig.threads.threads(), 1);
+    drop(hold);
+    rig.threads.join(Duration::from_secs(60));
+    assert_eq!(rig.threads.threads(), 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::failure::{self, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::error::{ForgeError, codes};
-use plugin_manager::PluginManager;
+use plugin_manager::{CallOptions, PluginManager};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -40,7 +40,8 @@ pub fn call(context: &Context, args: &Call) -> Result<(), Failure> {
     let input = args.input.as_deref().map_or(Ok(Vec::new()), input)?;
     let human = !context.output().json();
     let job = |manager: &PluginManager| {
-        let answer = manager.call(&args.name, &args.operation, input);
+        let options = args.timeout.map_or_else(CallOptions::new, |time| CallOptions::new().timeout(time.0));
+        let answer = manager.call_with(&args.name, &args.operation, input, &options);
         answer.map_err(|error| if human { unread(error, args) } else { error })
     };
     let (output, ended) = context.with_manager_to_the_end(job)?;
