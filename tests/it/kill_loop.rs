@@ -107,7 +107,8 @@ fn told(records: &[Value], action: &str) -> (bool, bool) {
     let Some(intent) = records.iter().rfind(|r| of("management", r) && r["outcome"] == "ok") else {
         return (false, false);
     };
-    let undone = |r: &Value| of("outcome", &r) && r["details"]["record"] == intent["seq"].to_string();
+    let seq = intent["seq"].to_string();
+    let undone = |r: &Value| of("outcome", &r) && r["details"]["record"] == seq.as_str();
     (true, !records.iter().any(undone))
 }
 

@@ -118,7 +118,8 @@ impl ManagerBuilder {
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
         let audit = audit(&home, &config, files, clock.clone())?;
-        let host = open(home, config, clock, audit, &operator, progress, publisher, added)?;
+        let begun = Begun { home, config, clock, audit };
+        let host = open(begun, &operator, progress, publisher, added)?;
         let operator = Operator::opener(&operator);
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
@@ -148,16 +149,22 @@ fn audit(
     Ok(AuditLog::open_on(files, &home.audit_dir(), home.audit_key()?, audit_options(config), clock)?)
 }
 
-fn open(
+/// A home with its log, before its services.
+struct Begun {
     home: Arc<Home>,
     config: Config,
     clock: Arc<dyn Clock>,
     audit: AuditLog,
+}
+
+fn open(
+    begun: Begun,
     operator: &IdentityContext,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
+    let Begun { home, config, clock, audit } = begun;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;

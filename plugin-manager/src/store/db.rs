@@ -3,7 +3,7 @@
 //! After a write that failed the database is opened anew, as after a crash, and goes on. After a sync that failed
 //! nobody knows what is on the disk: it refuses until the home is opened anew.
 
-use super::backend::DiskBackend;
+use super::backend::{DiskBackend, keep_room};
 use super::disk::{Disk, gone};
 use super::{StoreError, layout};
 use parking_lot::RwLock;
@@ -20,6 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 const SCHEMA: u64 = 1;
 /// Bytes of pages kept in memory. Values of plugins have their own cache in front.
 const PAGE_CACHE: usize = 32 << 20;
+
+/// The file beside it that keeps room on the disk.
+const RESERVE: &str = "reserve";
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Plugin name → row.
@@ -74,6 +77,7 @@ impl Db {
         if Self::is_missing(path)? {
             Self::make(disk.clone(), path)?;
         }
+        keep_room(&*disk, &path.with_file_name(RESERVE));
         Self::open_file(disk, path)
     }
 
@@ -111,7 +115,8 @@ impl Db {
         }
         if open.is_none() {
             let file = self.disk.open_in_place(&self.path).map_err(StoreError::io("open", &self.path))?;
-            let backend = DiskBackend::new(self.disk.clone(), file, self.unsure.clone());
+            let reserve = self.path.with_file_name(RESERVE);
+            let backend = DiskBackend::new(self.disk.clone(), file, self.unsure.clone(), reserve);
             let made = Builder::new().set_cache_size(PAGE_CACHE).create_with_backend(backend);
             *open = Some(made.or_db("open")?);
         }
@@ -256,7 +261,7 @@ mod tests {
         for half in [0, 100, 4096] {
             std::fs::write(dir.path().join("state.redb.new"), vec![0; half]).unwrap();
             drop(open(&path).unwrap());
-            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+            assert!(!dir.path().join("state.redb.new").exists());
             std::fs::remove_file(&path).unwrap();
         }
     }

@@ -164,9 +164,9 @@ impl Disk for RecordedDisk {
         let written = |state: &mut State, (): &()| Change::Write(state.id(file), at, bytes.to_vec());
         self.change(kind, || RealDisk.write_at(file, bytes, at), written)
     }
-    fn grow(&self, file: &File, from: u64, to: u64) -> io::Result<()> {
+    fn grow(&self, file: &File, _: u64, to: u64) -> io::Result<()> {
         let grown = |state: &mut State, (): &()| Change::Length(state.id(file), to);
-        self.change(Kind::Room, || file.set_len(to), grown).map(|()| drop(from))
+        self.change(Kind::Room, || file.set_len(to), grown)
     }
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
         let at = file.metadata()?.len();
