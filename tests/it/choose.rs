@@ -34,7 +34,8 @@ fn shown(name: &str, world: &World, text: &str) {
 
 fn names(list: &Ran) -> Vec<String> {
     let list = list.json();
-    let one = |p: &serde_json::Value| format!("{} {}", p["name"].as_str().unwrap(), p["version"].as_str().unwrap());
+    let one =
+        |p: &serde_json::Value| format!("{} {}", p["name"].as_str().unwrap(), p["version"].as_str().unwrap());
     list["plugins"].as_array().unwrap().iter().map(one).collect()
 }
 
@@ -51,7 +52,10 @@ fn what_is_needed_comes_from_a_folder() {
     shown("json-install-plan", &world, world.run(&with(&["--dry-run", "--json"])).ok().text());
     assert!(names(&world.run(&["list", "--json"]).ok()).is_empty());
     shown("install-chosen", &world, world.run(&FRONT).ok().text());
-    assert_eq!(names(&world.run(&["list", "--json"]).ok()), ["back 1.4.0", "base 1.2.0", "front 1.0.0", "rules 0.3.0"]);
+    assert_eq!(
+        names(&world.run(&["list", "--json"]).ok()),
+        ["back 1.4.0", "base 1.2.0", "front 1.0.0", "rules 0.3.0"]
+    );
     shown("forgeone-lock", &world, &std::fs::read_to_string(world.path("home/forgeone.lock")).unwrap());
     world.run(&["deps", "check"]).ok();
     world.run(&["remove", "base"]).fails(7, "E5007").says("needed by back, rules");
@@ -72,7 +76,9 @@ fn fault_066_a_conflict_is_told_in_words() {
 #[test]
 fn fault_067_the_same_name_of_another_publisher_is_not_chosen() {
     let world = market();
-    let theirs = Wat::new("rules", &[], lifecycle()).says("version", "9.0.0".into()).says("publisher", "mallory".into());
+    let theirs = Wat::new("rules", &[], lifecycle())
+        .says("version", "9.0.0".into())
+        .says("publisher", "mallory".into());
     world.write("packages/rules-9.forgepkg", theirs.package());
     let refused = world.run(&FRONT).fails(3, "E1414");
     shown("install-two-publishers", &world, &refused.stderr);
@@ -84,7 +90,11 @@ fn a_lock_file_brings_another_home_to_the_same_packages() {
     let world = market();
     world.run(&FRONT).ok();
     world.run(&["deps", "lock", "-o", "forgeone.lock"]).ok();
-    shown("json-deps-lock", &world, world.run(&["deps", "lock", "-o", "forgeone.lock", "--json"]).ok().text());
+    shown(
+        "json-deps-lock",
+        &world,
+        world.run(&["deps", "lock", "-o", "forgeone.lock", "--json"]).ok().text(),
+    );
     offer(&world, "back-1.4.9", "back", "1.4.9", json!({"base": "^1"}));
     let line = ["install", "--locked", "forgeone.lock", "--from", "packages", "--home", "second"];
     std::fs::create_dir(world.path("second")).unwrap();
@@ -95,11 +105,25 @@ fn a_lock_file_brings_another_home_to_the_same_packages() {
     world.run(&line).ok().says("nothing was to be done");
     std::fs::remove_file(world.path("packages/back-1.4.0.forgepkg")).unwrap();
     world.run(&line[..5]).ok();
-    world.run(&["install", "--locked", "forgeone.lock", "--from", "packages", "--home", "third", "--config", "home/plugin-manager.yaml"])
+    world
+        .run(&[
+            "install",
+            "--locked",
+            "forgeone.lock",
+            "--from",
+            "packages",
+            "--home",
+            "third",
+            "--config",
+            "home/plugin-manager.yaml",
+        ])
         .fails(3, "E1606")
         .says("back 1.4.0 of acme");
     world.write("home/forgeone.lock", text("home/forgeone.lock").replace("1.4.0", "1.4.1"));
-    world.run(&["deps", "check"]).fails(7, "E1607").says("back is installed at 1.4.0; the lock file has 1.4.1");
+    world
+        .run(&["deps", "check"])
+        .fails(7, "E1607")
+        .says("back is installed at 1.4.0; the lock file has 1.4.1");
     world.run(&["deps", "lock"]).ok();
     world.run(&["deps", "check"]).ok();
 }

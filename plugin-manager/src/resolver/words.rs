@@ -96,7 +96,9 @@ impl Conflict {
 
     /// Who wants what, a line each.
     pub fn reasons(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.wishes.iter().map(|wish| self.line(wish)).collect();
+        let same = |a: &Wish, b: &Wish| (&a.on, &a.by) == (&b.on, &b.by);
+        let groups = self.wishes.chunk_by(same);
+        let mut lines: Vec<String> = groups.flat_map(|wishes| self.lines(wishes)).collect();
         if lines.len() > MAX_REASONS {
             let more = lines.len() - MAX_REASONS;
             lines.truncate(MAX_REASONS);
@@ -105,6 +107,25 @@ impl Conflict {
         let wanted = self.wanted.iter().take(MAX_REASONS);
         lines.extend(wanted.map(|(name, version)| format!("{name} {version} is what was asked for")));
         lines
+    }
+
+    /// The wishes of one plugin about another; of many one line speaks for all.
+    fn lines(&self, wishes: &[Wish]) -> Vec<String> {
+        let [first, .., last] = wishes else { return wishes.iter().map(|wish| self.line(wish)).collect() };
+        if wishes.len() <= MAX_VERSIONS {
+            return wishes.iter().map(|wish| self.line(wish)).collect();
+        }
+        let mut versions: Vec<Version> = wishes.iter().flat_map(|wish| wish.versions.clone()).collect();
+        versions.sort_unstable();
+        vec![format!(
+            "{} {} needs {}, with {} different requirements from {} to {}",
+            first.by,
+            listed(&versions),
+            first.on,
+            wishes.len(),
+            first.requirement,
+            last.requirement
+        )]
     }
 
     fn line(&self, wish: &Wish) -> String {
