@@ -52,7 +52,7 @@ impl Host {
 
     /// What is installed, as a lock file says it.
     pub fn installed(&self) -> Result<Lock, ForgeError> {
-        Lock::of(&self.home.plugins()?, &host_versions()?)
+        Lock::of(&self.home.roster()?, &host_versions()?)
     }
 }
 

@@ -16,6 +16,7 @@ use semver::Version;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Plugins to install, and where to find what they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,7 +111,7 @@ enum Kind {
 
 /// What there is before anything is chosen.
 struct Stock {
-    installed: BTreeMap<Name, (InstalledPlugin, Version)>,
+    installed: BTreeMap<Name, (Arc<InstalledPlugin>, Version)>,
     sources: Vec<Source>,
     left_out: Vec<LeftOut>,
 }
@@ -148,7 +149,7 @@ impl PluginManager {
     }
 
     /// Leaves out what is of another publisher than a name belongs to, or of two.
-    fn undisputed(&self, found: &mut Offers, rows: &[InstalledPlugin]) -> Result<(), ForgeError> {
+    fn undisputed(&self, found: &mut Offers, rows: &[Arc<InstalledPlugin>]) -> Result<(), ForgeError> {
         let mut owners: BTreeMap<Name, Publisher> =
             rows.iter().map(|row| (row.plugin.name.clone(), row.plugin.publisher.clone())).collect();
         for offer in found.offers.iter().filter(|offer| offer.named) {
@@ -183,12 +184,12 @@ impl PluginManager {
     fn stock(
         &self,
         mut found: Offers,
-        rows: Vec<InstalledPlugin>,
+        rows: Vec<Arc<InstalledPlugin>>,
         candidates: Vec<Candidate>,
         allow_downgrade: bool,
     ) -> Result<Stock, ForgeError> {
         let versions = candidates.iter().map(|c| c.version.clone());
-        let installed: BTreeMap<Name, (InstalledPlugin, Version)> =
+        let installed: BTreeMap<Name, (Arc<InstalledPlugin>, Version)> =
             rows.into_iter().zip(versions).map(|(row, v)| (row.plugin.name.clone(), (row, v))).collect();
         let mut sources = Vec::new();
         for candidate in candidates {

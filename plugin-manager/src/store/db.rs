@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The schema this build writes and reads.
 const SCHEMA: u64 = 1;
@@ -36,7 +37,10 @@ pub(super) fn just_above(name: &str) -> String {
 
 /// The open database.
 #[derive(Debug)]
-pub(super) struct Db(Database);
+pub(super) struct Db {
+    database: Database,
+    writes: AtomicU64,
+}
 
 /// Turns every kind of redb error into ours.
 pub(super) trait OrDb<T> {
@@ -83,7 +87,7 @@ impl Db {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.map_err(StoreError::io("open", path))?;
         let database = Builder::new().set_cache_size(PAGE_CACHE).create_file(file).or_db("open")?;
-        let db = Self(database);
+        let db = Self { database, writes: AtomicU64::new(0) };
         db.check_schema()?;
         Ok(db)
     }
@@ -135,7 +139,12 @@ impl Db {
 
     /// A consistent view.
     pub(super) fn read(&self) -> Result<ReadTransaction, StoreError> {
-        self.0.begin_read().or_db("begin a read")
+        self.database.begin_read().or_db("begin a read")
+    }
+
+    /// How many changes there were since the opening.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Acquire)
     }
 
     /// One atomic, durable change: all of it or, on an error, nothing.
@@ -144,12 +153,14 @@ impl Db {
         doing: &'static str,
         change: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut txn = self.0.begin_write().or_db("begin a write")?;
+        let mut txn = self.database.begin_write().or_db("begin a write")?;
         txn.set_two_phase_commit(true);
         txn.set_durability(Durability::Immediate).or_db("begin a write")?;
         let out = change(&txn)?;
-        txn.commit().or_db(doing)?;
-        Ok(out)
+        // Counted on a failure too: what is on disk is then to be read.
+        let done = txn.commit().or_db(doing);
+        self.writes.fetch_add(1, Ordering::AcqRel);
+        done.map(|()| out)
     }
 }
 

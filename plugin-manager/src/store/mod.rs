@@ -21,6 +21,7 @@ mod logs;
 mod packages;
 mod plugins;
 mod records;
+mod roster;
 mod saved;
 mod secrets;
 mod settings;

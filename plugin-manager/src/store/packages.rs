@@ -30,10 +30,11 @@ impl Home {
 
     /// Removes every package file that no row and no kept version names, and that none expects.
     pub(super) fn drop_unreferenced_packages(&self) -> Result<(), StoreError> {
-        let rows = self.plugins()?;
+        let rows = self.roster()?;
         let earlier = self.all_versions()?;
         let expected = self.expected.lock().clone();
-        let named = rows.iter().chain(&earlier).map(|p| p.plugin.package).chain(expected);
+        let rows = rows.iter().map(|row| &**row);
+        let named = rows.chain(&earlier).map(|p| p.plugin.package).chain(expected);
         let kept: BTreeSet<PathBuf> = named.map(|digest| self.package_path(&digest)).collect();
         let files = layout::entries(&self.packages_dir())?;
         files
