@@ -367,8 +367,11 @@ impl Stock {
         let about = |left: &&LeftOut| left.name.as_deref().is_some_and(|name| names.contains(name));
         let about: Vec<&LeftOut> = self.left_out.iter().filter(about).collect();
         let disputes = [&codes::E1411, &codes::E1414];
-        let dispute = about.iter().map(|left| left.code).find(|code| disputes.contains(code));
-        let told = ForgeError::new(dispute.unwrap_or_else(|| error.code()), error.to_string());
+        let dispute = about.iter().find(|left| disputes.contains(&left.code));
+        let told = match dispute {
+            Some(left) => ForgeError::new(left.code, disputed(left)),
+            None => ForgeError::new(error.code(), error.to_string()),
+        };
         let told = error.reasons().into_iter().fold(told, ForgeError::reason);
         let line = |left: &LeftOut| format!("not chosen from: {}: {}", left.source, left.why);
         let told = about.iter().take(20).fold(told, |told, left| told.reason(line(left)));
@@ -453,6 +456,18 @@ impl Stock {
             }
         }
         Ok(order)
+    }
+}
+
+/// What nobody chooses silently.
+fn disputed(left: &LeftOut) -> String {
+    let name = left.name.as_deref().unwrap_or_default();
+    if left.code == &codes::E1414 {
+        format!("{name} is needed, and offered by more than one publisher")
+    } else {
+        format!(
+            "{name} is needed, and what is offered of it is of another publisher than the one it belongs to"
+        )
     }
 }
 

@@ -135,7 +135,7 @@ impl Conflict {
         let fitting: Vec<Version> = self.fitting(wish).cloned().collect();
         match (self.host.contains(on), fitting.is_empty(), self.is_missing(on)) {
             (true, _, _) => format!("{needs}; this host provides {}", self.there_of(on)),
-            (_, _, true) => format!("{needs}; there is none"),
+            (_, _, true) => format!("{needs}; none can be chosen"),
             (_, true, _) => format!("{needs}; there is {}, which will not do", self.there_of(on)),
             _ => format!("{needs}; {} will do", listed(&fitting)),
         }

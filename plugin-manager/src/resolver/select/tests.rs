@@ -100,7 +100,7 @@ fn what_cannot_be_met_is_told_by_its_kind() {
     let top = |needs| choice("top", "1.0.0", needs);
     let e = refused(&[top(&[("gone", "^3")])], "E1602");
     assert_eq!(e.to_string(), "not installed and not offered: gone");
-    assert_eq!(e.reasons()[0], "top 1.0.0 needs gone ^3; there is none");
+    assert_eq!(e.reasons()[0], "top 1.0.0 needs gone ^3; none can be chosen");
     let e = refused(&[top(&[("base", "^3")]), choice("base", "1.0.0", &[])], "E1603");
     assert_eq!(e.to_string(), "no version of base there is meets what top needs: ^3");
     let e = refused(&[top(&[("common", "^3")])], "E1604");
