@@ -80,6 +80,8 @@ impl HostVersions {
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     order: Vec<Name>,
+    /// Plugins taken and needs followed to order them.
+    steps: usize,
     graph: Graph,
     index: BTreeMap<Name, NodeIndex>,
 }
@@ -96,6 +98,10 @@ impl LoadPlan {
     /// The same order in sets: those of one set may start side by side once every set before it is up.
     pub fn start_levels(&self) -> Vec<Vec<&Name>> {
         levels(&self.order, |name| self.dependencies_of(name))
+    }
+    /// How many plugins were taken and needs followed to find the order: as many as there are.
+    pub const fn steps(&self) -> usize {
+        self.steps
     }
     /// The plugins that one needs itself, sorted.
     pub fn dependencies_of(&self, name: &Name) -> Vec<&Name> {
@@ -216,11 +222,11 @@ fn conflicts(needs: &[&Need], by_name: &ByName<'_>) -> Vec<ResolveError> {
 
 fn order(by_name: &ByName<'_>, needs: &[Need]) -> Result<LoadPlan, ResolveError> {
     let (graph, index) = graph(by_name, needs);
-    let order = start_order(&graph);
+    let (order, steps) = start_order(&graph);
     if order.len() < graph.node_count() {
         return Err(ResolveError::Cycle { path: cycles(&graph).into_iter().next().unwrap_or_default() });
     }
-    Ok(LoadPlan { order, graph, index })
+    Ok(LoadPlan { order, steps, graph, index })
 }
 
 type Graph = DiGraph<Name, ()>;
@@ -266,16 +272,19 @@ fn circle(candidates: &[&Candidate]) -> Option<Vec<Name>> {
 }
 
 /// Takes the first by name of those whose needs are met, again and again. What stands in a cycle is never taken.
-fn start_order(graph: &Graph) -> Vec<Name> {
+fn start_order(graph: &Graph) -> (Vec<Name>, usize) {
     let mut waits: BTreeMap<NodeIndex, usize> =
         graph.node_indices().map(|n| (n, graph.neighbors_directed(n, Direction::Outgoing).count())).collect();
     let named = |n: NodeIndex| graph.node_weight(n).map(|name| Reverse((name.clone(), n)));
     let free = waits.iter().filter(|(_, count)| **count == 0);
     let mut ready: BinaryHeap<Reverse<(Name, NodeIndex)>> = free.filter_map(|(n, _)| named(*n)).collect();
     let mut order = Vec::with_capacity(graph.node_count());
+    let mut steps = 0;
     while let Some(Reverse((name, node))) = ready.pop() {
         order.push(name);
+        steps += 1;
         for above in graph.neighbors_directed(node, Direction::Incoming) {
+            steps += 1;
             if let Some(count) = waits.get_mut(&above) {
                 *count -= 1;
                 if *count == 0 {
@@ -284,7 +293,7 @@ fn start_order(graph: &Graph) -> Vec<Name> {
             }
         }
     }
-    order
+    (order, steps)
 }
 
 /// The plugins that stand in circles, those of one tangle together.

@@ -33,7 +33,8 @@ usage: cargo xtask COMMAND
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
   soak NAME [ARGS]
-           a loop that takes long: kill [ROUNDS] [STRIDE], the binary killed at every change of the disk under strace;
+           a loop that takes long: crowd [COUNT [RUNNING]], a home with 10000 plugins, 200 of them running;
+           kill [ROUNDS] [STRIDE], the binary killed at every change of the disk under strace;
            swap, pauses of callers while a plugin is replaced 100 times
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
@@ -62,10 +63,10 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
         Some("docs") => docs::run(&args),
         Some("errors") => no_arguments(&args).and_then(|()| errors::write()),
         Some("fuzz") => fuzz::run(&args),
-        Some("soak") => soak::run(&args),
         Some("faults") => no_arguments(&args).and_then(|()| faults::run()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("interop") => interop::run(&args),
+        Some("soak") => soak::run(&args),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),
         Some(other) => bail!("there is no command \"{other}\"\n{HELP}"),

@@ -7,7 +7,9 @@ use crate::store::InstalledPlugin;
 use common::error::{ForgeError, codes};
 use common::identity::Name;
 use semver::{Version, VersionReq};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a plugin needs, by name, as its manifest asked for it.
 pub(super) fn dependencies(row: &InstalledPlugin) -> Result<BTreeMap<String, String>, ForgeError> {
@@ -15,8 +17,11 @@ pub(super) fn dependencies(row: &InstalledPlugin) -> Result<BTreeMap<String, Str
 }
 
 /// Installed plugins as the resolver sees them.
-pub(super) fn candidates(rows: &[InstalledPlugin]) -> Result<Vec<Candidate>, ForgeError> {
-    rows.iter().map(candidate).collect()
+pub(super) fn candidates<R>(rows: &[R]) -> Result<Vec<Candidate>, ForgeError>
+where
+    R: Borrow<InstalledPlugin>,
+{
+    rows.iter().map(|row| candidate(row.borrow())).collect()
 }
 
 fn candidate(row: &InstalledPlugin) -> Result<Candidate, ForgeError> {
@@ -51,7 +56,7 @@ pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeEr
 
 /// The order in which another version of an installed plugin and what it needs are started, when every plugin that
 /// needs it can use it.
-pub(super) fn plan_with(rows: &[InstalledPlugin], new: Candidate) -> Result<LoadPlan, ForgeError> {
+pub(super) fn plan_with(rows: &[Arc<InstalledPlugin>], new: Candidate) -> Result<LoadPlan, ForgeError> {
     let mut all = candidates(rows)?;
     all.retain(|c| c.name != new.name);
     // What else those that need it have need of is not what is changed.

@@ -8,7 +8,7 @@ use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
-use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section};
+use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section, Setting};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog};
 use common::clock::Clock;
@@ -85,9 +85,9 @@ impl Host {
     }
 
     /// Every installed and every registered plugin, by name.
-    pub fn rows(&self) -> Result<Vec<InstalledPlugin>, ForgeError> {
-        let mut rows = self.home.plugins()?;
-        rows.extend(self.natives.rows());
+    pub fn rows(&self) -> Result<Vec<Arc<InstalledPlugin>>, ForgeError> {
+        let mut rows = self.home.roster()?.to_vec();
+        rows.extend(self.natives.rows().into_iter().map(Arc::new));
         rows.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
         Ok(rows)
     }
@@ -120,9 +120,13 @@ impl Host {
     pub fn publish_settings(&self) -> Result<(), ForgeError> {
         let _one_at_a_time = self.publishing.lock();
         let mut all = BTreeMap::new();
+        let mut set = self.home.all_settings()?;
         for row in self.rows()? {
-            let settings = self.settings(&row.plugin.name)?;
-            all.insert(row.plugin.name, settings);
+            let name = &row.plugin.name;
+            let set = set.remove(name.as_str()).unwrap_or_default();
+            if !set.is_empty() || self.config.plugins.contains_key(name.as_str()) {
+                all.insert(name.clone(), self.joined(name, set));
+            }
         }
         self.services.settings.replace(all);
         Ok(())
@@ -130,16 +134,21 @@ impl Host {
 
     /// The settings of one plugin, as its host calls see them.
     pub fn settings(&self, plugin: &Name) -> Result<PluginSettings, ForgeError> {
+        Ok(self.joined(plugin, self.home.settings(plugin)?))
+    }
+
+    /// The settings of the configuration file, with those in their place that were set since.
+    fn joined(&self, plugin: &Name, set: Vec<Setting>) -> PluginSettings {
         let file = self.config.plugins.get(plugin.as_str()).cloned().unwrap_or_default();
         let mut settings = PluginSettings { config: file.config, env: file.env };
-        for set in self.home.settings(plugin)? {
+        for set in set {
             let section = match set.section {
                 Section::Config => &mut settings.config,
                 Section::Env => &mut settings.env,
             };
             section.insert(set.key, set.value);
         }
-        Ok(settings)
+        settings
     }
 
     /// Lets the services go of what they keep in memory of a plugin that is being removed.

@@ -16,6 +16,7 @@ use common::error::ForgeError;
 use common::identity::{Digest, Name, Publisher};
 use microkernel::trust::ManagementAction;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
 pub(super) mod fact {
@@ -93,7 +94,7 @@ impl PluginManager {
     }
 
     /// Name and count alone. The plugins there are.
-    pub(super) fn room(&self, manifest: &Manifest) -> Result<Vec<InstalledPlugin>, ForgeError> {
+    pub(super) fn room(&self, manifest: &Manifest) -> Result<Vec<Arc<InstalledPlugin>>, ForgeError> {
         let host = self.host();
         if host.natives.row(&manifest.name).is_some() {
             return Err(HostError::NativeName { name: manifest.name.to_string() }.into());
@@ -104,7 +105,7 @@ impl PluginManager {
         }
         // The program's own plugins come from no publisher who could be mistaken for another.
         let own = |publisher: &Publisher| host.natives.are_of(publisher);
-        let alike = |row: &&InstalledPlugin| {
+        let alike = |row: &&Arc<InstalledPlugin>| {
             let (one, other) = (&row.plugin.publisher, &manifest.publisher);
             one != other && !own(one) && !own(other) && row.plugin.name.resembles(&manifest.name)
         };
@@ -170,8 +171,8 @@ impl PluginManager {
 
     /// Compiled code that no record of an installed plugin or of a version that is kept names goes.
     pub(super) fn drop_unused_code(&self) -> Result<(), ForgeError> {
-        let (rows, earlier) = (self.host().home.plugins()?, self.host().home.all_versions()?);
-        let rows = rows.iter().chain(&earlier);
+        let (rows, earlier) = (self.host().home.roster()?, self.host().home.all_versions()?);
+        let rows = rows.iter().map(|row| &**row).chain(&earlier);
         let used: BTreeSet<Digest> =
             rows.filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
         Ok(self.host().home.retain_code(&used)?)

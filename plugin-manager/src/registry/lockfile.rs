@@ -10,6 +10,7 @@ use semver::{Version, VersionReq};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// The version of the text this build writes and reads.
 const VERSION: u32 = 1;
@@ -74,7 +75,7 @@ struct RawNeed {
 
 impl Lock {
     /// What these installed packages make.
-    pub fn of(rows: &[InstalledPlugin], host: &HostVersions) -> Result<Self, ForgeError> {
+    pub fn of(rows: &[Arc<InstalledPlugin>], host: &HostVersions) -> Result<Self, ForgeError> {
         let candidates = candidates(rows)?;
         let there: BTreeMap<&Name, &Version> = candidates.iter().map(|c| (&c.name, &c.version)).collect();
         let found = |name: &Name| host.version_of(name).or_else(|| there.get(name).copied()).cloned();

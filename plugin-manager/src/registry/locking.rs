@@ -55,7 +55,7 @@ impl Host {
 
     /// What is installed, as a lock file says it.
     pub fn installed(&self) -> Result<Lock, ForgeError> {
-        Lock::of(&self.home.plugins()?, &host_versions()?)
+        Lock::of(&self.home.roster()?, &host_versions()?)
     }
 }
 
@@ -75,10 +75,11 @@ impl PluginManager {
         let host = self.host();
         host.may_read("")?;
         let _roster = host.parts().roster.lock();
-        let Some(text) = host.home.read_lock()? else {
-            return Ok(vec!["there is no forgeone.lock".to_owned()]);
+        let (text, installed) = (host.home.read_lock()?, host.installed()?);
+        let Some(text) = text else {
+            let missing = (!installed.plugins.is_empty()).then(|| "there is no forgeone.lock".to_owned());
+            return Ok(missing.into_iter().collect());
         };
-        let installed = host.installed()?;
         match Lock::parse("forgeone.lock", &text) {
             Ok(lock) => Ok(lock.differences(&installed)),
             Err(error) => {

@@ -134,7 +134,7 @@ impl ManagerBuilder {
 /// A plugin's row comes after the record of its installation: a home with plugins and without a log has lost it,
 /// and beginning another would make that look whole.
 fn log_is_there(home: &Home) -> Result<(), ForgeError> {
-    let plugins = home.plugins()?.len();
+    let plugins = home.roster()?.len();
     let empty = std::fs::read_dir(home.audit_dir()).is_ok_and(|mut entries| entries.next().is_none());
     if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
 }

@@ -16,6 +16,7 @@ use semver::Version;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Plugins to install, and where to find what they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,7 +111,7 @@ enum Kind {
 
 /// What there is before anything is chosen.
 struct Stock {
-    installed: BTreeMap<Name, (InstalledPlugin, Version)>,
+    installed: BTreeMap<Name, (Arc<InstalledPlugin>, Version)>,
     sources: Vec<Source>,
     left_out: Vec<LeftOut>,
 }
@@ -148,7 +149,7 @@ impl PluginManager {
     }
 
     /// Leaves out what is of another publisher than a name belongs to, or of two.
-    fn undisputed(&self, found: &mut Offers, rows: &[InstalledPlugin]) -> Result<(), ForgeError> {
+    fn undisputed(&self, found: &mut Offers, rows: &[Arc<InstalledPlugin>]) -> Result<(), ForgeError> {
         let mut owners: BTreeMap<Name, Publisher> =
             rows.iter().map(|row| (row.plugin.name.clone(), row.plugin.publisher.clone())).collect();
         for offer in found.offers.iter().filter(|offer| offer.named) {
@@ -183,12 +184,12 @@ impl PluginManager {
     fn stock(
         &self,
         mut found: Offers,
-        rows: Vec<InstalledPlugin>,
+        rows: Vec<Arc<InstalledPlugin>>,
         candidates: Vec<Candidate>,
         allow_downgrade: bool,
     ) -> Result<Stock, ForgeError> {
         let versions = candidates.iter().map(|c| c.version.clone());
-        let installed: BTreeMap<Name, (InstalledPlugin, Version)> =
+        let installed: BTreeMap<Name, (Arc<InstalledPlugin>, Version)> =
             rows.into_iter().zip(versions).map(|(row, v)| (row.plugin.name.clone(), (row, v))).collect();
         let mut sources = Vec::new();
         for candidate in candidates {
@@ -366,8 +367,11 @@ impl Stock {
         let about = |left: &&LeftOut| left.name.as_deref().is_some_and(|name| names.contains(name));
         let about: Vec<&LeftOut> = self.left_out.iter().filter(about).collect();
         let disputes = [&codes::E1411, &codes::E1414];
-        let dispute = about.iter().map(|left| left.code).find(|code| disputes.contains(code));
-        let told = ForgeError::new(dispute.unwrap_or_else(|| error.code()), error.to_string());
+        let dispute = about.iter().find(|left| disputes.contains(&left.code));
+        let told = match dispute {
+            Some(left) => ForgeError::new(left.code, disputed(left)),
+            None => ForgeError::new(error.code(), error.to_string()),
+        };
         let told = error.reasons().into_iter().fold(told, ForgeError::reason);
         let line = |left: &LeftOut| format!("not chosen from: {}: {}", left.source, left.why);
         let told = about.iter().take(20).fold(told, |told, left| told.reason(line(left)));
@@ -452,6 +456,18 @@ impl Stock {
             }
         }
         Ok(order)
+    }
+}
+
+/// What nobody chooses silently.
+fn disputed(left: &LeftOut) -> String {
+    let name = left.name.as_deref().unwrap_or_default();
+    if left.code == &codes::E1414 {
+        format!("{name} is needed, and offered by more than one publisher")
+    } else {
+        format!(
+            "{name} is needed, and what is offered of it is of another publisher than the one it belongs to"
+        )
     }
 }
 

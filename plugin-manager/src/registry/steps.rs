@@ -12,6 +12,7 @@ use common::identity::PluginId;
 use microkernel::trust::ManagementAction;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl PluginManager {
     /// `init` alone: to `Ready`, from where `start` brings the plugin into service. What it depends on is brought up.
@@ -178,7 +179,12 @@ impl PluginManager {
     /// When the home cannot be read, or the policy denies it.
     pub fn list(&self) -> Result<Vec<PluginStatus>, ForgeError> {
         self.host().may_read("")?;
-        self.host().rows()?.iter().map(|row| self.status_of(row)).collect()
+        let mut kept = self.host().home.versions_by_name()?;
+        let rows = self.host().rows()?;
+        let one = |row: &Arc<InstalledPlugin>| {
+            self.status_with(row, kept.remove(&row.plugin.name).unwrap_or_default())
+        };
+        rows.iter().map(one).collect()
     }
 
     /// One plugin.
@@ -192,6 +198,10 @@ impl PluginManager {
     }
 
     fn status_of(&self, row: &InstalledPlugin) -> Result<PluginStatus, ForgeError> {
+        self.status_with(row, self.kept(&row.plugin.name)?)
+    }
+
+    fn status_with(&self, row: &InstalledPlugin, kept: Vec<String>) -> Result<PluginStatus, ForgeError> {
         let plugin = &row.plugin;
         let loaded = self.hall().loaded(plugin.name.as_str());
         let sample = loaded.as_ref().map(|l| l.plugin.metrics().sample()).unwrap_or_default();
@@ -206,7 +216,7 @@ impl PluginManager {
             name: plugin.name.to_string(),
             kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
-            kept: self.kept(&plugin.name)?,
+            kept,
             pending: self.host().home.pending(&plugin.name)?.into_iter().map(|p| p.plugin.version).collect(),
             draining: self.hall().drains.of(plugin.name.as_str()),
             trial: self.trial_of(plugin.name.as_str(), &plugin.version),

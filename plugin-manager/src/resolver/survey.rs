@@ -68,7 +68,7 @@ pub fn survey(candidates: &[Candidate], host: &HostVersions) -> Result<Survey, R
         circular: tangle_of(&need.by).is_some_and(|t| tangle_of(&need.on) == Some(t)),
         need,
     };
-    let order = start_order(&graph);
+    let (order, _) = start_order(&graph);
     Ok(Survey { needs: needs.into_iter().map(surveyed).collect(), faults, order })
 }
 

@@ -96,7 +96,9 @@ impl Conflict {
 
     /// Who wants what, a line each.
     pub fn reasons(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.wishes.iter().map(|wish| self.line(wish)).collect();
+        let same = |a: &Wish, b: &Wish| (&a.on, &a.by) == (&b.on, &b.by);
+        let groups = self.wishes.chunk_by(same);
+        let mut lines: Vec<String> = groups.flat_map(|wishes| self.lines(wishes)).collect();
         if lines.len() > MAX_REASONS {
             let more = lines.len() - MAX_REASONS;
             lines.truncate(MAX_REASONS);
@@ -107,6 +109,25 @@ impl Conflict {
         lines
     }
 
+    /// The wishes of one plugin about another; of many one line speaks for all.
+    fn lines(&self, wishes: &[Wish]) -> Vec<String> {
+        let [first, .., last] = wishes else { return wishes.iter().map(|wish| self.line(wish)).collect() };
+        if wishes.len() <= MAX_VERSIONS {
+            return wishes.iter().map(|wish| self.line(wish)).collect();
+        }
+        let mut versions: Vec<Version> = wishes.iter().flat_map(|wish| wish.versions.clone()).collect();
+        versions.sort_unstable();
+        vec![format!(
+            "{} {} needs {}, with {} different requirements from {} to {}",
+            first.by,
+            listed(&versions),
+            first.on,
+            wishes.len(),
+            first.requirement,
+            last.requirement
+        )]
+    }
+
     fn line(&self, wish: &Wish) -> String {
         let Wish { by, on, requirement, .. } = wish;
         let note = if wish.installed { " (installed)" } else { "" };
@@ -114,7 +135,7 @@ impl Conflict {
         let fitting: Vec<Version> = self.fitting(wish).cloned().collect();
         match (self.host.contains(on), fitting.is_empty(), self.is_missing(on)) {
             (true, _, _) => format!("{needs}; this host provides {}", self.there_of(on)),
-            (_, _, true) => format!("{needs}; there is none"),
+            (_, _, true) => format!("{needs}; none can be chosen"),
             (_, true, _) => format!("{needs}; there is {}, which will not do", self.there_of(on)),
             _ => format!("{needs}; {} will do", listed(&fitting)),
         }

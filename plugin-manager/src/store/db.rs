@@ -14,7 +14,7 @@ use redb::{
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, Ordering::SeqCst};
 
 /// The schema this build writes and reads.
 const SCHEMA: u64 = 1;
@@ -56,6 +56,8 @@ pub(super) struct Db {
     open: RwLock<Option<Database>>,
     /// A sync failed.
     unsure: Arc<AtomicBool>,
+    /// How many changes there were since the opening.
+    writes: AtomicU64,
 }
 
 /// Turns every kind of redb error into ours.
@@ -100,8 +102,8 @@ impl Db {
     }
 
     fn open_file(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
-        let (open, unsure) = (RwLock::new(None), Arc::default());
-        let db = Self { disk, path: path.to_owned(), open, unsure };
+        let (open, unsure, writes) = (RwLock::new(None), Arc::default(), AtomicU64::new(0));
+        let db = Self { disk, path: path.to_owned(), open, unsure, writes };
         db.reopen()?;
         db.check_schema()?;
         Ok(db)
@@ -199,6 +201,11 @@ impl Db {
         self.with(|database| database.begin_read().or_db("begin a read"))
     }
 
+    /// How many changes there were since the opening.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Acquire)
+    }
+
     /// One atomic, durable change: all of it or, on an error, nothing.
     pub(super) fn write<T>(
         &self,
@@ -210,8 +217,10 @@ impl Db {
             txn.set_two_phase_commit(true);
             txn.set_durability(Durability::Immediate).or_db("begin a write")?;
             let out = change(&txn)?;
-            txn.commit().or_db(doing)?;
-            Ok(out)
+            // Counted on a failure too: what is on disk is then to be read.
+            let done = txn.commit().or_db(doing);
+            self.writes.fetch_add(1, Ordering::AcqRel);
+            done.map(|()| out)
         })
     }
 }

@@ -4,6 +4,7 @@ use super::db::Db;
 use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
 use super::journal::Values;
 use super::lock::HomeLock;
+use super::roster::Roster;
 use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
@@ -23,6 +24,7 @@ pub struct Home {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) values: Values,
+    pub(super) roster: Roster,
     staging: StagingNames,
     /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
     /// way.
@@ -61,6 +63,7 @@ impl Home {
             disk,
             clock,
             values,
+            roster: Roster::default(),
             staging: StagingNames::default(),
             changing: Mutex::new(()),
             expected: Mutex::default(),

@@ -25,6 +25,7 @@ mod pending;
 mod plans;
 mod plugins;
 mod records;
+mod roster;
 mod saved;
 mod secrets;
 mod settings;

@@ -7,6 +7,7 @@ use super::saved::SAVED_BYTES;
 use super::{Home, InstalledPlugin, NewPlugin, StoreError, plans};
 use common::identity::{Digest, Name};
 use redb::{ReadableTable, WriteTransaction};
+use std::collections::BTreeMap;
 
 /// Earlier versions kept of one plugin. Beyond that the one that was replaced first goes, with its package.
 pub const KEPT_VERSIONS: usize = 5;
@@ -52,6 +53,25 @@ impl Home {
         }
         found.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         Ok(found.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The earlier versions of every plugin that has some, those replaced last first.
+    ///
+    /// # Errors
+    /// As [`Home::plugins`].
+    pub fn versions_by_name(&self) -> Result<BTreeMap<Name, Vec<String>>, StoreError> {
+        let table = self.db.read()?.open_table(VERSIONS).or_db("open a table")?;
+        let mut found: BTreeMap<Name, Vec<(u64, String)>> = BTreeMap::new();
+        for row in table.iter().or_db("read")? {
+            let (key, value) = row.or_db("read")?;
+            let record = InstalledPlugin::from_row(key.value().0, value.value().1)?;
+            found.entry(record.plugin.name).or_default().push((value.value().0, record.plugin.version));
+        }
+        let latest_first = |mut versions: Vec<(u64, String)>| {
+            versions.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+            versions.into_iter().map(|(_, version)| version).collect()
+        };
+        Ok(found.into_iter().map(|(name, versions)| (name, latest_first(versions))).collect())
     }
 
     /// The earlier versions of every plugin.

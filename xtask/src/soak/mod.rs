@@ -1,16 +1,20 @@
 //! `cargo xtask soak NAME`: measurements that take too long for the tests.
 
+mod crowd;
 mod kill;
 mod swap;
 
 use anyhow::{Result, bail};
 
+/// What there is to run.
+const NAMES: &str = "crowd, kill, swap";
+
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
+        Some((name, rest)) if name == "crowd" => crowd::run(rest),
         Some((name, rest)) if name == "kill" => kill::run(rest),
         Some((name, rest)) if name == "swap" => swap::run(rest),
-        Some((name, _)) => bail!("there is no soak {name}; there are: kill, swap"),
-        None => bail!("name one: kill, swap"),
+        _ => bail!("usage: cargo xtask soak NAME [ARGS], where NAME is one of: {NAMES}"),
     }
 }

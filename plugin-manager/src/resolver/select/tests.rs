@@ -100,7 +100,7 @@ fn what_cannot_be_met_is_told_by_its_kind() {
     let top = |needs| choice("top", "1.0.0", needs);
     let e = refused(&[top(&[("gone", "^3")])], "E1602");
     assert_eq!(e.to_string(), "not installed and not offered: gone");
-    assert_eq!(e.reasons()[0], "top 1.0.0 needs gone ^3; there is none");
+    assert_eq!(e.reasons()[0], "top 1.0.0 needs gone ^3; none can be chosen");
     let e = refused(&[top(&[("base", "^3")]), choice("base", "1.0.0", &[])], "E1603");
     assert_eq!(e.to_string(), "no version of base there is meets what top needs: ^3");
     let e = refused(&[top(&[("common", "^3")])], "E1604");
@@ -189,12 +189,16 @@ fn fault_066_a_thousand_versions_in_deep_diamonds_are_decided() {
     all[last] = choice("right", "1.0.0", &[("base", "=1000.0.0")]);
     all.retain(|c| c.candidate.name != name("left") || c.candidate.version < Version::new(1_000, 0, 0));
     let error = refused(&all, "E1603");
-    assert!(
-        error.reasons().iter().any(|r| r == "right 1.0.0 needs base =1000.0.0; 1000.0.0 will do"),
-        "{:?}",
-        error.reasons()
+    assert_eq!(
+        error.reasons(),
+        [
+            "left 1.0.0 to 999.0.0 (999 versions) needs base, with 999 different requirements from =1.0.0 to =999.0.0",
+            "right 1.0.0 needs base =1000.0.0; 1000.0.0 will do",
+            "top 1.0.0 needs left *; 1.0.0 to 999.0.0 (999 versions) will do",
+            "top 1.0.0 needs right *; 1.0.0 will do",
+            "top 1.0.0 is what was asked for",
+        ]
     );
-    assert!(error.reasons().len() <= 53);
 }
 
 #[test]
