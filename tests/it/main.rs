@@ -1,6 +1,7 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
 mod authors;
+mod churn;
 mod deps;
 mod desired;
 mod development;
@@ -19,4 +20,5 @@ mod progress;
 mod schemas;
 mod shapes;
 mod tamper;
+mod together;
 mod upgrade;

@@ -10,6 +10,7 @@ mod fuzz;
 mod guests;
 mod interop;
 mod project;
+mod soak;
 mod test;
 mod tidy;
 
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   guests  builds the sample plugin for wasm32-unknown-unknown
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
+  soak NAME [ARGS]
+          long measurements: churn [ROUNDS] (what a host holds over 1000 installs and removes and 1000 swaps)
   test [ARGS]
           guests, formatting, tidy, lints, engine features, then every test; ARGS go to cargo test
   tidy    layers, forbidden names, file promises, sizes, the list of faults
@@ -61,6 +64,7 @@ fn run(command: Option<&str>, args: Vec<String>) -> Result<()> {
         Some("faults") => no_arguments(&args).and_then(|()| faults::run()),
         Some("guests") => no_arguments(&args).and_then(|()| guests::run()),
         Some("interop") => interop::run(&args),
+        Some("soak") => soak::run(&args),
         Some("test") => test::run(&args),
         Some("tidy") => no_arguments(&args).and_then(|()| tidy::run()),
         Some(other) => bail!("there is no command \"{other}\"\n{HELP}"),

@@ -10,6 +10,7 @@ mod life;
 mod native;
 mod swap;
 mod threads;
+mod together;
 mod upgrade;
 
 use crate::PluginManager;
