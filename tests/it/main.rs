@@ -2,6 +2,7 @@
 
 mod authors;
 mod choose;
+mod churn;
 mod deps;
 mod desired;
 mod development;
@@ -22,4 +23,5 @@ mod progress;
 mod schemas;
 mod shapes;
 mod tamper;
+mod together;
 mod upgrade;

@@ -14,6 +14,7 @@ mod native;
 mod plan;
 mod swap;
 mod threads;
+mod together;
 mod trial;
 mod upgrade;
 
