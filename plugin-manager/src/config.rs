@@ -5,11 +5,15 @@
 
 mod limits;
 mod read;
+mod supervision;
 #[cfg(test)]
 mod tests;
 
 pub use limits::Limits;
 pub use read::SettingsError;
+pub use supervision::{
+    Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
+};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -241,6 +245,8 @@ pub struct PluginSection {
     pub config: BTreeMap<String, String>,
     /// Read by `env_get`.
     pub env: BTreeMap<String, String>,
+    /// How it is kept up; what is not said here is as in `supervision` of the host.
+    pub supervision: SupervisionSection,
 }
 
 /// The configuration of a host.
@@ -269,6 +275,8 @@ pub struct Config {
     pub security: Security,
     /// How records are kept.
     pub audit: Audit,
+    /// How plugins are kept up.
+    pub supervision: SupervisionSection,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -287,6 +295,7 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),
+            supervision: SupervisionSection::default(),
             plugins: BTreeMap::new(),
         }
     }

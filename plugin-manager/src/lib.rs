@@ -73,9 +73,9 @@ pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, EVENTS_KEPT, Event, EventKind, Events,
+    InstallReport, ManagerBuilder, NotReady, OperationHandle, PluginHandle, PluginManager, PluginRegistry,
+    PluginStatus, Probe, Readiness, Supervision, Told, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

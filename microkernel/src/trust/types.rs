@@ -82,6 +82,7 @@ pub enum ManagementAction {
     Stop,
     Pause,
     Resume,
+    Release,
     Call,
     Configure,
     Read,
@@ -89,7 +90,7 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Install,
         Self::Upgrade,
         Self::Rollback,
@@ -98,6 +99,7 @@ impl ManagementAction {
         Self::Stop,
         Self::Pause,
         Self::Resume,
+        Self::Release,
         Self::Call,
         Self::Configure,
         Self::Read,
@@ -113,6 +115,7 @@ impl ManagementAction {
             Self::Stop => "stop",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Release => "release",
             Self::Call => "call",
             Self::Configure => "configure",
             Self::Read => "read",
@@ -130,6 +133,7 @@ impl ManagementAction {
             | Self::Stop
             | Self::Pause
             | Self::Resume
+            | Self::Release
             | Self::Configure => RecordClass::A,
         }
     }

@@ -168,6 +168,27 @@ pub enum HostError {
         /// The state asked for.
         to: &'static str,
     },
+    /// The plugin waits for an operator to release it.
+    #[error("plugin {name} cannot move from {from} to {to}")]
+    Quarantined {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        from: &'static str,
+        /// The state asked for.
+        to: &'static str,
+        /// Why it is quarantined.
+        why: String,
+    },
+    /// The host is supervised, and can be by one alone.
+    #[error("the host is supervised already")]
+    Supervised,
+    /// The time given for a shutdown was not enough. What is named was given up.
+    #[error("the shutdown ended before everything was done")]
+    Unfinished {
+        /// Plugins and what was left of each.
+        left: Vec<String>,
+    },
     /// Only what is paused can be resumed.
     #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
     NotPaused {
@@ -239,7 +260,9 @@ impl Coded for HostError {
             Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,
-            Self::WrongMove { .. } | Self::NotPaused { .. } => &codes::E5002,
+            Self::Supervised => &codes::E5009,
+            Self::Unfinished { .. } => &codes::E4031,
+            Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
@@ -252,6 +275,8 @@ impl Coded for HostError {
             Self::OtherTrust { .. } => {
                 Some("make it of that identity with `TrustContext::new(&identity)`".to_owned())
             }
+            Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }
     }
@@ -262,6 +287,8 @@ impl Coded for HostError {
             Self::NoVersion { kept, .. } if kept.is_empty() => vec!["no earlier version is kept".to_owned()],
             Self::NoVersion { kept, .. } => vec![format!("kept: {}", kept.join(", "))],
             Self::Denied { reason, .. } => vec![reason.clone()],
+            Self::Quarantined { why, .. } => vec![why.clone()],
+            Self::Unfinished { left } => left.clone(),
             _ => Vec::new(),
         }
     }

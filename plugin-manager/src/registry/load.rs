@@ -3,6 +3,7 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
+use super::supervisor::HouseKeeper;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
@@ -130,6 +131,12 @@ impl Host {
         let Parts { identity, instances, plan, engine, module } = parts;
         let vault = Vault::new(self.home.clone(), &identity);
         let metrics = Arc::new(PluginMetrics::default());
+        let keeper = HouseKeeper {
+            plugin: identity.name.to_string(),
+            version: identity.version.clone(),
+            feed: self.feed.clone(),
+            ledgers: self.ledgers.clone(),
+        };
         let blueprint = Blueprint {
             operations: plan.operations.clone(),
             plan,
@@ -144,6 +151,7 @@ impl Host {
             clock: self.clock.clone(),
             metrics,
             vault: Arc::new(vault),
+            keeper: Arc::new(keeper),
         };
         ManagedPlugin::new(blueprint, state)
     }

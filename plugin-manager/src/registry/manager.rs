@@ -1,5 +1,6 @@
 //! The plugin host of one home, as shells and embedders use it.
 
+use super::events::Events;
 use super::hall::{Called, Hall, Loaded};
 use super::handle::PluginHandle;
 use super::host::Host;
@@ -10,7 +11,7 @@ use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
 use microkernel::syscall_bridge::{ClassRow, classes_of};
-use microkernel::trust::{ManagementAction, TrustContext};
+use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -139,7 +140,17 @@ impl PluginManager {
     pub fn metrics_text(&self) -> String {
         let up: Vec<_> = self.hall.names().iter().filter_map(|name| self.hall.loaded(name)).collect();
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
-        prometheus_text(&measured) + &self.host().guest_metrics.prometheus_text()
+        let host = self.host();
+        prometheus_text(&measured)
+            + &host.ledgers.prometheus_text()
+            + &host.quarantine_text()
+            + &host.guest_metrics.prometheus_text()
+    }
+
+    /// What happens to the plugins of this host from now on. A listener that is behind loses the oldest events beyond
+    /// [`EVENTS_KEPT`](crate::EVENTS_KEPT), and is told how many; nobody waits for it.
+    pub fn events(&self) -> Events {
+        self.hall.host.feed.listen()
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up
@@ -149,20 +160,13 @@ impl PluginManager {
     /// E2001 for a handle of [`PluginManager::acting_as`] whose operator may not stop every plugin: nothing is stopped
     /// then. Otherwise the first thing that could not be stopped or made durable; the rest is still done.
     pub fn shutdown(self) -> Result<(), ForgeError> {
-        if !self.operator.is_opener() {
-            let (host, stop) = (self.host(), ManagementAction::Stop);
-            host.recorded(stop, "", || host.authorise(stop, ""))?;
-        }
+        self.may_shut_down()?;
         self.hall.close();
         let mut first = Ok(());
         for name in self.down_order() {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
-        let host = self.host();
-        host.bus.flush();
-        let stored = host.services.kv.flush().map_err(ForgeError::from);
-        let recorded = host.audit.flush().map_err(ForgeError::from);
-        first.and(stored).and(recorded)
+        first.and(self.settle())
     }
 }

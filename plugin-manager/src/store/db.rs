@@ -26,6 +26,8 @@ pub(super) const SETTINGS: TableDefinition<'_, (&str, &str, &str), &str> = Table
 pub(super) const SAVED: TableDefinition<'_, &str, (&str, u64, &[u8])> = TableDefinition::new("saved");
 /// Namespace, key → value.
 pub(super) const KV: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("kv");
+/// Namespace → why the plugin is quarantined.
+pub(super) const QUARANTINE: TableDefinition<'_, &str, &str> = TableDefinition::new("quarantine");
 /// Namespaces whose files are still to be erased.
 pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("erase");
 
@@ -91,7 +93,8 @@ impl Db {
     /// A database without a schema is new: it gets this build's, and every table.
     fn check_schema(&self) -> Result<(), StoreError> {
         if self.schema()? == Some(SCHEMA) {
-            return self.add_versions();
+            self.add_versions()?;
+            return self.add_quarantine();
         }
         self.write("set its schema", |txn| {
             txn.open_table(META).or_db("open a table")?.insert("schema", SCHEMA).or_db("write")?;
@@ -101,6 +104,7 @@ impl Db {
             txn.open_table(KV).or_db("open a table")?;
             txn.open_table(ERASE).or_db("open a table")?;
             txn.open_table(VERSIONS).or_db("open a table")?;
+            txn.open_table(QUARANTINE).or_db("open a table")?;
             Ok(())
         })
     }
@@ -111,6 +115,17 @@ impl Db {
             Ok(_) => Ok(()),
             Err(redb::TableError::TableDoesNotExist(_)) => {
                 self.write("add a table", |txn| txn.open_table(VERSIONS).or_db("open a table").map(drop))
+            }
+            Err(e) => Err(e).or_db("open a table"),
+        }
+    }
+
+    /// Nor have those made before there was a quarantine a table of it.
+    fn add_quarantine(&self) -> Result<(), StoreError> {
+        match self.read()?.open_table(QUARANTINE) {
+            Ok(_) => Ok(()),
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                self.write("add a table", |txn| txn.open_table(QUARANTINE).or_db("open a table").map(drop))
             }
             Err(e) => Err(e).or_db("open a table"),
         }

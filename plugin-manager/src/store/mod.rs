@@ -19,6 +19,7 @@ mod lock;
 mod logs;
 mod packages;
 mod plugins;
+mod quarantine;
 mod records;
 mod saved;
 mod secrets;
