@@ -62,8 +62,17 @@ fn full_config() -> Value {
             "namespace_isolation": false, "native_plugins": true },
         "limits": { "host_calls_per_second": 10_000_000, "effects_per_second": 100_000 },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
-        "plugins": { "log-redactor": { "config": { "rules": "email" }, "env": { "MODE": "x" } } },
+        "supervision": supervision(),
+        "plugins": { "log-redactor": {
+            "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
     }})
+}
+
+fn supervision() -> Value {
+    json!({ "restart": "always", "backoff": { "first": "1s", "max": "1m", "jitter": 20 },
+        "budget": { "restarts": 5, "within": "10m" }, "on_budget_spent": "quarantine",
+        "health": { "operation": "check", "status": "calls", "every": "30s", "timeout": "5s", "failures": 3 },
+        "dependents": "tell" })
 }
 
 fn sections() -> Value {

@@ -76,7 +76,7 @@ pub struct BudgetSection {
 pub struct HealthSection {
     /// The operation that is called with no input, and returns 0 when the plugin is well.
     pub operation: Option<String>,
-    /// What is looked at instead of calling an operation.
+    /// What is looked at beside it, or without it.
     pub status: Option<StatusCheck>,
     /// How often.
     pub every: Option<Span>,
@@ -104,15 +104,20 @@ pub struct SupervisionSection {
     pub dependents: Option<Dependents>,
 }
 
-/// How it is seen whether a plugin is well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HealthCheck {
-    /// By nothing: it is well while it runs.
-    None,
+/// How it is seen whether a plugin is well. With neither it is well while it runs; with both it is when both say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HealthCheck {
     /// By calling this operation.
-    Operation(String),
+    pub operation: Option<String>,
     /// By looking.
-    Status(StatusCheck),
+    pub status: Option<StatusCheck>,
+}
+
+impl HealthCheck {
+    /// Whether there is none.
+    pub const fn is_none(&self) -> bool {
+        self.operation.is_none() && self.status.is_none()
+    }
 }
 
 /// How one plugin is kept up, everything said.
@@ -163,11 +168,6 @@ impl SupervisionSection {
             (vec!["health", "timeout"], zero(h.timeout), "must be longer than nothing"),
             (vec!["health", "failures"], h.failures == Some(0), "must be at least 1"),
             (
-                vec!["health", "status"],
-                h.status.is_some() && h.operation.is_some(),
-                "stands beside `operation`: one of the two is checked",
-            ),
-            (
                 vec!["health", "operation"],
                 h.operation.as_ref().is_some_and(|o| o.is_empty() || o.len() > 255),
                 "must be the name of an operation",
@@ -201,19 +201,15 @@ impl Config {
             restarts: own.budget.restarts.or(all.budget.restarts).unwrap_or(5),
             within: span(own.budget.within, all.budget.within, Duration::from_secs(600)),
             on_budget_spent: own.on_budget_spent.or(all.on_budget_spent).unwrap_or(OnBudgetSpent::Fail),
-            check: own.health.check().or_else(|| all.health.check()).unwrap_or(HealthCheck::None),
+            check: HealthCheck {
+                operation: own.health.operation.clone().or_else(|| all.health.operation.clone()),
+                status: own.health.status.or(all.health.status),
+            },
             every: span(own.health.every, all.health.every, Duration::from_secs(30)),
             timeout: span(own.health.timeout, all.health.timeout, Duration::from_secs(5)),
             failures: own.health.failures.or(all.health.failures).unwrap_or(3),
             dependents: own.dependents.or(all.dependents).unwrap_or(Dependents::Pause),
         }
-    }
-}
-
-impl HealthSection {
-    fn check(&self) -> Option<HealthCheck> {
-        let operation = self.operation.clone().map(HealthCheck::Operation);
-        operation.or_else(|| self.status.map(HealthCheck::Status))
     }
 }
 
@@ -236,11 +232,12 @@ mod tests {
         .unwrap();
         let (a, b) = (config.supervision_of("a"), config.supervision_of("b"));
         assert_eq!((a.backoff_first.as_secs(), a.jitter, a.restarts), (5, 0, 0));
-        assert_eq!((a.check, a.failures), (HealthCheck::Operation("ping".into()), 1));
+        let both = HealthCheck { operation: Some("ping".into()), status: Some(StatusCheck::Calls) };
+        assert_eq!((a.check, a.failures), (both, 1));
         assert_eq!((a.on_budget_spent, a.dependents), (OnBudgetSpent::Quarantine, Dependents::Tell));
         assert_eq!((b.backoff_first.as_secs(), b.backoff_max.as_secs(), b.restarts), (2, 60, 5));
-        assert_eq!((b.check, b.failures), (HealthCheck::Status(StatusCheck::Calls), 3));
-        assert_eq!(Config::default().supervision_of("a").check, HealthCheck::None);
+        assert_eq!((b.check.operation, b.check.status, b.failures), (None, Some(StatusCheck::Calls), 3));
+        assert!(Config::default().supervision_of("a").check.is_none());
     }
 
     #[test]
@@ -251,7 +248,7 @@ mod tests {
             ("budget: { restarts: 1001 }", "supervision.budget.restarts"),
             ("budget: { within: 0ms }", "supervision.budget.within"),
             ("health: { failures: 0 }", "supervision.health.failures"),
-            ("health: { operation: a, status: calls }", "supervision.health.status"),
+            ("health: { operation: \"\" }", "supervision.health.operation"),
         ] {
             for whole in [
                 format!("supervision: {{ {text} }}"),

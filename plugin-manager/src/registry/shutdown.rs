@@ -81,7 +81,9 @@ impl Line {
 
     fn down(&mut self, name: &str) {
         self.under_way = self.under_way.saturating_sub(1);
-        self.waiting.values_mut().for_each(|by| drop(by.remove(name)));
+        for by in self.waiting.values_mut() {
+            by.remove(name);
+        }
         self.advance();
     }
 }
@@ -140,9 +142,11 @@ impl PluginManager {
 
     /// Takes all down; those that did not go well, with the reason.
     fn all_down(&self) -> Vec<(String, ForgeError)> {
-        let (line, moved) = (Mutex::new(Line::new(self.needs_of_the_up())), Condvar::new());
+        let needs = self.needs_of_the_up();
+        let hands = HANDS.min(needs.len());
+        let (line, moved) = (Mutex::new(Line::new(needs)), Condvar::new());
         std::thread::scope(|scope| {
-            for _ in 1..HANDS.min(line.lock().waiting.len() + line.lock().ready.len()) {
+            for _ in 1..hands {
                 scope.spawn(|| self.take_from(&line, &moved));
             }
             self.take_from(&line, &moved);

@@ -7,7 +7,7 @@ use super::super::hall::Loaded;
 use super::super::install::End;
 use super::super::manager::PluginManager;
 use super::kept::{Check, Done, Task};
-use crate::config::HealthCheck;
+use crate::config::StatusCheck;
 use crate::lifecycle::LifecycleError;
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
@@ -79,10 +79,11 @@ impl PluginManager {
 
     fn check_health(&self, plugin: &str, check: &Check) -> Done {
         let Some(loaded) = self.hall().loaded(plugin) else { return Done::Checked(None, check.seen) };
-        let verdict = match &check.how {
-            HealthCheck::None => None,
-            HealthCheck::Operation(operation) => self.ask(&loaded, operation, check),
-            HealthCheck::Status(_) => looked(&loaded, check.seen),
+        let looked = check.how.status.and_then(|StatusCheck::Calls| looked(&loaded, check.seen));
+        let asked = || self.ask(&loaded, check.how.operation.as_ref()?, check);
+        let verdict = match looked {
+            Some(Err(why)) => Some(Err(why)),
+            seen => asked().or(seen),
         };
         if let Some(Err(why)) = &verdict {
             let failures = check.before.saturating_add(1);

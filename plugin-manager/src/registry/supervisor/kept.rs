@@ -89,15 +89,15 @@ pub struct Kept {
     check_due: Option<u64>,
     failures: u32,
     seen: (u64, u64),
-    /// It was looked at before.
-    known: bool,
+    /// It was `Failed` when supervision began, and has not been anything else since.
+    left: bool,
     /// The task under way starts it again after a failure.
     again: bool,
 }
 
 impl Kept {
-    /// A plugin nobody looked at yet.
-    pub const fn new(rules: Supervision, ledger: Arc<Ledger>) -> Self {
+    /// A plugin nobody looked at yet. `left` tells that it was `Failed` when supervision began.
+    pub const fn new(rules: Supervision, ledger: Arc<Ledger>, left: bool) -> Self {
         Self {
             rules,
             ledger,
@@ -108,7 +108,7 @@ impl Kept {
             check_due: None,
             failures: 0,
             seen: (0, 0),
-            known: false,
+            left,
             again: false,
         }
     }
@@ -130,14 +130,14 @@ impl Kept {
         if self.busy {
             return None;
         }
-        let first = !std::mem::replace(&mut self.known, true);
+        let left = std::mem::take(&mut self.left);
         self.tell_needs(scene, tell);
         let task = match scene.state {
             _ if !scene.wanted => self.rest(),
             PluginState::Quarantined => self.rest(),
             PluginState::Running => self.running(scene, now_ms),
             PluginState::Paused => scene.broken.is_none().then_some(Task::Resume),
-            PluginState::Failed => self.failed(scene, first, now_ms, chance, tell),
+            PluginState::Failed => self.failed(scene, left, now_ms, chance, tell),
             PluginState::Created | PluginState::Stopped | PluginState::Ready => match self.trouble {
                 Some(_) => self.failed(scene, false, now_ms, chance, tell),
                 None => scene.missing.is_none().then_some(Task::Start { again: false }),
@@ -208,7 +208,7 @@ impl Kept {
         if let (Some(need), Dependents::Pause) = (&scene.broken, self.rules.dependents) {
             return Some(Task::Pause(need.clone()));
         }
-        if self.rules.check == HealthCheck::None {
+        if self.rules.check.is_none() {
             return None;
         }
         let due = *self.check_due.get_or_insert(now_ms.saturating_add(millis(self.rules.every)));
@@ -223,17 +223,17 @@ impl Kept {
         })
     }
 
-    /// It failed, or could not be started. `first` tells that it was so when supervision began.
+    /// It failed, or could not be started. `left` tells that it was so when supervision began.
     fn failed(
         &mut self,
         scene: &Scene,
-        first: bool,
+        left: bool,
         now_ms: u64,
         chance: &mut dyn FnMut() -> u64,
         tell: &mut dyn FnMut(EventKind),
     ) -> Option<Task> {
         if self.out == Out::No {
-            let left = first && self.rules.restart != Restart::Always;
+            let left = left && self.rules.restart != Restart::Always;
             self.out = match if left { Next::Leave } else { self.ledger.failed(now_ms, chance()) } {
                 Next::Restart(wait) => {
                     tell(EventKind::RestartDue { wait });

@@ -115,7 +115,10 @@ impl Watch {
     ) -> Result<Self, ForgeError> {
         let rows = manager.host().rows()?;
         let mut watch = Self { manager, clock, chance, bell, plugins: BTreeMap::new() };
-        rows.into_iter().try_for_each(|row| watch.see(row))?;
+        for row in rows {
+            let left = watch.manager.standing(&row) == PluginState::Failed;
+            watch.see(row, left)?;
+        }
         Ok(watch)
     }
 
@@ -142,7 +145,7 @@ impl Watch {
         Duration::from_millis(wake_ms.saturating_sub(self.clock.coarse_ms()))
     }
 
-    fn see(&mut self, row: InstalledPlugin) -> Result<(), ForgeError> {
+    fn see(&mut self, row: InstalledPlugin, left: bool) -> Result<(), ForgeError> {
         let host = self.manager.host();
         let provided = host_versions()?;
         let theirs = |need: &String| Name::new(need).is_ok_and(|need| provided.provides(&need));
@@ -154,7 +157,7 @@ impl Watch {
                 let rules = host.config.supervision_of(&name);
                 let ledger = Ledger::new(&rules, self.clock.clone());
                 host.ledgers.open(&name, ledger.clone());
-                let kept = Kept::new(rules, ledger);
+                let kept = Kept::new(rules, ledger, left);
                 self.plugins.insert(name, Seen { row, needs, kept });
             }
         }
@@ -166,7 +169,7 @@ impl Watch {
         let row = self.manager.hall().row(plugin);
         match row {
             Ok(row) => {
-                if let Err(error) = self.see(row) {
+                if let Err(error) = self.see(row, false) {
                     tracing::error!(plugin, %error, "a plugin cannot be supervised");
                 }
             }

@@ -10,6 +10,7 @@ mod install;
 mod keeping;
 mod life;
 mod native;
+mod port;
 mod shutdown;
 mod swap;
 mod threads;

@@ -1,6 +1,6 @@
 //! A shutdown that has so much time: dependents first, and what is not done by then is given up and named.
 
-use super::{Guest, World, code, on_each_engine};
+use super::{GOOD, Guest, World, asks, code, on_each_engine};
 use crate::runtime::EngineKind;
 use crate::{EventKind, Told};
 use std::time::{Duration, Instant};
@@ -11,19 +11,18 @@ on_each_engine! {
     a_second_call_brings_the_end_nearer
 }
 
-/// Says `hello` in its log, then never returns.
-const SPIN: &str = r#"(func (export "init") (result i32) i32.const 0)
-    (func (export "start") (result i32) i32.const 0) (func (export "stop") (result i32) i32.const 0)
-    (func (export "spin") (param i32) (result i32) (call $log (i32.const 80) (i32.const 5)) (loop (br 0)) i32.const 0)"#;
-
-fn spinning(timeout: &str) -> Guest {
-    Guest::new("a").body(SPIN).operation("spin").tables(&format!("[limits]\ntimeout = \"{timeout}\""))
+/// Beside `b`: calls it once, then never returns.
+fn spinning() -> Guest {
+    let spin =
+        "(func (export \"spin\") (param i32) (result i32) (drop (call $ask)) (loop (br 0)) i32.const 0)";
+    let tables = "[limits]\ntimeout = \"1500ms\"\n[permissions]\nplugins = [\"call:b\"]";
+    Guest::new("a").body(&format!("{GOOD} {} {spin}", asks("b"))).operation("spin").tables(tables)
 }
 
-/// Until a call of `spin` is running.
+/// Until a call of `spin` is running: it has called `b`.
 fn wait_for_spin(host: &crate::PluginManager) {
     let until = Instant::now() + Duration::from_secs(20);
-    while !host.logs("a", 5).unwrap().iter().any(|line| line.contains("hello")) {
+    while host.status("b").unwrap().calls == 0 {
         assert!(Instant::now() < until);
         std::thread::yield_now();
     }
@@ -56,8 +55,8 @@ fn with_time_enough_each_is_stopped_dependents_first(kind: EngineKind) {
 fn a_plugin_that_spins_keeps_nobody_beyond_the_deadline(kind: EngineKind) {
     let world = World::development(kind);
     let host = world.open();
-    host.install(&spinning("1500ms").package(), true).unwrap();
     host.install(&Guest::new("b").package(), true).unwrap();
+    host.install(&spinning().package(), true).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| host.call("a", "spin", vec![]).unwrap_err());
         wait_for_spin(&host);
@@ -76,7 +75,8 @@ fn a_plugin_that_spins_keeps_nobody_beyond_the_deadline(kind: EngineKind) {
 fn a_second_call_brings_the_end_nearer(kind: EngineKind) {
     let world = World::development(kind);
     let host = world.open();
-    host.install(&spinning("1500ms").package(), true).unwrap();
+    host.install(&Guest::new("b").package(), true).unwrap();
+    host.install(&spinning().package(), true).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| host.call("a", "spin", vec![]).unwrap_err());
         wait_for_spin(&host);

@@ -1,4 +1,4 @@
-//! What changes what is installed and what runs: `install`, `remove`, `start`, `stop`, `pause`, `resume`.
+//! What changes what is installed and what runs: `install`, `remove`, `start`, `stop`, `pause`, `resume`, `release`.
 //!
 //! JSON of `install`: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
 
@@ -165,6 +165,7 @@ pub enum Turn {
     Stop,
     Pause,
     Resume,
+    Release,
 }
 
 /// Runs `install`.
@@ -186,7 +187,7 @@ pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
     context.output().show(&Removed::of(args))
 }
 
-/// Runs `start`, `stop`, `pause` or `resume`.
+/// Runs `start`, `stop`, `pause`, `resume` or `release`.
 ///
 /// # Errors
 /// E5001, E5002, or whatever the plugin runs into.
@@ -197,6 +198,7 @@ pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure>
         Turn::Stop => manager.stop(name),
         Turn::Pause => manager.pause(name),
         Turn::Resume => manager.resume(name),
+        Turn::Release => manager.release(name),
     })?;
     context.output().show(&Turned { plugin: Full::from(status), turn })
 }
