@@ -182,9 +182,9 @@ mod tests {
     #[test]
     fn after_so_many_within_the_window_it_is_given_up_and_later_ones_count_anew() {
         let mut restarts = Restarts::new(rules(0));
-        for now in 0..5 {
-            assert_eq!(restarts.ending(now), Ending::Fail);
-            assert!(matches!(restarts.failed(now, 0), Next::Restart(_)));
+        for at in 0..5 {
+            assert_eq!(restarts.ending(at), Ending::Fail);
+            assert!(matches!(restarts.failed(at, 0), Next::Restart(_)));
         }
         assert_eq!((restarts.ending(5), restarts.failed(5, 0)), (Ending::Quarantine, Next::GiveUp));
         assert_eq!(restarts.count(5), 5);
