@@ -29,6 +29,9 @@ pub struct Shown {
     pub trouble: Option<String>,
 }
 
+/// One counter: its name, its help, and how it is read.
+type Family = (&'static str, &'static str, fn(&Shown) -> u64);
+
 /// One supervised plugin.
 #[derive(Debug)]
 pub struct Ledger {
@@ -111,7 +114,7 @@ impl Ledgers {
         if all.is_empty() {
             return out;
         }
-        let families: [(&str, &str, fn(&Shown) -> u64); 2] = [
+        let families: [Family; 2] = [
             ("forgeone_plugin_restarts_total", "Starts by supervision after a failure.", |s| s.restarts),
             ("forgeone_plugin_health_failures_total", "Health checks failed.", |s| s.health_failures),
         ];
