@@ -6,12 +6,16 @@
 mod directory;
 mod limits;
 mod read;
+mod supervision;
 #[cfg(test)]
 mod tests;
 
 pub use directory::Directory;
 pub use limits::Limits;
 pub use read::SettingsError;
+pub use supervision::{
+    Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
+};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -243,6 +247,8 @@ pub struct PluginSection {
     pub config: BTreeMap<String, String>,
     /// Read by `env_get`.
     pub env: BTreeMap<String, String>,
+    /// How it is kept up; what is not said here is as in `supervision` of the host.
+    pub supervision: SupervisionSection,
 }
 
 /// The configuration of a host.
@@ -273,6 +279,8 @@ pub struct Config {
     pub security: Security,
     /// How records are kept.
     pub audit: Audit,
+    /// How plugins are kept up.
+    pub supervision: SupervisionSection,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -292,6 +300,7 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),
+            supervision: SupervisionSection::default(),
             plugins: BTreeMap::new(),
         }
     }

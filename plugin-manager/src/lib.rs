@@ -75,10 +75,11 @@ pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     BadPercent, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport,
-    DirectoryReport, DirectoryWatch, HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest,
-    Installed, LeftOut, LockFile, ManagerBuilder, OperationHandle, PendingUpgrade, Percent, PlannedChange,
-    PlannedStep, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Trial, TrialFigures,
-    TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
+    DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack, InstallAllReport,
+    InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile, ManagerBuilder, NotReady,
+    OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep, PluginHandle, PluginManager,
+    PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial, TrialFigures, TrialKind,
+    TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -66,8 +66,17 @@ fn full_config() -> Value {
             "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
         },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
-        "plugins": { "log-redactor": { "config": { "rules": "email" }, "env": { "MODE": "x" } } },
+        "supervision": supervision(),
+        "plugins": { "log-redactor": {
+            "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
     }})
+}
+
+fn supervision() -> Value {
+    json!({ "restart": "always", "backoff": { "first": "1s", "max": "1m", "jitter": 20 },
+        "budget": { "restarts": 5, "within": "10m" }, "on_budget_spent": "quarantine",
+        "health": { "operation": "check", "status": "calls", "every": "30s", "timeout": "5s", "failures": 3 },
+        "dependents": "tell" })
 }
 
 fn sections() -> Value {

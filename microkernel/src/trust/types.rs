@@ -83,6 +83,7 @@ pub enum ManagementAction {
     Stop,
     Pause,
     Resume,
+    Release,
     Call,
     Configure,
     Read,
@@ -90,7 +91,7 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Install,
         Self::Upgrade,
         Self::Approve,
@@ -100,6 +101,7 @@ impl ManagementAction {
         Self::Stop,
         Self::Pause,
         Self::Resume,
+        Self::Release,
         Self::Call,
         Self::Configure,
         Self::Read,
@@ -116,6 +118,7 @@ impl ManagementAction {
             Self::Stop => "stop",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Release => "release",
             Self::Call => "call",
             Self::Configure => "configure",
             Self::Read => "read",
@@ -134,6 +137,7 @@ impl ManagementAction {
             | Self::Stop
             | Self::Pause
             | Self::Resume
+            | Self::Release
             | Self::Configure => RecordClass::A,
         }
     }

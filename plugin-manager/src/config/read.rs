@@ -121,13 +121,22 @@ impl Config {
         ];
         let path = |key: &str| key.split('.').map(str::to_owned).collect();
         let range = ranges.into_iter().find(|(_, valid, _)| !valid);
-        range.map(|(key, _, problem)| (path(key), problem.to_owned())).or_else(|| {
-            self.plugins.iter().find_map(|(name, own)| {
-                let (below, problem) = own.problem(name)?;
-                let path = ["plugins", name].into_iter().chain(below);
-                Some((path.map(str::to_owned).collect(), problem))
+        range
+            .map(|(key, _, problem)| (path(key), problem.to_owned()))
+            .or_else(|| {
+                let (below, problem) = self.supervision.problem()?;
+                Some((
+                    ["supervision"].into_iter().chain(below).map(str::to_owned).collect(),
+                    problem.to_owned(),
+                ))
             })
-        })
+            .or_else(|| {
+                self.plugins.iter().find_map(|(name, own)| {
+                    let (below, problem) = own.problem(name)?;
+                    let path = ["plugins", name].into_iter().chain(below);
+                    Some((path.map(str::to_owned).collect(), problem))
+                })
+            })
     }
 
     /// The keys that are set to something else than their default and that this build does not act on.
@@ -171,6 +180,9 @@ impl PluginSection {
     fn problem(&self, name: &str) -> Option<(Vec<&str>, String)> {
         if let Err(e) = Name::new(name) {
             return Some((Vec::new(), e.to_string()));
+        }
+        if let Some((below, problem)) = self.supervision.problem() {
+            return Some((["supervision"].into_iter().chain(below).collect(), problem.to_owned()));
         }
         [("config", &self.config), ("env", &self.env)].into_iter().find_map(|(section, settings)| {
             if settings.len() > MAX_SETTINGS {

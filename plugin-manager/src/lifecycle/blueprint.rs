@@ -1,5 +1,6 @@
 //! What a plugin is brought up from, and where its saved state is kept.
 
+use super::keeper::Keeper;
 use crate::metrics::PluginMetrics;
 use crate::runtime::{CompiledModule, Engine, ExportPlan};
 use crate::sandbox::{InstanceMode, Limits};
@@ -77,6 +78,8 @@ pub struct Blueprint {
     pub metrics: Arc<PluginMetrics>,
     /// Where its state is kept.
     pub vault: Arc<dyn StateVault>,
+    /// Who keeps it.
+    pub keeper: Arc<dyn Keeper>,
 }
 
 impl fmt::Debug for Blueprint {

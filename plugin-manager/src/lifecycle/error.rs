@@ -133,6 +133,16 @@ pub enum LifecycleError {
         /// What the last one was lost to.
         last: String,
     },
+    /// It failed its health check too often in a row; its instances are given up.
+    #[error("plugin {plugin} failed its health check {failures} times in a row; the last: {last}")]
+    Unwell {
+        /// The plugin.
+        plugin: String,
+        /// How many times.
+        failures: u32,
+        /// What the last one ran into.
+        last: String,
+    },
     /// No instance could be made.
     #[error("plugin {plugin} cannot be instantiated")]
     Instantiate {
@@ -234,6 +244,7 @@ impl Coded for LifecycleError {
             Self::Cancelled { .. } => &codes::E4031,
             Self::Input { .. } => &codes::E4015,
             Self::RestartBudget { .. } => &codes::E4017,
+            Self::Unwell { .. } => &codes::E4032,
             Self::Instantiate { source, .. } => source.code(),
             Self::Unrecorded { source, .. } => source.code(),
             Self::Vault { .. } => &codes::E0002,

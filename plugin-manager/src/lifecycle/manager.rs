@@ -100,12 +100,12 @@ impl ManagedPlugin {
     pub fn state(&self) -> PluginState {
         self.state.get()
     }
-    /// Why it is `Failed`; `None` in every other state.
+    /// Why it is `Failed` or `Quarantined`; `None` in every other state.
     pub fn failure(&self) -> Option<String> {
         let (Failure::OfPlugin(text) | Failure::OfHost(text)) = self.failed_by()?;
         Some(text)
     }
-    /// Why it is `Failed`, when that is its own fault and is to outlast this process.
+    /// Why it is `Failed` or `Quarantined`, when that is its own fault and is to outlast this process.
     pub fn own_failure(&self) -> Option<String> {
         match self.failed_by()? {
             Failure::OfPlugin(text) => Some(text),
@@ -114,7 +114,8 @@ impl ManagedPlugin {
     }
     fn failed_by(&self) -> Option<Failure> {
         let failure = self.failure.lock();
-        (self.state() == PluginState::Failed).then(|| failure.clone()).flatten()
+        let out = matches!(self.state(), PluginState::Failed | PluginState::Quarantined);
+        out.then(|| failure.clone()).flatten()
     }
     /// Its limits.
     pub fn limits(&self) -> &Limits {
@@ -238,8 +239,16 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError::Move`]; or what `pause` returned, and the plugin is `Paused` all the same.
     pub fn pause(&self) -> Result<(), LifecycleError> {
+        self.pause_for("asked to pause")
+    }
+
+    /// [`ManagedPlugin::pause`] for this reason.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pause_for(&self, why: &str) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
-        self.protect(PluginState::Paused, "asked to pause")?;
+        self.protect(PluginState::Paused, why)?;
         self.pool.wake();
         self.each_idle(Lifecycle::Pause)
     }
@@ -249,13 +258,21 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError`]; the plugin stays `Paused`, and an instance that trapped is dropped.
     pub fn resume(&self) -> Result<(), LifecycleError> {
+        self.resume_for("asked to resume")
+    }
+
+    /// [`ManagedPlugin::resume`] for this reason.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resume_for(&self, why: &str) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         let from = self.state();
         if from != PluginState::Paused {
             return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         }
         self.each_idle(Lifecycle::Resume)?;
-        self.step(PluginState::Running, "asked to resume").inspect_err(|_| {
+        self.step(PluginState::Running, why).inspect_err(|_| {
             // What was resumed and stays paused is told so; what that returns is recorded there.
             drop(self.each_idle(Lifecycle::Pause));
         })
@@ -276,18 +293,29 @@ impl ManagedPlugin {
         why: &str,
         end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
     ) -> Result<(), LifecycleError> {
+        self.stop_when(why, || self.quiet(), end)
+    }
+
+    /// The same, waiting in the way of the caller until no call is in flight.
+    pub(super) fn stop_when(
+        &self,
+        why: &str,
+        quiet: impl FnOnce() -> Result<(), LifecycleError>,
+        end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
+    ) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         self.protect(PluginState::Stopping, why)?;
         self.pool.wake();
-        self.wind_down(end)
+        self.wind_down(quiet, end)
     }
 
-    /// From `Stopping` to `Stopped`, as [`ManagedPlugin::stop_with`] does. Done under the lock of steps.
+    /// From `Stopping` to `Stopped`, as [`ManagedPlugin::stop_when`] does. Done under the lock of steps.
     pub(super) fn wind_down(
         &self,
+        quiet: impl FnOnce() -> Result<(), LifecycleError>,
         end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
     ) -> Result<(), LifecycleError> {
-        self.quiet().map_err(|e| self.fail(e))?;
+        quiet().map_err(|e| self.fail(e))?;
         let (mut kept, mut ended) = (Vec::new(), Ok(()));
         for mut live in self.pool.drain() {
             let done = end(&mut live);
@@ -361,10 +389,13 @@ impl ManagedPlugin {
         error
     }
 
-    /// `Failed`, if it still is in this state: its instances are given up, the reason is kept and recorded.
+    /// Out of service, if it still is in this state: its instances are given up, the reason is kept and recorded.
+    /// It is `Failed` then, or where its keeper says that a failure in service leads.
     pub(super) fn fail_from(&self, from: PluginState, error: &LifecycleError) {
+        let keeper = &self.service.blueprint.keeper;
+        let to = if from == PluginState::Running { keeper.ending().state() } else { PluginState::Failed };
         let mut failure = self.failure.lock();
-        if self.state.advance_from(from, PluginState::Failed).is_err() {
+        if self.state.advance_from(from, to).is_err() {
             return;
         }
         let own = error.blames_plugin();
@@ -373,18 +404,21 @@ impl ManagedPlugin {
         drop(self.pool.abandon());
         self.recorder.failure(error);
         // A protecting record is never refused.
-        drop(self.recorder.transition(from, PluginState::Failed, &cause(error), Weight::Protecting));
+        drop(self.recorder.transition(from, to, &cause(error), Weight::Protecting));
+        keeper.moved(from, to, &cause(error));
     }
 
     /// A step that is recorded first, or not taken. Taken under the lock of steps, from a state that no call
     /// changes.
-    fn step(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
+    pub(super) fn step(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state();
         self.may(to)?;
         let recorded = self.recorder.transition(from, to, why, Weight::Ordinary);
         recorded
             .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })?;
-        self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))
+        self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))?;
+        self.service.blueprint.keeper.moved(from, to, why);
+        Ok(())
     }
 
     /// A step that protects: always taken, recorded as soon as the log can.
@@ -401,6 +435,7 @@ impl ManagedPlugin {
         why: &str,
     ) -> Result<(), LifecycleError> {
         let recorded = self.recorder.transition(from, to, why, Weight::Protecting);
+        self.service.blueprint.keeper.moved(from, to, why);
         recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })
     }
 

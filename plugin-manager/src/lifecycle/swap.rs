@@ -158,10 +158,13 @@ impl ManagedPlugin {
     pub fn finish(&self, state: LastState) -> Result<(), LifecycleError> {
         let slot = self.steps.lock();
         let stopped = match self.state() {
-            PluginState::Stopping => self.wind_down(|live| match state {
-                LastState::Save => self.service.end(live, self.unhurried(&self.no_chain)),
-                LastState::HandedOver => self.stop_alone(live),
-            }),
+            PluginState::Stopping => self.wind_down(
+                || self.quiet(),
+                |live| match state {
+                    LastState::Save => self.service.end(live, self.unhurried(&self.no_chain)),
+                    LastState::HandedOver => self.stop_alone(live),
+                },
+            ),
             _ => Ok(()),
         };
         drop(slot);

@@ -50,6 +50,7 @@ impl PluginManager {
     /// theirs have their own timeouts, whoever waits.
     pub(super) fn bring_up(&self, name: &str, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name)?;
+        self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
         let rows = self.host().rows()?;
         for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
@@ -100,6 +101,7 @@ impl PluginManager {
         from: PluginState,
     ) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name.as_str())?;
+        self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
         let from = if row.failure.is_some() { PluginState::Failed } else { from };
         let loaded = Arc::new(self.load(&row, from)?);
@@ -169,6 +171,7 @@ impl PluginManager {
         plugin.give_up();
         let up = matches!(plugin.state(), PluginState::Running | PluginState::Paused);
         let stopped = if up { plugin.stop() } else { Ok(()) };
+        self.hall().tell_denials(&loaded);
         let ended = match end {
             End::Stop => stopped,
             // What `stop` ran into is recorded, and keeps nobody from removing the plugin.

@@ -98,7 +98,7 @@ impl PluginManager {
     /// E5001; when the home cannot be read, or the policy denies it.
     pub fn pending(&self, name: Option<&str>) -> Result<Vec<PendingUpgrade>, ForgeError> {
         let rows = match name {
-            Some(name) => vec![self.row(name)?],
+            Some(name) => vec![self.row(name)?.into()],
             None => self.host().rows()?,
         };
         self.host().may_read(name.unwrap_or_default())?;

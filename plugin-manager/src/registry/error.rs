@@ -215,6 +215,27 @@ pub enum HostError {
         /// The versions.
         versions: Vec<String>,
     },
+    /// The plugin waits for an operator to release it.
+    #[error("plugin {name} cannot move from {from} to {to}")]
+    Quarantined {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        from: &'static str,
+        /// The state asked for.
+        to: &'static str,
+        /// Why it is quarantined.
+        why: String,
+    },
+    /// The host is supervised, and can be by one alone.
+    #[error("the host is supervised already")]
+    Supervised,
+    /// The time given for a shutdown was not enough. What is named was given up.
+    #[error("the shutdown ended before everything was done")]
+    Unfinished {
+        /// Plugins and what was left of each.
+        left: Vec<String>,
+    },
     /// Only what is paused can be resumed.
     #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
     NotPaused {
@@ -292,7 +313,9 @@ impl Coded for HostError {
             Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,
-            Self::WrongMove { .. } | Self::NotPaused { .. } => &codes::E5002,
+            Self::Supervised => &codes::E5009,
+            Self::Unfinished { .. } => &codes::E4033,
+            Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
@@ -313,6 +336,8 @@ impl Coded for HostError {
                 "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
                  accepts it, as `forgeone upgrade --accept-permissions` does"
             )),
+            Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }
     }
@@ -325,6 +350,8 @@ impl Coded for HostError {
             Self::NoPending { pending, .. } if pending.is_empty() => Vec::new(),
             Self::NoPending { pending, .. } => vec![format!("waiting: {}", pending.join(", "))],
             Self::Denied { reason, .. } => vec![reason.clone()],
+            Self::Quarantined { why, .. } => vec![why.clone()],
+            Self::Unfinished { left } => left.clone(),
             _ => Vec::new(),
         }
     }

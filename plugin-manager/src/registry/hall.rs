@@ -5,9 +5,11 @@ use super::call_threads::{CallThreads, Sizes};
 use super::denials::Denials;
 use super::drain::Drains;
 use super::error::HostError;
+use super::events::EventKind;
 use super::host::Host;
 use super::operator::Operator;
 use super::router::{Router, keep};
+use super::shutdown::Hurry;
 use super::trial::{RunningTrial, Tried};
 use super::turns::Turns;
 use crate::config::Limits;
@@ -49,6 +51,10 @@ pub(super) struct Hall {
     pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
+    /// Set before whoever closes the door waits for it.
+    closing: AtomicBool,
+    /// By when a shutdown that is under way is to be over.
+    pub hurry: Hurry,
     no_chain: Arc<[PluginId]>,
     /// Kept here: the services hold it weakly.
     _router: Arc<Router>,
@@ -150,6 +156,8 @@ impl Hall {
                 ending: Mutex::default(),
                 drains: Arc::default(),
                 door: RwLock::new(Door::Open),
+                closing: AtomicBool::new(false),
+                hurry: Hurry::default(),
                 no_chain: Arc::from([]),
                 _router: router,
             }
@@ -194,11 +202,21 @@ impl Hall {
     pub fn while_open<T>(&self, job: impl FnOnce() -> Result<T, ForgeError>) -> Result<T, ForgeError> {
         // A plugin that is brought up may bring up another on the same thread.
         let door = self.door.read_recursive();
-        if *door == Door::Closing { Err(HostError::Closing.into()) } else { job() }
+        if self.is_closing() || *door == Door::Closing { Err(HostError::Closing.into()) } else { job() }
     }
     /// From now on no plugin is brought up. Waits for those that are being brought up.
     pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         *self.door.write() = Door::Closing;
+    }
+    /// The same, waiting at most this long. Whether none is being brought up any more.
+    pub fn close_within(&self, wait: Duration) -> bool {
+        self.closing.store(true, Ordering::Release);
+        self.door.try_write_for(wait).map(|mut door| *door = Door::Closing).is_some()
+    }
+    /// Whether no plugin is brought up any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// The row of an installed plugin.
@@ -277,8 +295,8 @@ impl Hall {
 
     /// A plugin whose call spent its restart budget stays `Failed` when this process is gone.
     #[cold]
-    fn after_failure(&self, loaded: &Arc<Loaded>, wait: Duration) {
-        if loaded.plugin.state() != PluginState::Failed {
+    pub fn after_failure(&self, loaded: &Arc<Loaded>, wait: Duration) {
+        if !matches!(loaded.plugin.state(), PluginState::Failed | PluginState::Quarantined) {
             return;
         }
         // Whoever has the turn for longer than that takes the plugin down or up and sees its state.
@@ -291,9 +309,22 @@ impl Hall {
         }
     }
 
-    /// Keeps the reason of a plugin that is `Failed` by its own fault in its row. Done in the plugin's turn.
+    /// Keeps the reason of a plugin that is `Failed` by its own fault, or `Quarantined`, in the home. Done in the
+    /// plugin's turn.
     pub fn keep_failure(&self, loaded: &Loaded) -> Result<(), ForgeError> {
         let Some(failure) = loaded.plugin.own_failure() else { return Ok(()) };
-        self.host.set_failure(&loaded.plugin.identity().name, Some(&failure))
+        match loaded.plugin.state() {
+            PluginState::Quarantined => self.host.set_quarantine(&self.row(loaded.name())?, Some(&failure)),
+            _ => self.host.set_failure(&loaded.plugin.identity().name, Some(&failure)),
+        }
+    }
+
+    /// Tells how many host calls were denied to it since that was told last.
+    pub fn tell_denials(&self, loaded: &Loaded) {
+        let calls = loaded.denials.untold();
+        if calls > 0 {
+            let version = &loaded.plugin.identity().version;
+            self.host.feed.emit(loaded.name(), version, || EventKind::Denied { calls });
+        }
     }
 }

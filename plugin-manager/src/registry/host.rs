@@ -1,7 +1,10 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::events::Feed;
 use super::judge::Judge;
 use super::native::Natives;
+use super::quarantine::Quarantine;
+use super::supervisor::Ledgers;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
@@ -59,6 +62,12 @@ pub(super) struct Host {
     pub natives: Natives,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
+    /// Who hears what happens.
+    pub feed: Arc<Feed>,
+    /// What is counted of supervised plugins.
+    pub ledgers: Arc<Ledgers>,
+    /// Plugins that wait for an operator to release them.
+    pub quarantine: Quarantine,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
     pub roster: Roster,

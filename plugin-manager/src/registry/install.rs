@@ -3,6 +3,7 @@
 use super::bring_up::Cause;
 use super::dependencies::{candidates, dependencies, plan};
 use super::error::HostError;
+use super::events::EventKind;
 use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
@@ -65,7 +66,9 @@ impl PluginManager {
             let row = row(&grant, &ready, Digest::of(package), desired)?;
             self.enroll(&grant, row, package)?;
             host.publish_settings()?;
-            Ok(report(&grant, &ready))
+            let report = report(&grant, &ready);
+            host.feed.emit(&report.name, &report.version, || EventKind::Installed);
+            Ok(report)
         })
     }
 
@@ -147,6 +150,8 @@ impl PluginManager {
                     self.hall().drains.wait(Some(name));
                     self.strike(&row, keep_data)
                 })?;
+                host.forget_quarantine(&row);
+                host.feed.emit(name, &row.plugin.version, || EventKind::Removed);
                 host.publish_settings()
             })
         })

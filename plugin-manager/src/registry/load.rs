@@ -3,6 +3,7 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
+use super::supervisor::HouseKeeper;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
@@ -162,6 +163,12 @@ impl Host {
     ) -> ManagedPlugin {
         let Parts { identity, instances, plan, engine, module, metrics } = parts;
         let vault = Vault::new(self.home.clone(), &identity);
+        let keeper = HouseKeeper {
+            plugin: identity.name.to_string(),
+            version: identity.version.clone(),
+            feed: self.feed.clone(),
+            ledgers: self.ledgers.clone(),
+        };
         let blueprint = Blueprint {
             operations: plan.operations.clone(),
             plan,
@@ -178,6 +185,7 @@ impl Host {
             clock: self.clock.clone(),
             metrics,
             vault: Arc::new(vault),
+            keeper: Arc::new(keeper),
         };
         ManagedPlugin::new(blueprint, state)
     }

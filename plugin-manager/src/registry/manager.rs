@@ -1,5 +1,6 @@
 //! The plugin host of one home, as shells and embedders use it.
 
+use super::events::Events;
 use super::hall::{Called, Hall, Loaded, Within};
 use super::handle::PluginHandle;
 use super::host::Host;
@@ -10,13 +11,9 @@ use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
 use microkernel::syscall_bridge::{ClassRow, classes_of};
-use microkernel::trust::{ManagementAction, TrustContext};
+use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-/// How long a shutdown waits for a call thread, once its plugin is stopped: as a rule it has only to say so.
-const THREADS_END: Duration = Duration::from_secs(1);
 
 /// The plugin host of one home. Clones are handles to the same host.
 ///
@@ -151,9 +148,18 @@ impl PluginManager {
     pub fn metrics_text(&self) -> String {
         let up: Vec<_> = self.hall.names().iter().filter_map(|name| self.hall.loaded(name)).collect();
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
+        let host = self.host();
         prometheus_text(&measured)
             + &self.hall.call_threads.prometheus_text()
-            + &self.host().guest_metrics.prometheus_text()
+            + &host.ledgers.prometheus_text()
+            + &host.quarantine_text()
+            + &host.guest_metrics.prometheus_text()
+    }
+
+    /// What happens to the plugins of this host from now on. A listener that is behind loses the oldest events beyond
+    /// [`EVENTS_KEPT`](crate::EVENTS_KEPT), and is told how many; nobody waits for it.
+    pub fn events(&self) -> Events {
+        self.hall.host.feed.listen()
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up
@@ -163,10 +169,7 @@ impl PluginManager {
     /// E2001 for a handle of [`PluginManager::acting_as`] whose operator may not stop every plugin: nothing is stopped
     /// then. Otherwise the first thing that could not be stopped or made durable; the rest is still done.
     pub fn shutdown(self) -> Result<(), ForgeError> {
-        if !self.operator.is_opener() {
-            let (host, stop) = (self.host(), ManagementAction::Stop);
-            host.recorded(stop, "", || host.authorise(stop, ""))?;
-        }
+        self.may_shut_down()?;
         self.hall.close();
         self.hall.call_threads.close();
         let mut first = Ok(());
@@ -174,14 +177,6 @@ impl PluginManager {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
-        self.hall.call_threads.join(THREADS_END);
-        let ending = std::mem::take(&mut *self.hall.ending.lock());
-        ending.into_iter().for_each(|thread| drop(thread.join()));
-        self.hall.drains.wait(None);
-        let host = self.host();
-        host.bus.flush();
-        let stored = host.services.kv.flush().map_err(ForgeError::from);
-        let recorded = host.audit.flush().map_err(ForgeError::from);
-        first.and(stored).and(recorded)
+        first.and(self.make_durable())
     }
 }

@@ -2,11 +2,13 @@
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
 use super::error::HostError;
+use super::events::Feed;
 use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
+use super::quarantine::Quarantine;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
@@ -181,6 +183,9 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
+        feed: Feed::new(clock.clone()),
+        ledgers: Arc::default(),
+        quarantine: Quarantine::of(&home)?,
         roster: Roster::default(),
         publishing: Mutex::default(),
         home,

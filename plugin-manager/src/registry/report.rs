@@ -113,6 +113,16 @@ pub struct PluginStatus {
     pub file: Option<String>,
     /// Why it is still there though that file is gone.
     pub file_problem: Option<String>,
+    /// How often supervision started it again after a failure, since supervision began.
+    pub restarts: u64,
+    /// How long until supervision starts it again.
+    pub next_restart: Option<Duration>,
+    /// What supervision knows of its health: `unchecked`, `well`, `unwell` or `given up`; `unsupervised` without it.
+    pub health: &'static str,
+    /// The plugin it needs that does not run, while it waits for that.
+    pub waits_for: Option<String>,
+    /// Whether it answers calls and, if its health is checked, passed the last check.
+    pub ready: bool,
 }
 
 /// One line of `doctor`.

@@ -44,6 +44,7 @@ impl PluginManager {
                 return Err(wrong(name, state, PluginState::Initializing));
             }
             let host = self.host();
+            host.not_quarantined(row, Cause::Start)?;
             let details = [("version", row.plugin.version.as_str())];
             host.carry_out(ManagementAction::Start, &row.plugin.name, &details, || {
                 host.set_desired(&row.plugin.name, Desired::Running)
@@ -77,12 +78,13 @@ impl PluginManager {
     /// Desired paused: calls are refused until `resume`. Happens whether or not it can be recorded at once.
     ///
     /// # Errors
-    /// E5001; E5002 when it is not desired running, or `Failed`; what `pause` returned, and it is paused all the
+    /// E5001; E5002 when it is not desired running, `Failed` or `Quarantined`; what `pause` returned, and it is paused all the
     /// same.
     pub fn pause(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Pause, name, |row| {
             let state = self.standing(row);
-            if row.plugin.desired != Desired::Running || state == PluginState::Failed {
+            let out = matches!(state, PluginState::Failed | PluginState::Quarantined);
+            if row.plugin.desired != Desired::Running || out {
                 return Err(wrong(name, state, PluginState::Paused));
             }
             let host = self.host();
@@ -102,8 +104,13 @@ impl PluginManager {
     /// E5001; E5002 when it is not paused; what `resume` returned, and it stays paused then.
     pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Resume, name, |row| {
-            if row.plugin.desired != Desired::Paused {
-                let state = self.standing(row).name();
+            let state = self.standing(row);
+            if state == PluginState::Quarantined {
+                return Err(wrong(name, state, PluginState::Running));
+            }
+            // Supervision may have paused one that is desired running.
+            if row.plugin.desired != Desired::Paused && state != PluginState::Paused {
+                let state = state.name();
                 return Err(HostError::NotPaused { name: name.to_owned(), state }.into());
             }
             let host = self.host();
@@ -146,28 +153,31 @@ impl PluginManager {
     }
 
     /// What a step that was decided and done left behind. Who may take it may see that, and nobody decides again.
-    fn outcome(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+    pub(super) fn outcome(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.status_of(&self.row(name)?)
     }
 
     /// One management step: the row, the decision, the plugin's turn, and a record when it is refused.
-    fn managed(
+    pub(super) fn managed(
         &self,
         action: ManagementAction,
         name: &str,
         job: impl FnOnce(&InstalledPlugin) -> Result<(), ForgeError>,
     ) -> Result<(), ForgeError> {
-        self.host().recorded(action, name, || {
-            self.row(name)?;
-            self.host().authorise(action, name)?;
-            self.hall().in_turn(name, None, || job(&self.row(name)?))
-        })
+        self.host()
+            .recorded(action, name, || {
+                self.row(name)?;
+                self.host().authorise(action, name)?;
+                self.hall().in_turn(name, None, || job(&self.row(name)?))
+            })
+            .inspect(|()| self.host().feed.touch(name))
     }
 
     /// The state of an installed plugin, up or not.
-    fn standing(&self, row: &InstalledPlugin) -> PluginState {
+    pub(super) fn standing(&self, row: &InstalledPlugin) -> PluginState {
         match (self.hall().loaded(row.plugin.name.as_str()), &row.failure) {
             (Some(loaded), _) => loaded.plugin.state(),
+            (None, _) if self.host().quarantined(row).is_some() => PluginState::Quarantined,
             (None, Some(_)) => PluginState::Failed,
             (None, None) => resting(row.plugin.desired),
         }
@@ -207,10 +217,11 @@ impl PluginManager {
         let sample = loaded.as_ref().map(|l| l.plugin.metrics().sample()).unwrap_or_default();
         let failure = match &loaded {
             Some(loaded) => loaded.plugin.failure(),
-            None => row.failure.clone(),
+            None => self.host().quarantined(row).or_else(|| row.failure.clone()),
         };
         let dropped = self.host().home.dropped_of(&plugin.name)?.filter(|d| d.package == plugin.package);
         let (file, file_problem) = dropped.map(|d| (d.file, d.problem)).unzip();
+        let supervised = self.host().supervised(row);
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
@@ -245,6 +256,11 @@ impl PluginManager {
             unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),
             file,
             file_problem: file_problem.flatten(),
+            restarts: supervised.restarts,
+            next_restart: supervised.next_restart,
+            health: supervised.health,
+            waits_for: supervised.waits_for,
+            ready: self.unready(row).is_none(),
         })
     }
 

@@ -7,6 +7,7 @@ use super::consent::Offer;
 use super::denials::Denials;
 use super::dependencies::plan_with;
 use super::error::HostError;
+use super::events::EventKind;
 use super::hall::Loaded;
 use super::install::{report, row};
 use super::load::Ready;
@@ -160,6 +161,9 @@ impl PluginManager {
             let new = row(&x.grant, &ready, x.digest, x.old.plugin.desired)?;
             let mut now = report(&x.grant, &ready);
             now.started = x.old.plugin.desired == Desired::Running;
+            if now.started {
+                host.not_quarantined(&x.old, Cause::Start)?;
+            }
             host.home.doubt_lock()?;
             let exchanged = if now.started {
                 self.bring_up_needs(&plan, &x).and_then(|()| self.swap(&x, new, ready))
@@ -172,6 +176,11 @@ impl PluginManager {
             if let Err(error) = self.drop_unused_code() {
                 tracing::warn!(plugin = now.name, %error, "compiled code that nobody needs could not be removed");
             }
+            let from = x.old.plugin.version.clone();
+            host.feed.emit(&now.name, &now.version, || match x.action {
+                ManagementAction::Rollback => EventKind::RolledBack { from },
+                _ => EventKind::Upgraded { from },
+            });
             let kept = self.kept(&x.old.plugin.name)?;
             let draining = self.hall().drains.of(x.old.plugin.name.as_str());
             let replaced = x.old.plugin.version;

@@ -24,6 +24,7 @@ mod packages;
 mod pending;
 mod plans;
 mod plugins;
+mod quarantine;
 mod records;
 mod roster;
 mod saved;

@@ -1,13 +1,13 @@
 //! Installed plugins: rows that appear after their package is durable, and go before it does.
 
-use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, VERSIONS, just_above};
+use super::db::{ERASE, KV, OrDb, PLUGINS, QUARANTINE, SAVED, SETTINGS, VERSIONS, just_above};
 use super::records::namespace;
 use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError, plans};
 use common::identity::{Name, Publisher};
 use redb::{ReadableTable, WriteTransaction};
 
 /// Most bytes kept of a failure's text.
-const FAILURE_TEXT: usize = 4096;
+pub(super) const FAILURE_TEXT: usize = 4096;
 
 impl Home {
     /// Every installed plugin, by name.
@@ -110,6 +110,7 @@ impl Home {
             super::pending::drop_all(txn, name)?;
             drop_settings(txn, name.as_str())?;
             due(txn, name.as_str())?;
+            txn.open_table(QUARANTINE).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
         drop(resting);
@@ -187,7 +188,7 @@ fn due(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn clip(text: &str, bytes: usize) -> &str {
+pub(super) fn clip(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 

@@ -90,6 +90,8 @@ pub enum Command {
     Pause(Plugin),
     /// Let a paused plugin run again
     Resume(Plugin),
+    /// Lift the quarantine of a plugin
+    Release(Plugin),
     /// Call an operation; its result bytes go to stdout and nothing else does
     Call(Call),
     /// Read and change a plugin's settings

@@ -123,6 +123,7 @@ pub struct Rig {
     pub timeout: Duration,
     pub state: PluginState,
     pub vault: Arc<Vault>,
+    pub keeper: Arc<dyn Keeper>,
     answers: Answers,
 }
 
@@ -191,6 +192,7 @@ impl Rig {
             timeout: Duration::from_secs(20),
             state: PluginState::Created,
             vault: Arc::default(),
+            keeper: Arc::new(Nobody),
             answers: Arc::default(),
         }
     }
@@ -241,6 +243,7 @@ impl Rig {
             clock: clock(),
             metrics: Arc::new(PluginMetrics::default()),
             vault: self.vault.clone(),
+            keeper: self.keeper,
         };
         let plugin = Arc::new(ManagedPlugin::new(blueprint, self.state));
         Built { plugin, vault: self.vault, audit, broken, chain: Arc::from([]), dir }

@@ -53,6 +53,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Stop(args) => plugins::turn(context, &args, plugins::Turn::Stop),
         Command::Pause(args) => plugins::turn(context, &args, plugins::Turn::Pause),
         Command::Resume(args) => plugins::turn(context, &args, plugins::Turn::Resume),
+        Command::Release(args) => plugins::turn(context, &args, plugins::Turn::Release),
         Command::Call(args) => call::call(context, &args),
         Command::Config(args) => config::run(context, &args),
         Command::Logs(args) => logs::logs(context, &args),

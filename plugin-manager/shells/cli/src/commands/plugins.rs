@@ -1,4 +1,5 @@
-//! What changes what is installed and what runs: `remove`, `start`, `stop`, `pause`, `resume`, and what `install` shows.
+//! What changes what is installed and what runs: `remove`, `start`, `stop`, `pause`, `resume`, `release`, and what
+//! `install` shows.
 //!
 //! JSON of `install` of one package: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
 
@@ -169,6 +170,7 @@ pub enum Turn {
     Stop,
     Pause,
     Resume,
+    Release,
 }
 
 /// Runs `remove`.
@@ -180,7 +182,7 @@ pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
     context.output().show(&Removed::of(args))
 }
 
-/// Runs `start`, `stop`, `pause` or `resume`.
+/// Runs `start`, `stop`, `pause`, `resume` or `release`.
 ///
 /// # Errors
 /// E5001, E5002, or whatever the plugin runs into.
@@ -191,6 +193,7 @@ pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure>
         Turn::Stop => manager.stop(name),
         Turn::Pause => manager.pause(name),
         Turn::Resume => manager.resume(name),
+        Turn::Release => manager.release(name),
     })?;
     context.output().show(&Turned { plugin: Full::from(status), turn })
 }

@@ -2,7 +2,7 @@
 //!
 //! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
 //! JSON of `status`: `{"plugins":[…]}` with every field of [`Full`]; of `status NAME`, and of `start`, `stop`,
-//! `pause` and `resume`: one such object.
+//! `pause`, `resume` and `release`: one such object.
 
 use super::trial::Tried;
 use crate::args::Status;
@@ -111,6 +111,11 @@ pub struct Full {
     memory_bytes: u64,
     file: Option<String>,
     file_problem: Option<String>,
+    ready: bool,
+    health: &'static str,
+    restarts: u64,
+    next_restart_ms: Option<u64>,
+    waits_for: Option<String>,
 }
 
 impl From<PluginStatus> for Full {
@@ -142,6 +147,11 @@ impl From<PluginStatus> for Full {
             memory_bytes: s.memory_bytes,
             file: s.file,
             file_problem: s.file_problem,
+            ready: s.ready,
+            health: s.health,
+            restarts: s.restarts,
+            next_restart_ms: s.next_restart.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            waits_for: s.waits_for,
         }
     }
 }
@@ -165,6 +175,12 @@ impl Full {
     /// The state it should be in.
     pub fn desired(&self) -> &str {
         &self.desired
+    }
+    fn health_line(&self) -> String {
+        let ready = if self.ready { "ready" } else { "not ready" };
+        let waits = self.waits_for.as_ref().map_or(String::new(), |need| format!(", waiting for {need}"));
+        let next = self.next_restart_ms.map_or(String::new(), |ms| format!(", the next in {ms} ms"));
+        format!("{}, {ready}{waits}; started again {} times{next}", self.health, self.restarts)
     }
     fn state_line(&self) -> String {
         let waits = self.state == "Stopped" && self.desired == "running";
@@ -219,6 +235,10 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         ),
         ("memory", format!("{} bytes", plugin.memory_bytes)),
     ]);
+    // Said by a host that supervises; a command by itself does not.
+    if plugin.health != "unsupervised" {
+        pairs.push(("health", plugin.health_line()));
+    }
     pairs
 }
 

@@ -65,6 +65,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone stop", &["forgeone stop log-redactor"]),
     ("forgeone pause", &["forgeone pause log-redactor"]),
     ("forgeone resume", &["forgeone resume log-redactor"]),
+    ("forgeone release", &["forgeone release log-redactor"]),
     (
         "forgeone call",
         &[

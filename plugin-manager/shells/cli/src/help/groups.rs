@@ -14,7 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "deps",
         ],
     ),
-    ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs"]),
+    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs"]),
     ("Permit and prove", &["policy", "audit"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];
