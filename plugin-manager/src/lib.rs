@@ -71,11 +71,12 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
+pub use microkernel::trust::TrustContext;
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport,
+    BroughtUp, DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport,
+    ManagerBuilder, OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe,
+    UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

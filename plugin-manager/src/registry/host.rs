@@ -1,6 +1,5 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
-use super::judge::Judge;
 use super::native::Natives;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
@@ -31,7 +30,6 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
-    pub judge: Judge,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.

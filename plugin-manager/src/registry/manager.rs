@@ -159,10 +159,18 @@ impl PluginManager {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
+        first.and(self.flush())
+    }
+
+    /// Makes what plugins logged and stored durable, and what was recorded.
+    ///
+    /// # Errors
+    /// The first thing that could not be made durable; the rest is still done.
+    pub fn flush(&self) -> Result<(), ForgeError> {
         let host = self.host();
         host.bus.flush();
         let stored = host.services.kv.flush().map_err(ForgeError::from);
         let recorded = host.audit.flush().map_err(ForgeError::from);
-        first.and(stored).and(recorded)
+        stored.and(recorded)
     }
 }

@@ -14,6 +14,7 @@ use crate::files::{self, MAX_FILE};
 use crate::graph::{self, Graph, MAX_NODES};
 use crate::output::{Show, write_pairs};
 use common::error::{ForgeError, codes};
+use forgeone_api::asks;
 use plugin_manager::{DependencyKind, DependencyReport, Manifest, Package, PackageLimits};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -40,7 +41,8 @@ fn report(context: &Context, packages: &[PathBuf]) -> Result<DependencyReport, F
         Ok(package.manifest().clone())
     };
     let offered: Vec<Manifest> = packages.iter().map(load).collect::<Result<_, ForgeError>>()?;
-    context.with_manager(|manager| manager.dependencies(&offered))
+    let (dependencies, _) = context.answer(asks::DependenciesOf::with(&offered))?;
+    Ok(dependencies.into())
 }
 
 fn tree(context: &Context, args: &DepsTree) -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
 //! JSON of `list`: `{"plugins":[{"name","version","publisher","state","desired","engine","enforcement"}]}`.
-//! JSON of `status`: `{"plugins":[…]}` with every field of [`Full`]; of `status NAME`, and of `start`, `stop`,
+//! JSON of `status`: `{"daemon":{"pid","since"},"plugins":[…]}` with every field of [`Full`] and `daemon` null where
+//! none runs; of `status NAME`, and of `start`, `stop`,
 //! `pause` and `resume`: one such object.
 
 use crate::args::Status;
@@ -9,38 +10,13 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
-use plugin_manager::PluginStatus;
+use forgeone_api::shown::{Brief, Full};
+use forgeone_api::{DaemonInfo, asks};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// What a home without plugins says.
 const NONE: &str = "no plugin is installed; `forgeone install PACKAGE` installs one";
-
-#[derive(Debug, Serialize)]
-struct Brief {
-    name: String,
-    version: String,
-    publisher: String,
-    state: String,
-    desired: String,
-    engine: String,
-    enforcement: String,
-}
-
-impl From<PluginStatus> for Brief {
-    fn from(s: PluginStatus) -> Self {
-        Self {
-            name: s.name,
-            version: s.version,
-            publisher: s.publisher,
-            state: s.state,
-            desired: s.desired,
-            engine: s.engine,
-            enforcement: s.enforcement,
-        }
-    }
-}
 
 #[derive(Debug, Serialize)]
 struct Listing {
@@ -70,60 +46,6 @@ impl Show for Listing {
     }
 }
 
-/// Everything about one plugin.
-#[derive(Debug, Serialize)]
-pub struct Full {
-    id: String,
-    name: String,
-    version: String,
-    kept: Vec<String>,
-    publisher: String,
-    digest: String,
-    signer: Option<String>,
-    unjudged_signature: bool,
-    state: String,
-    desired: String,
-    failure: Option<String>,
-    engine: String,
-    enforcement: String,
-    operations: Vec<String>,
-    granted: Vec<String>,
-    withheld: Vec<String>,
-    limits: BTreeMap<String, String>,
-    calls: u64,
-    errors: u64,
-    denials: u64,
-    memory_bytes: u64,
-}
-
-impl From<PluginStatus> for Full {
-    fn from(s: PluginStatus) -> Self {
-        Self {
-            id: s.id.to_string(),
-            name: s.name,
-            version: s.version,
-            kept: s.kept,
-            publisher: s.publisher,
-            digest: s.digest.to_string(),
-            signer: s.signer,
-            unjudged_signature: s.unjudged_signature,
-            state: s.state,
-            desired: s.desired,
-            failure: s.failure,
-            engine: s.engine,
-            enforcement: s.enforcement,
-            operations: s.operations,
-            granted: s.granted,
-            withheld: s.withheld,
-            limits: s.limits.into_iter().collect(),
-            calls: s.calls,
-            errors: s.errors,
-            denials: s.denials,
-            memory_bytes: s.memory_bytes,
-        }
-    }
-}
-
 /// The items on one line, or `none`.
 pub fn joined(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
@@ -139,15 +61,9 @@ pub fn signed_by(signer: Option<&str>, unjudged: bool) -> String {
 /// What is to be known of a plugin that is desired running and not up.
 pub const CALLED: &str = ": a call brings it up";
 
-impl Full {
-    /// The state it should be in.
-    pub fn desired(&self) -> &str {
-        &self.desired
-    }
-    fn state_line(&self) -> String {
-        let waits = self.state == "Stopped" && self.desired == "running";
-        format!("{}, desired {}{}", self.state, self.desired, if waits { CALLED } else { "" })
-    }
+fn state_line(plugin: &Full) -> String {
+    let waits = plugin.state == "Stopped" && plugin.desired == "running";
+    format!("{}, desired {}{}", plugin.state, plugin.desired, if waits { CALLED } else { "" })
 }
 
 impl Show for Full {
@@ -166,7 +82,7 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         ("id", plugin.id.clone()),
         ("digest", plugin.digest.clone()),
         ("signer", signed_by(plugin.signer.as_deref(), plugin.unjudged_signature)),
-        ("state", plugin.state_line()),
+        ("state", state_line(plugin)),
     ];
     if let Some(failure) = &plugin.failure {
         pairs.push(("failure", one_line(failure)));
@@ -187,13 +103,22 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
     pairs
 }
 
+/// Every plugin, and the daemon that has the home.
 #[derive(Debug, Serialize)]
 struct FullListing {
+    daemon: Option<DaemonInfo>,
     plugins: Vec<Full>,
+}
+
+/// Whether a daemon has the home, as people read it.
+pub fn daemon_line(daemon: Option<&DaemonInfo>) -> String {
+    let runs = |d: &DaemonInfo| format!("runs since {}: process {}", d.since, d.pid);
+    daemon.map_or_else(|| "none runs: each command opens the home".to_owned(), runs)
 }
 
 impl Show for FullListing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "daemon {}\n", daemon_line(self.daemon.as_ref()))?;
         if self.plugins.is_empty() {
             return writeln!(out, "{NONE}");
         }
@@ -212,8 +137,8 @@ impl Show for FullListing {
 /// # Errors
 /// When the home cannot be opened or read.
 pub fn list(context: &Context) -> Result<(), Failure> {
-    let plugins = context.with_manager(|manager| manager.list())?;
-    context.output().show(&Listing { plugins: plugins.into_iter().map(Brief::from).collect() })
+    let plugins = context.ask(asks::List {})?;
+    context.output().show(&Listing { plugins })
 }
 
 /// Runs `status`.
@@ -222,9 +147,9 @@ pub fn list(context: &Context) -> Result<(), Failure> {
 /// E5001, or when the home cannot be opened or read.
 pub fn status(context: &Context, args: &Status) -> Result<(), Failure> {
     if let Some(name) = &args.name {
-        let plugin = context.with_manager(|manager| manager.status(name))?;
-        return context.output().show(&Full::from(plugin));
+        let plugin = context.ask(asks::Status { name: name.clone() })?;
+        return context.output().show(&plugin);
     }
-    let plugins = context.with_manager(|manager| manager.list())?;
-    context.output().show(&FullListing { plugins: plugins.into_iter().map(Full::from).collect() })
+    let (plugins, daemon) = context.answer(asks::StatusOfAll {}.into())?;
+    context.output().show(&FullListing { daemon, plugins })
 }

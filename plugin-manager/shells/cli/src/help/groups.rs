@@ -8,7 +8,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Make a package", &["new", "pack", "sign", "keys"]),
     ("Look at a package", &["inspect", "verify"]),
     ("Install and remove", &["install", "upgrade", "rollback", "remove", "list", "status", "deps"]),
-    ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs"]),
+    ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs", "serve"]),
     ("Permit and prove", &["policy", "audit"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];

@@ -1,0 +1,29 @@
+//! A call of an operation: its input comes as bytes, and so does its output go.
+
+use super::{Ask, Lane, Parcel};
+use common::error::ForgeError;
+use plugin_manager::PluginManager;
+use serde::{Deserialize, Serialize};
+
+/// Calls an operation; the body is its input.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Call {
+    /// The plugin.
+    pub name: String,
+    /// One of its operations.
+    pub operation: String,
+}
+
+/// What a call returned is the body.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Output {}
+
+impl Ask for Call {
+    type Reply = Output;
+    const LANE: Lane = Lane::Calls;
+
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Output>, ForgeError> {
+        let body = manager.call(&self.name, &self.operation, body)?;
+        Ok(Parcel { head: Output {}, body })
+    }
+}

@@ -1,0 +1,1 @@
+//! A daemon in this process, asked as a command asks it and as nobody should.
