@@ -112,13 +112,13 @@ struct FullListing {
 
 /// Whether a daemon has the home, as people read it.
 pub fn daemon_line(daemon: Option<&DaemonInfo>) -> String {
-    let runs = |d: &DaemonInfo| format!("runs since {}: process {}", d.since, d.pid);
-    daemon.map_or_else(|| "none runs: each command opens the home".to_owned(), runs)
+    daemon.map_or_else(|| "none".to_owned(), |d| format!("process {}, since {}", d.pid, d.since))
 }
 
 impl Show for FullListing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "daemon {}\n", daemon_line(self.daemon.as_ref()))?;
+        write_pairs(out, &[("daemon", daemon_line(self.daemon.as_ref()))])?;
+        writeln!(out)?;
         if self.plugins.is_empty() {
             return writeln!(out, "{NONE}");
         }
