@@ -62,7 +62,6 @@ const LINES: &[&str] = &[
     "call nobody hello",
     "call bad status",
     "start bad",
-    "start bad",
     "call bad status",
     "call bad status --json",
     "call bad trap",

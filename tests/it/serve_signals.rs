@@ -6,22 +6,27 @@ use rustix::process::Signal;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A plugin whose `slow` says `begun` in its log, works for a while and answers `done`; `spin` never answers.
+/// A plugin whose `slow` stores a value, works for a while and answers `done`; `spin` never answers.
 fn worker() -> Vec<u8> {
-    let body = r#"(data (i32.const 0) "begundone")
+    let body = r#"(data (i32.const 0) "kv_set")
+        (data (i32.const 16) "\01\00\00\00k\01\00\00\00v")
+        (data (i32.const 32) "done")
+        (func $begun
+          (drop (call $syscall (i32.const 0) (i32.const 6) (i32.const 16) (i32.const 10) (i32.const 64) (i32.const 0))))
         (func $work (param $n i32)
           (loop $a
             (local.set $n (i32.sub (local.get $n) (i32.const 1)))
             (i32.store (i32.const 64) (local.get $n))
             (br_if $a (local.get $n))))
         (func (export "slow") (param i32) (result i32)
-          (call $log (i32.const 0) (i32.const 5))
+          (call $begun)
           (call $work (i32.const 400000000))
-          (call $output (i32.const 5) (i32.const 4)))
+          (call $output (i32.const 32) (i32.const 4)))
         (func (export "spin") (param i32) (result i32)
-          (call $log (i32.const 0) (i32.const 5))
+          (call $begun)
           (loop $a (br $a)) (i32.const 0))"#;
-    Wat::new("worker", &["slow", "spin"], &format!("{}{body}", lifecycle())).package()
+    let plugin = Wat::new("worker", &["slow", "spin"], &format!("{}{body}", lifecycle()));
+    plugin.says("permissions", serde_json::json!({ "storage": ["set"] })).package()
 }
 
 fn with_worker() -> World {
@@ -30,12 +35,12 @@ fn with_worker() -> World {
     world
 }
 
-/// Calls an operation on another thread, and returns once the plugin says it has begun.
+/// Calls an operation on another thread, and returns once the plugin has begun: the log says that it stores a value.
 fn begun(world: &World, operation: &'static str) -> thread::JoinHandle<Ran> {
     let mut command = world.command();
     command.args(["call", "worker", operation]);
     let call = thread::spawn(move || Ran::of(&mut command, b""));
-    while !world.run(&["logs", "worker"]).ok().text().contains("begun") {
+    while !world.run(&["audit", "tail", "-n", "3"]).ok().text().contains("kv_set") {
         assert!(!call.is_finished(), "the call ended before it began: {}", call.join().expect("no panic"));
     }
     call
