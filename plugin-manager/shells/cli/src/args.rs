@@ -95,7 +95,7 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
-    /// Keep the plugins running and answer other commands, in the foreground, until SIGTERM or Ctrl-C
+    /// Keep plugins running and answer other commands until SIGTERM
     Serve(Serve),
     /// Try what this build and machine can do, and say what is wrong
     Doctor,
