@@ -177,3 +177,72 @@ async fn read(response: Response<Incoming>) -> Result<(DaemonInfo, (Vec<u8>, Vec
     let daemon = daemon.ok_or_else(|| malformed("the answer", "it does not say which daemon it is of"))?;
     Ok((daemon, (head, body)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asks::List;
+    use plugin_manager::NoProgress;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    /// What a command is told by a daemon that answers with these bytes and closes.
+    fn told_by(answer: &'static str) -> Result<Answered<<List as Ask>::Reply>, Unanswered> {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("run")).unwrap();
+        let listener = UnixListener::bind(socket(home.path())).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut some = [0; 4096];
+            assert!(stream.read(&mut some).unwrap() > 0);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let told = ask(home.path());
+        daemon.join().unwrap();
+        told
+    }
+
+    fn ask(home: &Path) -> Result<Answered<<List as Ask>::Reply>, Unanswered> {
+        let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+        let wait = Duration::from_secs(10);
+        Target { home, config: None, wait, progress: &progress }.ask(&List {}, &[])
+    }
+
+    fn failed<T>(told: Result<T, Unanswered>) -> ForgeError {
+        match told {
+            Err(Unanswered::Failed(error)) => error,
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("it was answered"),
+        }
+    }
+
+    #[test]
+    fn without_a_socket_or_with_one_nobody_listens_on_there_is_no_daemon() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(matches!(ask(home.path()), Err(Unanswered::NoDaemon)));
+        assert!(matches!(ask(&home.path().join("nowhere")), Err(Unanswered::NoDaemon)));
+        std::fs::create_dir(home.path().join("run")).unwrap();
+        drop(UnixListener::bind(socket(home.path())).unwrap());
+        assert!(matches!(ask(home.path()), Err(Unanswered::NoDaemon)));
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_is_named_with_both() {
+        let answer = "HTTP/1.1 200 OK\r\nforgeone-version: 0.9.0 1\r\ncontent-length: 0\r\n\r\n";
+        let error = failed(told_by(answer));
+        assert_eq!(error.code().id, "E0121");
+        assert!(error.message().contains("0.9.0 1") && error.message().contains(&wire::speaker()), "{error}");
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_or_is_none_is_an_error() {
+        assert_eq!(failed(told_by("")).code().id, "E0122");
+        assert_eq!(failed(told_by("HTTP/1.1 200 OK\r\ncontent-le")).code().id, "E0122");
+        let short = "HTTP/1.1 200 OK\r\nforgeone-version: 1.0.0 1\r\ncontent-length: 100\r\n\r\nshort";
+        assert_eq!(failed(told_by(short)).code().id, "E0122");
+        let empty = "HTTP/1.1 200 OK\r\nforgeone-version: 1.0.0 1\r\ncontent-length: 0\r\n\r\n";
+        assert!(failed(told_by(empty)).message().contains("it ends too early"));
+        let odd = "HTTP/1.1 409 No\r\nforgeone-version: 1.0.0 1\r\ncontent-length: 6\r\n\r\n\u{2}\0\0\0{}";
+        assert!(failed(told_by(odd)).message().contains("missing field"));
+    }
+}

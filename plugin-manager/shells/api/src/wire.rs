@@ -104,6 +104,7 @@ fn item(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
     use crate::asks::{Call, Install};
+    use proptest::prelude::*;
 
     #[test]
     fn a_frame_is_opened_as_it_was_closed() {
@@ -119,6 +120,22 @@ mod tests {
             assert_eq!(open(whole[..end].to_vec()), None, "{end}");
         }
         assert_eq!(open(vec![0xff; 8]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_frame_or_none(bytes: Vec<u8>) {
+            if let Some((head, body)) = open(bytes.clone()) {
+                prop_assert_eq!(frame(&head, &body), bytes);
+            }
+        }
+
+        #[test]
+        fn whatever_comes_is_a_list_or_none(bytes: Vec<u8>) {
+            if let Some(found) = items(&bytes) {
+                prop_assert_eq!(list(found.into_iter().map(<[u8]>::to_vec)), bytes);
+            }
+        }
     }
 
     #[test]

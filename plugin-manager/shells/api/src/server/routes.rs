@@ -151,3 +151,29 @@ impl Drop for Asked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_program_is_an_error_of_the_request_it_was_met_in() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = runtime.block_on(async {
+            finished(tokio::task::spawn_blocking(|| panic!("the sky fell"))).await.unwrap_err()
+        });
+        assert_eq!((error.code(), error.reasons()), (&codes::E0001, &["the sky fell".to_owned()][..]));
+    }
+
+    #[test]
+    fn no_request_waits_for_longer_than_an_hour() {
+        let of = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(wire::WAIT, HeaderValue::from_static(text));
+            patience(&headers)
+        };
+        assert_eq!(of("250"), Duration::from_millis(250));
+        assert_eq!(of("18446744073709551615"), LONGEST_WAIT);
+        assert_eq!((of("-1"), of("soon"), patience(&HeaderMap::new())), Default::default());
+    }
+}
