@@ -4,9 +4,12 @@
 use super::bring_up::Cause;
 use super::manager::PluginManager;
 use super::sources;
+use crate::plugin::PluginState;
+use crate::store::Desired;
 use common::error::ForgeError;
+use common::identity::Name;
 use microkernel::trust::ManagementAction;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a plugin that is desired running came up.
 #[derive(Debug)]
@@ -25,19 +28,35 @@ impl PluginManager {
     /// When the home cannot be read.
     pub fn bring_up_desired(&self) -> Result<Vec<BroughtUp>, ForgeError> {
         let plan = self.dependencies(&[])?;
-        let desired: BTreeSet<String> =
-            self.list()?.into_iter().filter(|p| p.desired == "running").map(|p| p.name).collect();
+        let rows = self.host().rows()?;
+        let running = rows.iter().filter(|row| row.plugin.desired == Desired::Running);
+        let desired: BTreeMap<&str, &Name> =
+            running.map(|row| (row.plugin.name.as_str(), &row.plugin.name)).collect();
+        let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        plan.needs.iter().for_each(|need| needs.entry(&need.by).or_default().push(&need.on));
         // Those that cannot be ordered come last, to be told why.
-        let ordered: BTreeSet<&String> = plan.order.iter().collect();
-        let rest = desired.iter().filter(|name| !ordered.contains(name));
-        let order = plan.order.iter().filter(|name| desired.contains(*name)).chain(rest);
-        Ok(order.map(|name| self.bring_up_one_desired(name)).collect())
+        let ordered: BTreeSet<&str> = plan.order.iter().map(String::as_str).collect();
+        let rest = desired.keys().copied().filter(|name| !ordered.contains(name));
+        let order = plan.order.iter().map(String::as_str).chain(rest);
+        let wanted = order.filter_map(|name| desired.get(name).copied());
+        let up = |name: &Name| {
+            let needs = needs.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+            self.bring_up_one_desired(name, needs)
+        };
+        Ok(wanted.map(up).collect())
     }
 
-    fn bring_up_one_desired(&self, name: &str) -> BroughtUp {
-        let job = || self.bring_up(name, Cause::Call).map(drop);
-        let outcome = self.host().recorded(ManagementAction::Start, name, job);
-        BroughtUp { name: name.to_owned(), outcome }
+    /// Brings one up whose needs had their turn before. The whole plan is made again only where one of them is not up,
+    /// to say which and why.
+    fn bring_up_one_desired(&self, name: &Name, needs: &[&str]) -> BroughtUp {
+        let is_up =
+            |need: &&str| self.hall().loaded(need).is_some_and(|l| l.plugin.state() == PluginState::Running);
+        let job = || match needs.iter().all(is_up) {
+            true => self.bring_one_up(name, Cause::Call).map(drop),
+            false => self.bring_up(name.as_str(), Cause::Call).map(drop),
+        };
+        let outcome = self.host().recorded(ManagementAction::Start, name.as_str(), job);
+        BroughtUp { name: name.to_string(), outcome }
     }
 
     /// Reads the policy files again. Every decision that begins after this returns is made by them. Returns how many

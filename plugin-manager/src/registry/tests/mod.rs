@@ -8,6 +8,7 @@ mod guard;
 mod install;
 mod life;
 mod native;
+mod running;
 mod swap;
 mod threads;
 mod upgrade;

@@ -70,8 +70,7 @@ fn what_is_recorded_names_who_asked_and_not_the_daemon() {
     assert_eq!((status, error_of(&head).0.as_str()), (409, "E5001"));
     manager.flush().unwrap();
     let source = AuditSource::of(home.path()).unwrap();
-    let lines: Vec<String> =
-        common::audit::tail(&source.dir, 1).unwrap().map(Result::unwrap).collect();
+    let lines: Vec<String> = common::audit::tail(&source.dir, 1).unwrap().map(Result::unwrap).collect();
     let user = format!("{:?}", crate::operator::name());
     assert!(lines[0].contains("configure") && lines[0].contains(&user), "{lines:?}");
     assert!(!lines[0].contains("the-daemon"), "{lines:?}");
