@@ -172,7 +172,8 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let judge = Judge::new(&config, &home.trust_dir())?;
+    // Read again whenever a package is judged; a configuration no judge may have does not open.
+    Judge::new(&config, &home.trust_dir())?;
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -196,7 +197,6 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
-        judge,
         sandbox,
     })
 }

@@ -13,13 +13,14 @@ use crate::store::{InstalledPlugin, LOCK_BYTES};
 use common::error::{Coded, ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Plugins to install, and where to find what they need.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallRequest {
     /// Packages to install.
     pub packages: Vec<PathBuf>,
