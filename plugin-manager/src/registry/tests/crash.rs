@@ -199,7 +199,7 @@ fn fault_102_on_a_full_disk_a_home_opens_and_its_plugins_can_be_stopped() {
     host.pause("a").unwrap();
     host.stop("a").unwrap();
     assert_eq!(host.list().unwrap().len(), 2);
-    host.shutdown().unwrap();
+    assert_eq!(code(host.shutdown()), "E3001");
     disk.fail(None);
 
     let host = world.open();
