@@ -67,7 +67,8 @@ impl<'a> Desk<'a> {
             }
         };
         change().inspect_err(|error| {
-            if !matches!(self.home.planned(name), Ok(None)) {
+            // After a sync that failed nobody knows: the next opening looks.
+            if matches!(self.home.planned(name), Ok(Some(_))) {
                 self.not_made(action.name(), name, Some(seq), error.to_string());
             }
         })
