@@ -220,7 +220,7 @@ fn fault_091_a_plugin_is_stopped_after_a_sync_of_the_home_failed() {
     let world = world();
     let (disk, host) = on_recorded(&world);
     first(&host);
-    disk.fail(Some(Fault::Sync(disk.changes())));
+    disk.fail(Some(Fault::DatabaseSync));
     assert_eq!(code(host.set_setting("a", "config", "k", Some("v"))), "E0002");
     disk.fail(Some(Fault::ReadOnly(0)));
     assert_eq!(code(host.stop("a")), "E0002");
