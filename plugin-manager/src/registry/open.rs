@@ -21,7 +21,7 @@ use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
+use common::audit::{Actor, AuditError, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -29,6 +29,7 @@ use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -148,7 +149,19 @@ fn audit(
     clock: Arc<dyn Clock>,
 ) -> Result<AuditLog, ForgeError> {
     log_is_there(home)?;
-    Ok(AuditLog::open_on(files, &home.audit_dir(), home.audit_key()?, audit_options(config), clock)?)
+    let open = || -> Result<_, ForgeError> {
+        let key = home.audit_key()?;
+        let options = audit_options(config);
+        Ok(AuditLog::open_on(files.clone(), &home.audit_dir(), key, options, clock.clone()))
+    };
+    match open()? {
+        // What a full disk kept in its journal is written first.
+        Err(AuditError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+            home.lend_room()?;
+            Ok(open()??)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// A home with its log, before its services.
