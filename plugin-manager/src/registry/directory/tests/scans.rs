@@ -227,19 +227,11 @@ fn what_is_needed_stays_until_it_is_not_and_says_so() {
     assert!(desk.installed().is_empty());
 }
 
+/// So many plugins at once, ten by ten each dependent on the next by name, and gone again at once: thirty, or as many as
+/// `FORGEONE_TEST_FILES` says.
 #[test]
-fn thirty_files_at_once() {
-    at_once(30);
-}
-
-#[test]
-#[ignore = "eight seconds of syncing; the test of thirty files is the short version"]
-fn two_hundred_files_at_once() {
-    at_once(200);
-}
-
-/// So many plugins at once, ten by ten each dependent on the next by name, and gone again at once.
-fn at_once(count: usize) {
+fn many_files_at_once() {
+    let count: usize = std::env::var("FORGEONE_TEST_FILES").map_or(30, |count| count.parse().unwrap());
     let world = world("");
     let mut desk = Desk::at(&world);
     let files: Vec<String> = (0..count).map(|i| format!("{i:03}.forgepkg")).collect();
