@@ -1,11 +1,13 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::dependencies::Parsed;
 use super::judge::Judge;
 use super::native::Natives;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
+use crate::resolver::Candidate;
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section, Setting};
@@ -46,6 +48,8 @@ pub(super) struct Host {
     pub natives: Natives,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
+    /// What the rows need.
+    pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
     pub roster: Mutex<()>,
@@ -77,6 +81,11 @@ impl Host {
         rows.extend(self.natives.rows().into_iter().map(Arc::new));
         rows.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
         Ok(rows)
+    }
+
+    /// Every installed and every registered plugin as the resolver sees it, by name.
+    pub fn candidates(&self) -> Result<Vec<Arc<Candidate>>, ForgeError> {
+        self.parsed.of(&self.rows()?)
     }
 
     /// The installed or registered plugin of this name.

@@ -1,6 +1,7 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::dependencies::Parsed;
 use super::error::HostError;
 use super::host::Host;
 use super::judge::Judge;
@@ -149,6 +150,7 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
+        parsed: Parsed::default(),
         roster: Mutex::default(),
         publishing: Mutex::default(),
         home,
