@@ -23,7 +23,10 @@ pub(super) fn candidates(rows: &[InstalledPlugin]) -> Result<Vec<Candidate>, For
 
 /// What rows need, parsed once for as long as a row is the same.
 #[derive(Debug, Default)]
-pub(super) struct Parsed(Mutex<HashMap<Name, (Arc<InstalledPlugin>, Arc<Candidate>)>>);
+pub(super) struct Parsed(Mutex<HashMap<Name, Pair>>);
+
+/// A row, and what it was parsed into.
+type Pair = (Arc<InstalledPlugin>, Arc<Candidate>);
 
 impl Parsed {
     /// Installed plugins as the resolver sees them.
