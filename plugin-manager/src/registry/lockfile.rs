@@ -1,14 +1,13 @@
 //! `forgeone.lock`: which plugins are installed, with the digests of their packages, as text that is the same for the
 //! same plugins. Reading and writing the text; no file is touched here.
 
-use super::dependencies::candidates;
-use crate::resolver::HostVersions;
+use crate::resolver::{Candidate, HostVersions};
 use crate::store::InstalledPlugin;
 use common::error::{ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use semver::{Version, VersionReq};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -75,9 +74,8 @@ struct RawNeed {
 
 impl Lock {
     /// What these installed packages make.
-    pub fn of(rows: &[Arc<InstalledPlugin>], host: &HostVersions) -> Result<Self, ForgeError> {
-        let candidates = candidates(rows)?;
-        let there: BTreeMap<&Name, &Version> = candidates.iter().map(|c| (&c.name, &c.version)).collect();
+    pub fn of(rows: &[Arc<InstalledPlugin>], candidates: &[Arc<Candidate>], host: &HostVersions) -> Self {
+        let there: HashMap<&Name, &Version> = candidates.iter().map(|c| (&c.name, &c.version)).collect();
         let found = |name: &Name| host.version_of(name).or_else(|| there.get(name).copied()).cloned();
         let need = |(name, wants): (&Name, &VersionReq)| {
             (name.clone(), LockedNeed { wants: wants.clone(), found: found(name) })
@@ -92,7 +90,7 @@ impl Lock {
             };
             (candidate.name.clone(), locked)
         });
-        Ok(Self { plugins: plugins.collect() })
+        Self { plugins: plugins.collect() }
     }
 
     /// The text: plugins and their requirements by name.

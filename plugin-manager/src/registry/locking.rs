@@ -55,7 +55,8 @@ impl Host {
 
     /// What is installed, as a lock file says it.
     pub fn installed(&self) -> Result<Lock, ForgeError> {
-        Lock::of(&self.home.roster()?, &host_versions()?)
+        let rows = self.home.roster()?;
+        Ok(Lock::of(&rows, &self.parsed.of(&rows)?, &host_versions()?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::dependencies::Parsed;
 use super::error::HostError;
 use super::events::Feed;
 use super::host::{Host, Roster};
@@ -200,6 +201,7 @@ fn open(
         feed: Feed::new(clock.clone()),
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        parsed: Parsed::default(),
         roster: Roster::default(),
         publishing: Mutex::default(),
         home,

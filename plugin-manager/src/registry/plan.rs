@@ -134,7 +134,7 @@ impl PluginManager {
 
     fn plan_chosen(&self, request: &InstallRequest) -> Result<InstallPlan, ForgeError> {
         let rows = self.host().rows()?;
-        let installed = candidates(&rows)?;
+        let installed: Vec<Candidate> = self.host().parsed.of(&rows)?.iter().map(|c| (**c).clone()).collect();
         let mut found = self.offered(&request.packages, &request.from)?;
         self.prove_offers(&mut found, &installed)?;
         self.undisputed(&mut found, &rows)?;
@@ -255,7 +255,7 @@ impl PluginManager {
         })?;
         let lock = Lock::parse(&named, &text)?;
         let rows = self.host().rows()?;
-        let installed = candidates(&rows)?;
+        let installed: Vec<Candidate> = self.host().parsed.of(&rows)?.iter().map(|c| (**c).clone()).collect();
         let mut found = self.offered(&request.packages, &request.from)?;
         let wanted: BTreeSet<Digest> = lock.plugins.values().map(|locked| locked.package).collect();
         found.offers.retain(|offer| wanted.contains(&offer.package));
