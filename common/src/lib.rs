@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod cancel;
 pub mod clock;
 pub mod config;
 pub mod crypto;

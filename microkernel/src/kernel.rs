@@ -1,5 +1,6 @@
 //! The kernel of this process, installed explicitly, and the two free functions over it. Without one they fail.
 
+use crate::plugins::PluginPort;
 use crate::syscall_bridge::{CallError, Caller, Status, SyscallArgs, SyscallBridge};
 use crate::trust::{TrustContext, Verdict};
 use common::error::{Code, Coded, codes};
@@ -81,6 +82,7 @@ impl Coded for KernelError {
 pub struct Kernel {
     bridge: Arc<SyscallBridge>,
     desks: RwLock<HashMap<Arc<IdentityContext>, Arc<Desk>>>,
+    plugins: Option<Arc<dyn PluginPort>>,
 }
 
 /// One registered identity. Callers are taken out for the length of a call, so that a handler may call again.
@@ -94,7 +96,18 @@ struct Desk {
 impl Kernel {
     /// A kernel over this bridge that knows nobody yet.
     pub fn new(bridge: Arc<SyscallBridge>) -> Self {
-        Self { bridge, desks: RwLock::new(HashMap::new()) }
+        Self { bridge, desks: RwLock::new(HashMap::new()), plugins: None }
+    }
+
+    /// The same kernel over a host whose plugins can be operated through it.
+    #[must_use]
+    pub fn with_plugins(self, plugins: Arc<dyn PluginPort>) -> Self {
+        Self { plugins: Some(plugins), ..self }
+    }
+
+    /// The host's plugins; `None` for a kernel that was made without.
+    pub const fn plugins(&self) -> Option<&Arc<dyn PluginPort>> {
+        self.plugins.as_ref()
     }
 
     /// The bridge.
@@ -222,7 +235,7 @@ pub fn install(kernel: Kernel) -> Result<Installed, KernelError> {
     Ok(Installed(kernel))
 }
 
-fn installed() -> Result<Arc<Kernel>, KernelError> {
+pub(crate) fn installed() -> Result<Arc<Kernel>, KernelError> {
     INSTALLED.read().clone().ok_or(KernelError::NotInstalled)
 }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod kernel;
+pub mod plugins;
 pub mod syscall_bridge;
 pub mod trust;
 

@@ -155,7 +155,7 @@ impl Product {
         let module = engine.compile(&wat::parse_str(PRODUCT)?, false)?;
         let plan = ExportPlan { operations: NAMES.map(String::from).to_vec(), ..ExportPlan::default() };
         let chain: Arc<[PluginId]> = Arc::from([]);
-        let terms = Terms { deadline: Deadline::after(&*clock, Duration::from_secs(30)), chain: &chain };
+        let terms = Terms::new(Deadline::after(&*clock, Duration::from_secs(30)), &chain);
         let execution = Execution::new(&*engine, &module, &plan, &Limits::default(), port, terms)?;
         Ok(Self {
             execution,
@@ -171,7 +171,7 @@ impl Product {
 
     fn call(&mut self, operation: u16) -> Outcome<()> {
         let began = self.clock.coarse_ms();
-        let terms = Terms { deadline: Deadline::at_ms(began + 30_000), chain: &self.chain };
+        let terms = Terms::new(Deadline::at_ms(began + 30_000), &self.chain);
         let done = self.execution.operation(operation, &mut self.input, &mut self.output, terms)?;
         let took = self.clock.coarse_ms().saturating_sub(began);
         if let Some(tally) = self.tallies.get_mut(usize::from(operation)) {

@@ -3,14 +3,20 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod directory;
 mod limits;
 mod read;
+mod supervision;
 #[cfg(test)]
 mod tests;
 
+pub use directory::Directory;
 pub use limits::Limits;
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
+pub use supervision::{
+    Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
+};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -277,6 +283,8 @@ pub struct PluginSection {
     pub config: BTreeMap<String, String>,
     /// Read by `env_get`.
     pub env: BTreeMap<String, String>,
+    /// How it is kept up; what is not said here is as in `supervision` of the host.
+    pub supervision: SupervisionSection,
 }
 
 /// The configuration of a host.
@@ -289,6 +297,8 @@ pub struct Config {
     pub engine: Option<EngineKind>,
     /// The drop directory; the home's `plugins/` when not set.
     pub plugin_directory: Option<PathBuf>,
+    /// How the drop directory is watched.
+    pub directory: Directory,
     /// For what is not staged in the home.
     pub temp_directory: PathBuf,
     /// Plugins installed at most.
@@ -305,6 +315,8 @@ pub struct Config {
     pub security: Security,
     /// How records are kept.
     pub audit: Audit,
+    /// How plugins are kept up.
+    pub supervision: SupervisionSection,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -315,6 +327,7 @@ impl Default for Config {
             environment: Environment::Production,
             engine: None,
             plugin_directory: None,
+            directory: Directory::default(),
             temp_directory: "/tmp/forgeone/plugins".into(),
             max_plugins: 1000,
             default_timeout: Span(Duration::from_secs(30)),
@@ -323,6 +336,7 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),
+            supervision: SupervisionSection::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -62,6 +62,7 @@ pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
@@ -71,11 +72,15 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
+pub use microkernel::trust::TrustContext;
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    DependencyKind, DependencyNeed, DependencyNode, DependencyReport, InstallReport, ManagerBuilder,
-    OperationHandle, PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, UpgradeOptions,
-    UpgradeReport, WebhookMaker,
+    BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
+    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack,
+    InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
+    ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
+    PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport, WebhookMaker,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -1,15 +1,22 @@
 //! Which plugins start before which: a deterministic order, or the cycle or conflict that forbids one.
 //!
-//! One version of each plugin is installed, so nothing is searched: requirements are checked against what
-//! there is. Time and memory are linear in plugins and requirements; nothing recurses.
+//! Of what is installed there is one version of each plugin: requirements are checked against it, in time and memory
+//! linear in plugins and requirements. Of what is to be installed there may be several, and [`select`] chooses, within
+//! work that is counted. Nothing recurses.
 
 mod error;
+mod select;
+mod solver;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod versions;
+mod words;
 
 pub use error::{Need, ResolveError};
+pub use select::{Choice, SEARCH_WORK, SelectError, Selection, select};
 pub use survey::{Survey, Surveyed, survey};
+pub use words::{Conflict, Wish};
 
 use crate::attestation::VerifiedPackage;
 use common::identity::{Name, Publisher};
@@ -17,6 +24,7 @@ use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use semver::{Version, VersionReq};
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
@@ -57,9 +65,10 @@ pub struct HostVersions {
 impl HostVersions {
     /// Whether the host provides this itself.
     pub fn provides(&self, name: &Name) -> bool {
-        self.get(name).is_some()
+        self.version_of(name).is_some()
     }
-    fn get(&self, name: &Name) -> Option<&Version> {
+    /// The version of a part of the host.
+    pub fn version_of(&self, name: &Name) -> Option<&Version> {
         match name.as_str() {
             "common" => Some(&self.common),
             "microkernel" => Some(&self.microkernel),
@@ -72,6 +81,8 @@ impl HostVersions {
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     order: Vec<Name>,
+    /// Plugins taken and needs followed to order them.
+    steps: usize,
     graph: Graph,
     index: BTreeMap<Name, NodeIndex>,
 }
@@ -84,6 +95,14 @@ impl LoadPlan {
     /// The reverse: those that need others first.
     pub fn stop_order(&self) -> impl Iterator<Item = &Name> {
         self.order.iter().rev()
+    }
+    /// The same order in sets: those of one set may start side by side once every set before it is up.
+    pub fn start_levels(&self) -> Vec<Vec<&Name>> {
+        levels(&self.order, |name| self.dependencies_of(name))
+    }
+    /// How many plugins were taken and needs followed to find the order: as many as there are.
+    pub const fn steps(&self) -> usize {
+        self.steps
     }
     /// The plugins that one needs itself, sorted.
     pub fn dependencies_of(&self, name: &Name) -> Vec<&Name> {
@@ -123,7 +142,10 @@ impl LoadPlan {
 /// # Errors
 /// The first kind of fault there is: a reserved or doubled name, the host's versions, what is missing,
 /// what conflicts, then a cycle.
-pub fn resolve(candidates: &[Candidate], host: &HostVersions) -> Result<LoadPlan, ResolveError> {
+pub fn resolve<C: Borrow<Candidate>>(
+    candidates: &[C],
+    host: &HostVersions,
+) -> Result<LoadPlan, ResolveError> {
     let by_name = unique(candidates, host)?;
     let needs = needs(&by_name);
     match unmet(&needs, &by_name, host).into_iter().next() {
@@ -134,11 +156,14 @@ pub fn resolve(candidates: &[Candidate], host: &HostVersions) -> Result<LoadPlan
 
 type ByName<'a> = BTreeMap<&'a Name, &'a Candidate>;
 
-fn unique<'a>(candidates: &'a [Candidate], host: &HostVersions) -> Result<ByName<'a>, ResolveError> {
+fn unique<'a, C: Borrow<Candidate>>(
+    candidates: &'a [C],
+    host: &HostVersions,
+) -> Result<ByName<'a>, ResolveError> {
     let mut by_name: ByName<'a> = BTreeMap::new();
-    for candidate in candidates {
+    for candidate in candidates.iter().map(Borrow::borrow) {
         let name = candidate.name.clone();
-        if host.get(&name).is_some() {
+        if host.version_of(&name).is_some() {
             return Err(ResolveError::Reserved { name });
         }
         if let Some(other) = by_name.insert(&candidate.name, candidate) {
@@ -168,7 +193,7 @@ fn needs(by_name: &ByName<'_>) -> Vec<Need> {
 /// Everything that is asked for and not there, in the order in which errors are told.
 fn unmet(needs: &[Need], by_name: &ByName<'_>, host: &HostVersions) -> Vec<ResolveError> {
     let mut faults = host_faults(needs, host);
-    let of_plugins: Vec<&Need> = needs.iter().filter(|n| host.get(&n.on).is_none()).collect();
+    let of_plugins: Vec<&Need> = needs.iter().filter(|n| host.version_of(&n.on).is_none()).collect();
     let missing: Vec<Need> =
         of_plugins.iter().filter(|n| !by_name.contains_key(&n.on)).map(|n| (*n).clone()).collect();
     if !missing.is_empty() {
@@ -180,7 +205,7 @@ fn unmet(needs: &[Need], by_name: &ByName<'_>, host: &HostVersions) -> Vec<Resol
 
 fn host_faults(needs: &[Need], host: &HostVersions) -> Vec<ResolveError> {
     let fault = |need: &Need| {
-        let provided = host.get(&need.on)?;
+        let provided = host.version_of(&need.on)?;
         let need = (!need.requirement.matches(provided)).then(|| Box::new(need.clone()))?;
         Some(ResolveError::Host { need, provided: provided.clone() })
     };
@@ -204,11 +229,11 @@ fn conflicts(needs: &[&Need], by_name: &ByName<'_>) -> Vec<ResolveError> {
 
 fn order(by_name: &ByName<'_>, needs: &[Need]) -> Result<LoadPlan, ResolveError> {
     let (graph, index) = graph(by_name, needs);
-    let order = start_order(&graph);
+    let (order, steps) = start_order(&graph);
     if order.len() < graph.node_count() {
         return Err(ResolveError::Cycle { path: cycles(&graph).into_iter().next().unwrap_or_default() });
     }
-    Ok(LoadPlan { order, graph, index })
+    Ok(LoadPlan { order, steps, graph, index })
 }
 
 type Graph = DiGraph<Name, ()>;
@@ -226,17 +251,47 @@ fn graph(by_name: &ByName<'_>, needs: &[Need]) -> (Graph, BTreeMap<Name, NodeInd
     (graph, index)
 }
 
+/// An order as sets, each by name: a plugin stands one set after the last of those it needs.
+fn levels<'a, Needs>(order: &'a [Name], needs: impl Fn(&Name) -> Needs) -> Vec<Vec<&'a Name>>
+where
+    Needs: IntoIterator<Item = &'a Name>,
+{
+    let mut depth: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut levels: Vec<Vec<&Name>> = Vec::new();
+    for name in order {
+        let level = needs(name).into_iter().filter_map(|need| depth.get(need)).max();
+        let level = level.map_or(0, |deepest| deepest + 1);
+        depth.insert(name, level);
+        match levels.get_mut(level) {
+            Some(set) => set.push(name),
+            None => levels.push(vec![name]),
+        }
+    }
+    levels.iter_mut().for_each(|set| set.sort_unstable());
+    levels
+}
+
+/// The first circle among these plugins, when there is one.
+fn circle(candidates: &[&Candidate]) -> Option<Vec<Name>> {
+    let by_name: ByName<'_> = candidates.iter().map(|candidate| (&candidate.name, *candidate)).collect();
+    let (graph, _) = graph(&by_name, &needs(&by_name));
+    cycles(&graph).into_iter().next()
+}
+
 /// Takes the first by name of those whose needs are met, again and again. What stands in a cycle is never taken.
-fn start_order(graph: &Graph) -> Vec<Name> {
+fn start_order(graph: &Graph) -> (Vec<Name>, usize) {
     let mut waits: BTreeMap<NodeIndex, usize> =
         graph.node_indices().map(|n| (n, graph.neighbors_directed(n, Direction::Outgoing).count())).collect();
     let named = |n: NodeIndex| graph.node_weight(n).map(|name| Reverse((name.clone(), n)));
     let free = waits.iter().filter(|(_, count)| **count == 0);
     let mut ready: BinaryHeap<Reverse<(Name, NodeIndex)>> = free.filter_map(|(n, _)| named(*n)).collect();
     let mut order = Vec::with_capacity(graph.node_count());
+    let mut steps = 0;
     while let Some(Reverse((name, node))) = ready.pop() {
         order.push(name);
+        steps += 1;
         for above in graph.neighbors_directed(node, Direction::Incoming) {
+            steps += 1;
             if let Some(count) = waits.get_mut(&above) {
                 *count -= 1;
                 if *count == 0 {
@@ -245,7 +300,7 @@ fn start_order(graph: &Graph) -> Vec<Name> {
             }
         }
     }
-    order
+    (order, steps)
 }
 
 /// The plugins that stand in circles, those of one tangle together.

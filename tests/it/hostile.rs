@@ -79,6 +79,13 @@ on_both_engines! {
         good_goes_on(&world);
     }
 
+    fn an_endless_operation_ends_when_its_caller_has_waited_enough(engine) {
+        let world = world(engine);
+        world.install("bad", &bad(&format!("{LOOP} (i32.const 0)"))).ok();
+        soon(|| world.run(&["call", "bad", "run", "--timeout", "50ms"])).fails(6, "E4010");
+        good_goes_on(&world);
+    }
+
     fn an_endless_init_ends_at_its_deadline(engine) {
         fails_to_start(&world(engine), &bad_lifecycle("init", LOOP), 6, "E4010");
     }

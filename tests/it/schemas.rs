@@ -53,6 +53,7 @@ fn kinds() -> [Kind; 3] {
 fn full_config() -> Value {
     json!({ "plugin_manager": {
         "environment": "development", "engine": "wasmtime", "plugin_directory": "/var/lib/forgeone/plugins",
+        "directory": {"settle": "1s", "rescan": "10s", "allow_downgrade": false},
         "temp_directory": "/tmp/forgeone/plugins", "max_plugins": 1000, "default_timeout": "30s",
         "sandbox": { "memory_limit": "512MB", "cpu_limit": 2, "file_descriptor_limit": 1024,
             "network_access": "restricted", "storage_limit": "256MB" },
@@ -60,14 +61,26 @@ fn full_config() -> Value {
             "prometheus_endpoint": "/metrics" },
         "security": { "verify_signatures": false, "enforce_permissions": true, "audit_logging": true,
             "namespace_isolation": false, "native_plugins": true },
-        "limits": { "host_calls_per_second": 10_000_000, "effects_per_second": 100_000 },
+        "limits": {
+            "host_calls_per_second": 10_000_000, "effects_per_second": 100_000,
+            "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
+        },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
             "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",
             "refuse_free": "100MiB", "witnesses": [],
             "checkpoints": { "file": "/x/kept", "syslog": "tcp:host:601", "webhook": "https://h/x",
                 "webhook_ca": "/x/ca.pem" } },
-        "plugins": { "log-redactor": { "config": { "rules": "email" }, "env": { "MODE": "x" } } },
+        "supervision": supervision(),
+        "plugins": { "log-redactor": {
+            "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
     }})
+}
+
+fn supervision() -> Value {
+    json!({ "restart": "always", "backoff": { "first": "1s", "max": "1m", "jitter": 20 },
+        "budget": { "restarts": 5, "within": "10m" }, "on_budget_spent": "quarantine",
+        "health": { "operation": "check", "status": "calls", "every": "30s", "timeout": "5s", "failures": 3 },
+        "dependents": "tell" })
 }
 
 fn sections() -> Value {
@@ -82,7 +95,7 @@ fn sections() -> Value {
             "config": ["read"], "plugins": ["call:pii-rules"], "auth": ["verify"],
             "observability": ["metric", "trace"], "clock": ["now"], "random": ["bytes"] },
         "limits": { "memory": "64MB", "timeout": "5s", "fuel": 1000 },
-        "instances": { "mode": "pooled", "max": 4 },
+        "instances": { "mode": "pooled", "max": 4, "warm": 2 },
     })
 }
 

@@ -211,6 +211,14 @@ fn json_of_packages_and_keys() {
     let upgrade = ["upgrade", "next.forgepkg", "--accept-permissions", "--json"];
     snapshot("upgrade", &world.run(&upgrade).ok(), &world);
     snapshot("rollback", &world.run(&["rollback", "good", "--json"]).ok(), &world);
+    world.write("source/plugin.toml", next.replace("1.1.0", "1.2.0"));
+    world.run(&["pack", "source", "-o", "more.forgepkg"]).ok();
+    world.run(&["sign", "more.forgepkg", "--publisher", "acme"]).ok();
+    world.run(&["upgrade", "more.forgepkg"]).fails(3, "E1407");
+    snapshot("approve-list", &world.run(&["approve", "--list", "--json"]).ok(), &world);
+    snapshot("approve-reject", &world.run(&["approve", "good", "--reject", "--json"]).ok(), &world);
+    world.run(&["upgrade", "more.forgepkg"]).fails(3, "E1407");
+    snapshot("approve", &world.run(&["approve", "good", "--json"]).ok(), &world);
 }
 
 #[test]

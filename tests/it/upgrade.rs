@@ -102,6 +102,62 @@ fn what_an_upgrade_is_refused_for() {
     assert_eq!(standing(&world)[0], "1.2.0");
 }
 
+/// Asks for more than `counter` 1.0.0 does.
+fn asking_more(world: &World, version: &str) -> String {
+    let more = counter(version, 0).says("permissions", json!({ "storage": ["get"], "clock": ["now"] }));
+    package(world, &more, version)
+}
+
+#[test]
+fn fault_068_what_asks_for_more_waits_until_an_operator_approves_it() {
+    let world = World::development();
+    world.install("counter", &counter("1.0.0", 0).package()).ok();
+    assert!(world.run(&["approve", "--list"]).ok().text().contains("nothing waits"));
+    world.run(&["approve", "counter"]).fails(7, "E5021").says("no version of plugin counter waits");
+    let more = asking_more(&world, "1.1.0");
+    world.run(&["upgrade", &more]).fails(3, "E1407").says("forgeone approve counter --version 1.1.0");
+    assert_eq!(standing(&world), json!(["1.0.0", [], "running"]));
+    let shown = world.run(&["approve", "--list"]).ok();
+    for line in ["plugin     counter 1.1.0", "installed  1.0.0", "clock now, storage get"] {
+        assert!(shown.text().contains(line), "{shown}");
+    }
+    assert!(world.run(&["list"]).ok().text().contains("1.0.0 (1.1.0 pending)"));
+    assert!(world.run(&["status", "counter"]).ok().text().contains("pending"));
+    // The file is gone: what was offered is in the home.
+    std::fs::remove_file(&more).unwrap();
+    let told = world.run(&["approve", "counter", "--version", "1.1.0"]).ok();
+    assert!(told.text().contains("consented  clock now, storage get"), "{told}");
+    assert_eq!(standing(&world), json!(["1.1.0", ["1.0.0"], "running"]));
+    assert!(world.run(&["audit", "tail"]).ok().text().contains("approve"));
+    world.run(&["rollback", "counter"]).ok();
+    for version in ["1.2.0", "1.3.0"] {
+        world.run(&["upgrade", &asking_more(&world, version)]).fails(3, "E1407");
+    }
+    world.run(&["approve", "counter"]).fails(7, "E5021").says("waiting: 1.2.0, 1.3.0");
+    let told = world.run(&["approve", "counter", "--version", "1.2.0", "--reject"]).ok();
+    assert!(told.text().contains("rejected counter 1.2.0; 1.0.0 stays"), "{told}");
+    world.run(&["approve", "counter"]).ok();
+    assert_eq!(standing(&world)[0], "1.3.0");
+    world.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn a_trial_is_refused_where_no_host_stays_up() {
+    let world = World::development();
+    world.install("counter", &counter("1.0.0", 0).package()).ok();
+    let next = package(&world, &counter("1.1.0", 0), "1.1.0");
+    for how in [["--canary", "10%"].as_slice(), &["--shadow"]] {
+        let args: Vec<&str> = ["upgrade", &next].into_iter().chain(how.iter().copied()).collect();
+        world.run(&args).fails(7, "E5022").says("no host stays up");
+    }
+    world.run(&["upgrade", &next, "--canary", "110%"]).fails(2, "E0101");
+    world.run(&["upgrade", &next, "--canary", "10%", "--shadow"]).fails(2, "E0101");
+    world.run(&["upgrade", &next, "--calls", "10"]).fails(2, "E0101");
+    world.run(&["promote", "counter"]).fails(7, "E5023").says("no version of plugin counter is on trial");
+    world.run(&["abandon", "counter"]).fails(7, "E5023");
+    assert_eq!(standing(&world)[0], "1.0.0");
+}
+
 #[test]
 fn fault_069_a_version_that_is_no_longer_trusted_is_not_gone_back_to() {
     let world = World::new(Environment::Staging, forgeone_tests::Engine::Wasmtime);

@@ -11,7 +11,7 @@ use crate::test::{Sum, cargo_test, counted};
 use crate::{docs, guests};
 
 /// Debian packages, and a program each must bring.
-const DEBIAN: [(&str, &str); 9] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("clang", "clang"),
     ("lld", "wasm-ld"),
     ("openssl", "openssl"),
@@ -21,6 +21,7 @@ const DEBIAN: [(&str, &str); 9] = [
     ("mandoc", "mandoc"),
     ("zsh", "zsh"),
     ("fish", "fish"),
+    ("strace", "strace"),
 ];
 
 /// PyPI packages with their versions, installed into an environment of their own.

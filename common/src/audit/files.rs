@@ -192,8 +192,9 @@ impl Lock {
             Err(error) => return Err(AuditError::io("lock", &path)(error.into())),
         }
         let pid = format!("{}\n", std::process::id());
-        file.set_len(0)
-            .and_then(|()| file.write_all(pid.as_bytes()))
+        // Over what was there: on a full disk there is no room for a new block.
+        file.write_all(pid.as_bytes())
+            .and_then(|()| file.set_len(pid.len() as u64))
             .map_err(AuditError::io("write", &path))?;
         Ok(Self { file })
     }

@@ -254,15 +254,6 @@ impl AuditLog {
     /// [`AuditError::Refused`], [`AuditError::Full`], [`AuditError::TooLarge`].
     pub fn commit(&self, record: &Record<'_>) -> Result<u64, AuditError> {
         self.shared().space.check(self.shared().options.refuse_free)?;
-        self.commit_from_reserve(record)
-    }
-
-    /// As [`AuditLog::commit`], and not refused for too little room on the disk: for what reading needs, such as
-    /// the record that a home was opened.
-    ///
-    /// # Errors
-    /// As [`AuditLog::commit`].
-    pub fn commit_from_reserve(&self, record: &Record<'_>) -> Result<u64, AuditError> {
         let seq = self.put(record, Deadline::NEVER)?;
         self.shared().wait_durable(seq).map(|()| seq)
     }

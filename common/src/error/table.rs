@@ -31,6 +31,14 @@ table! {
     E0105 Usage "this build has no such engine" => "build with the engine's feature, or set `engine` to one that is compiled in";
     E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
     E0107 Internal "doctor found a problem" => "see the lines whose verdict is `problem`";
+    E0108 Usage "the plugin directory cannot be used" => "make it a directory of the user who runs the host that nobody else can write to, or name another with `plugin_directory`";
+
+    E0121 Usage "the daemon is of another version" => "restart the daemon with this version of forgeone, or use the version it has";
+    E0122 Internal "the daemon did not answer" => "`forgeone status` shows whether it runs; what was asked of it may have been done";
+    E0123 Denied "the daemon serves its own user alone" => "run the command as the user the daemon runs as";
+    E0124 Limit "the request is too large or too slow" => "send less, or faster";
+    E0125 State "the daemon is starting or stopping" => "run the command again, with a longer --wait";
+    E0126 Limit "the daemon was stopped before everything had ended" => "give it longer with --drain; what was acknowledged is kept";
 
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
@@ -84,6 +92,7 @@ table! {
     E1411 Refused "another publisher's plugin of this name is installed" => "remove the installed plugin first if the change of publisher is intended";
     E1412 Refused "the package asks for more than its publisher may ask for" => "remove the permission from the manifest, or add it to the publisher's max_permissions in trust.toml";
     E1413 Refused "the name is one slip away from another publisher's installed plugin" => "check the spelling and the publisher; if both plugins are meant, rename this one";
+    E1414 Refused "two publishers offer a plugin of this name" => "name the package of the publisher you mean, or offer only that one";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
@@ -93,6 +102,9 @@ table! {
     E1602 Refused "a dependency is not installed" => "install the dependency first";
     E1603 Refused "no version satisfies every requirement" => "change one of the requirements that are listed";
     E1604 Refused "the host does not meet the plugin's requirement" => "use a build of the host with that version, or relax the requirement";
+    E1605 Refused "the search for versions took more work than it may" => "name the packages you want of the plugins that are listed, or offer fewer versions of them";
+    E1606 Refused "the lock file cannot be followed" => "offer the packages that are named with --from, or take another lock file";
+    E1607 State "forgeone.lock does not say what is installed" => "`forgeone deps lock` writes it anew; what is installed decides";
 
     E2001 Denied "a policy forbids this" => "ask the operator to change the policy that is named";
     E2002 Denied "no policy permits this" => "ask for the permission in the manifest, and for a policy that permits it";
@@ -131,6 +143,10 @@ table! {
     E4016 Limit "the plugin exceeded its storage quota" => "delete keys or files, or raise the quota in the configuration";
     E4017 Limit "the plugin was restarted too often" => "see its log, mend it and start it again";
     E4018 Limit "the host has as many plugins as it may have" => "remove a plugin, or raise max_plugins";
+    E4030 Limit "too many calls wait already" => "call again a little later, call less at once, or raise limits.queue_length or limits.call_queue in the configuration";
+    E4031 State "the caller gave the call up" => "call again if the answer is wanted after all";
+    E4032 Plugin "the plugin failed its health check too often" => "see the reason and its log: `forgeone logs`";
+    E4033 Limit "the shutdown ended before everything was done" => "give it more time, or see the reasons: what is named was given up";
     E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
     E4051 Refused "the configuration refuses native plugins" => "set security.native_plugins to true if the host program's own code may act as plugins";
     E4060 Plugin "the plugin made a malformed host call" => "mend the plugin: see the cause in the audit log";
@@ -151,4 +167,8 @@ table! {
     E5009 State "it is there already" => "keep what is there, or use another name or home";
     E5010 State "the call would re-enter a plugin already on its call chain" => "break the cycle of calls";
     E5011 State "no such version of the plugin is kept" => "`forgeone status NAME` shows the versions that are kept";
+    E5021 State "no such version of the plugin waits for consent" => "`forgeone approve --list` shows what waits";
+    E5022 State "the plugin cannot be tried that way" => "try another way: `--shadow` leaves effects and state where they are, or upgrade without a trial";
+    E5023 State "a version of the plugin is on trial" => "promote or abandon it first";
+    E5024 State "as many versions of the plugin as may are still finishing calls" => "wait until `forgeone status NAME` shows fewer that drain";
 }

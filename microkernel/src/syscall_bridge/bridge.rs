@@ -224,6 +224,7 @@ impl SyscallBridge {
                     identity: &caller.identity,
                     chain: &caller.chain,
                     deadline: caller.deadline,
+                    cancel: caller.cancel.as_ref(),
                     clock: &*self.clock,
                     target: resource.name,
                     args,

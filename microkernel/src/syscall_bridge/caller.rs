@@ -3,6 +3,7 @@
 use super::record::{Counter, Recorder};
 use crate::trust::TrustContext;
 use common::audit::{Actor, AuditError, AuditLog};
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub struct Caller {
     pub(super) trust: TrustContext,
     pub(super) deadline: Deadline,
     pub(super) chain: Arc<[PluginId]>,
+    pub(super) cancel: Option<CancelToken>,
     pub(super) stats: Arc<CallerStats>,
     recorder: Arc<dyn Recorder>,
     counters: Vec<Option<Box<dyn Counter>>>,
@@ -42,6 +44,7 @@ impl Caller {
             trust,
             deadline: Deadline::NEVER,
             chain: Arc::from([]),
+            cancel: None,
             stats: Arc::default(),
             recorder,
             counters: Vec::new(),
@@ -74,6 +77,10 @@ impl Caller {
     /// owners, which all instances of a plugin would otherwise fight over.
     pub fn begin_again(&mut self, deadline: Deadline) {
         self.deadline = deadline;
+    }
+    /// What gives the calls from now on up, until it is told otherwise.
+    pub fn cancelled_by(&mut self, cancel: Option<CancelToken>) {
+        self.cancel = cancel;
     }
     /// The plugins that called one another to get here.
     pub fn chain(&self) -> &Arc<[PluginId]> {

@@ -2,6 +2,7 @@
 
 use crate::trust::Permit;
 use common::audit::Outcome;
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::error::{Code, codes};
 use common::identity::{IdentityContext, PluginId};
@@ -117,6 +118,8 @@ pub struct Call<'a> {
     pub chain: &'a Arc<[PluginId]>,
     /// By when it must end.
     pub deadline: Deadline,
+    /// What gives the call into the caller up, when anyone can: what takes long looks at it or listens to it.
+    pub cancel: Option<&'a CancelToken>,
     /// The clock the deadline is read by.
     pub clock: &'a dyn Clock,
     /// The canonical name that was decided on; act on this, not on the arguments' spelling.

@@ -76,12 +76,14 @@ impl Resource<'_> {
 pub enum ManagementAction {
     Install,
     Upgrade,
+    Approve,
     Rollback,
     Remove,
     Start,
     Stop,
     Pause,
     Resume,
+    Release,
     Call,
     Configure,
     Read,
@@ -89,15 +91,17 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Install,
         Self::Upgrade,
+        Self::Approve,
         Self::Rollback,
         Self::Remove,
         Self::Start,
         Self::Stop,
         Self::Pause,
         Self::Resume,
+        Self::Release,
         Self::Call,
         Self::Configure,
         Self::Read,
@@ -107,12 +111,14 @@ impl ManagementAction {
         match self {
             Self::Install => "install",
             Self::Upgrade => "upgrade",
+            Self::Approve => "approve",
             Self::Rollback => "rollback",
             Self::Remove => "remove",
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Release => "release",
             Self::Call => "call",
             Self::Configure => "configure",
             Self::Read => "read",
@@ -124,12 +130,14 @@ impl ManagementAction {
             Self::Call | Self::Read => RecordClass::C,
             Self::Install
             | Self::Upgrade
+            | Self::Approve
             | Self::Rollback
             | Self::Remove
             | Self::Start
             | Self::Stop
             | Self::Pause
             | Self::Resume
+            | Self::Release
             | Self::Configure => RecordClass::A,
         }
     }

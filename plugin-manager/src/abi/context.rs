@@ -1,6 +1,7 @@
 //! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
 
 use crate::syscall::SyscallPort;
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct HostContext {
     /// Which version saved the state that is loaded.
     state_version: String,
     deadline: Deadline,
+    /// Gives the running call up.
+    cancel: Option<CancelToken>,
     payload_bytes: usize,
 }
 
@@ -69,6 +72,7 @@ impl HostContext {
             failure: None,
             state_version: String::new(),
             deadline: Deadline::NEVER,
+            cancel: None,
             payload_bytes,
         }
     }
@@ -84,6 +88,12 @@ impl HostContext {
         self.phase = phase;
         self.deadline = deadline;
         self.port.begin(deadline, chain);
+    }
+    /// Says what gives the next call up. It is forgotten with that call.
+    #[cold]
+    pub fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
+        self.cancel = cancel.cloned();
+        self.port.cancelled_by(cancel);
     }
     /// Says which version saved the state that the next `state_load` is given.
     pub fn set_state_version(&mut self, version: &str) {
@@ -106,10 +116,23 @@ impl HostContext {
         std::mem::swap(&mut self.output, output);
         self.phase = Phase::Idle;
         self.port.end();
+        if self.cancel.is_some() {
+            self.cancelled_by(None);
+        }
     }
-    /// Whether the deadline of the running call has passed.
+    /// Whether the running call is to end: its deadline has passed, or its caller gave it up.
+    #[inline]
     pub fn expired(&self) -> bool {
-        self.port.expired()
+        self.cancelled() || self.port.expired()
+    }
+    /// Whether the caller gave the running call up.
+    #[inline]
+    pub fn cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+    /// What gives the running call up; engines look at it while guest code runs.
+    pub const fn cancel(&self) -> Option<&CancelToken> {
+        self.cancel.as_ref()
     }
     /// The deadline of the running call; engines arm themselves by it.
     pub fn deadline(&self) -> Deadline {

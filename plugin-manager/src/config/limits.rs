@@ -1,4 +1,4 @@
-//! `limits`: what plugins may ask of the host in a second.
+//! `limits`: what plugins may ask of the host in a second, and how many calls may wait or run at once.
 
 use serde::Deserialize;
 
@@ -10,11 +10,23 @@ pub struct Limits {
     pub host_calls_per_second: u32,
     /// Recorded host calls of one plugin a second, for long; for a moment ten times as many.
     pub effects_per_second: u32,
+    /// Calls that may wait for an instance of one plugin; more are refused.
+    pub queue_length: u32,
+    /// Threads that run calls made with `call_async`; twice the machine's cores when not set.
+    pub call_threads: Option<u32>,
+    /// Calls made with `call_async` that may wait for a thread; more are refused.
+    pub call_queue: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { host_calls_per_second: 10_000_000, effects_per_second: 100_000 }
+        Self {
+            host_calls_per_second: 10_000_000,
+            effects_per_second: 100_000,
+            queue_length: 1024,
+            call_threads: None,
+            call_queue: 4096,
+        }
     }
 }
 

@@ -93,9 +93,11 @@ impl Config {
     /// The path of the first value out of its range, and what it may be.
     fn out_of_range(&self) -> Option<(Vec<String>, String)> {
         let a = &self.audit;
-        let ranges: [(&str, bool, &str); 15] = [
+        let ranges: [(&str, bool, &str); 20] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "must be 1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "must be longer than nothing"),
+            ("directory.settle", !self.directory.settle.0.is_zero(), "must be longer than nothing"),
+            ("directory.rescan", !self.directory.rescan.0.is_zero(), "must be longer than nothing"),
             (
                 "sandbox.memory_limit",
                 self.sandbox.memory_limit.0 >= 65_536,
@@ -105,6 +107,13 @@ impl Config {
             ("sandbox.file_descriptor_limit", self.sandbox.file_descriptor_limit >= 1, "must be at least 1"),
             ("limits.host_calls_per_second", self.limits.host_calls_per_second >= 1, "must be at least 1"),
             ("limits.effects_per_second", self.limits.effects_per_second >= 1, "must be at least 1"),
+            ("limits.queue_length", self.limits.queue_length <= 65_536, "must be 0 to 65536"),
+            (
+                "limits.call_threads",
+                self.limits.call_threads.is_none_or(|n| (1..=1024).contains(&n)),
+                "must be 1 to 1024",
+            ),
+            ("limits.call_queue", (1..=1_048_576).contains(&self.limits.call_queue), "must be 1 to 1048576"),
             ("audit.detail_rate", self.audit.detail_rate >= 1, "must be at least 1"),
             (
                 "audit.node",
@@ -132,20 +141,28 @@ impl Config {
         ];
         let path = |key: &str| key.split('.').map(str::to_owned).collect();
         let range = ranges.into_iter().find(|(_, valid, _)| !valid);
-        range.map(|(key, _, problem)| (path(key), problem.to_owned())).or_else(|| {
-            self.plugins.iter().find_map(|(name, own)| {
-                let (below, problem) = own.problem(name)?;
-                let path = ["plugins", name].into_iter().chain(below);
-                Some((path.map(str::to_owned).collect(), problem))
+        range
+            .map(|(key, _, problem)| (path(key), problem.to_owned()))
+            .or_else(|| {
+                let (below, problem) = self.supervision.problem()?;
+                Some((
+                    ["supervision"].into_iter().chain(below).map(str::to_owned).collect(),
+                    problem.to_owned(),
+                ))
             })
-        })
+            .or_else(|| {
+                self.plugins.iter().find_map(|(name, own)| {
+                    let (below, problem) = own.problem(name)?;
+                    let path = ["plugins", name].into_iter().chain(below);
+                    Some((path.map(str::to_owned).collect(), problem))
+                })
+            })
     }
 
     /// The keys that are set to something else than their default and that this build does not act on.
     pub fn unheeded(&self) -> Vec<&'static str> {
         let (d, t) = (Self::default(), &self.telemetry);
         [
-            ("plugin_directory", self.plugin_directory != d.plugin_directory),
             ("temp_directory", self.temp_directory != d.temp_directory),
             ("sandbox.cpu_limit", self.sandbox.cpu_limit != d.sandbox.cpu_limit),
             (
@@ -183,6 +200,9 @@ impl PluginSection {
     fn problem(&self, name: &str) -> Option<(Vec<&str>, String)> {
         if let Err(e) = Name::new(name) {
             return Some((Vec::new(), e.to_string()));
+        }
+        if let Some((below, problem)) = self.supervision.problem() {
+            return Some((["supervision"].into_iter().chain(below).collect(), problem.to_owned()));
         }
         [("config", &self.config), ("env", &self.env)].into_iter().find_map(|(section, settings)| {
             if settings.len() > MAX_SETTINGS {

@@ -1,6 +1,7 @@
 //! `plugin_call`: one plugin calls an operation of another. No cycle, a bounded chain, the caller's deadline.
 
 use super::service::{Service, invalid, limit, plugin, required, target, text};
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{IdentityContext, Name, PluginId};
 use microkernel::syscall_bridge::{Call, CallError, Status, Target, list};
@@ -29,6 +30,8 @@ pub struct RoutedCall<'a> {
     pub input: &'a [u8],
     /// By when the callee must answer, a little before its caller must; its own limit may be earlier.
     pub deadline: Deadline,
+    /// Gives it up together with the call into its caller.
+    pub cancel: Option<&'a CancelToken>,
 }
 
 /// Why a routed call gave no output.
@@ -133,6 +136,7 @@ impl Service for PluginCall {
             operation: text(required(operation)?)?,
             input: required(input)?,
             deadline: answer_by(call.deadline, call.clock),
+            cancel: call.cancel,
         };
         *call.response = router.call(&routed).map_err(|e| refused(&e))?;
         Ok(())

@@ -194,6 +194,7 @@ impl Host {
             identity: &self.identity,
             chain: &self.chain,
             deadline: self.deadline,
+            cancel: None,
             clock,
             target: &target.name,
             args,

@@ -1,5 +1,6 @@
 //! What a plugin is brought up from, and where its saved state is kept.
 
+use super::keeper::Keeper;
 use crate::metrics::PluginMetrics;
 use crate::runtime::{CompiledModule, Engine, ExportPlan};
 use crate::sandbox::{InstanceMode, Limits};
@@ -63,6 +64,10 @@ pub struct Blueprint {
     pub mode: InstanceMode,
     /// How many instances there may be at once; a shared plugin has one.
     pub max_instances: usize,
+    /// How many instances of a pooled plugin are made when it starts, at most as many as there may be; one at least.
+    pub warm_instances: usize,
+    /// How many calls may wait for an instance; more are refused.
+    pub queue_length: usize,
     /// Makes ports.
     pub ports: PortMaker,
     /// Where its life is recorded.
@@ -73,6 +78,8 @@ pub struct Blueprint {
     pub metrics: Arc<PluginMetrics>,
     /// Where its state is kept.
     pub vault: Arc<dyn StateVault>,
+    /// Who keeps it.
+    pub keeper: Arc<dyn Keeper>,
 }
 
 impl fmt::Debug for Blueprint {

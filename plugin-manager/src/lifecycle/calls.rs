@@ -3,12 +3,12 @@
 use super::budget::{RESTARTS, Spent};
 use super::error::{LifecycleError, When};
 use super::manager::ManagedPlugin;
-use super::pool::{Lease, NoInstance};
+use super::pool::{Lease, NoInstance, Patience};
 use super::service::{Live, Occasion};
 use crate::plugin::PluginState;
 use crate::runtime::{Terms, Trap};
 use crate::sandbox::InstanceMode;
-use common::clock::Deadline;
+use common::cancel::CancelToken;
 use std::sync::atomic::Ordering;
 
 impl ManagedPlugin {
@@ -56,9 +56,9 @@ impl ManagedPlugin {
         }
         let own = self.deadline();
         let hurried = terms.deadline < own;
-        let terms = Terms { deadline: own.min(terms.deadline), chain: terms.chain };
-        let mut lease = self.lease(terms.deadline)?;
-        let on = Occasion { until: terms.deadline, chain: terms.chain };
+        let terms = Terms { deadline: own.min(terms.deadline), ..terms };
+        let mut lease = self.lease(terms)?;
+        let on = Occasion { until: terms.deadline, chain: terms.chain, cancel: terms.cancel };
         let live = match lease.or_make(|| self.service.in_service(on)) {
             Ok(live) => live,
             Err(error) => {
@@ -70,6 +70,9 @@ impl ManagedPlugin {
         let clock = &self.service.blueprint.clock;
         let began = clock.coarse_ms();
         let outcome = live.execution.operation(operation, input, output, terms);
+        // What it answers after that may be an answer to a call of its own that ended with it.
+        let given_up = terms.cancel.is_some_and(CancelToken::is_cancelled);
+        let outcome = if given_up { outcome.and(Err(Trap::Cancelled)) } else { outcome };
         let good = matches!(&outcome, Ok(done) if done.status == 0);
         let counted = match live.calls.get_mut(usize::from(operation)) {
             Some(tally) => tally.hit(epoch, good, clock.coarse_ms().saturating_sub(began)),
@@ -90,12 +93,26 @@ impl ManagedPlugin {
         judged
     }
 
+    /// Records a call that its caller gave up before it came here, and gives the error.
+    pub fn given_up(&self) -> LifecycleError {
+        let error = LifecycleError::Cancelled { plugin: self.service.name.clone() };
+        self.metrics().call(true);
+        self.recorder.failure(&error);
+        error
+    }
+
     /// The right to use an instance, or to make one.
-    fn lease(&self, deadline: Deadline) -> Result<Lease<'_, Live>, LifecycleError> {
+    fn lease(&self, terms: Terms<'_>) -> Result<Lease<'_, Live>, LifecycleError> {
         let clock = &*self.service.blueprint.clock;
         let running = || self.state() == PluginState::Running;
-        self.pool.take(deadline, clock, running).map_err(|none| match none {
+        let patience = Patience { until: terms.deadline, cancel: terms.cancel };
+        self.pool.take(patience, clock, running).map_err(|none| match none {
             NoInstance::Busy => LifecycleError::Busy { plugin: self.service.name.clone() },
+            NoInstance::Full => {
+                let waiting = self.service.blueprint.queue_length;
+                LifecycleError::QueueFull { plugin: self.service.name.clone(), waiting }
+            }
+            NoInstance::Cancelled => LifecycleError::Cancelled { plugin: self.service.name.clone() },
             NoInstance::Closed if self.superseded.load(Ordering::Acquire) => {
                 let version = self.identity().version.clone();
                 LifecycleError::Superseded { plugin: self.service.name.clone(), version }

@@ -101,6 +101,20 @@ pub enum LifecycleError {
         /// The plugin.
         plugin: String,
     },
+    /// As many callers wait for an instance as may. The caller can call again later, or less at once.
+    #[error("{waiting} calls of plugin {plugin} wait already")]
+    QueueFull {
+        /// The plugin.
+        plugin: String,
+        /// How many may wait.
+        waiting: usize,
+    },
+    /// The caller gave the call up before an instance was free for it.
+    #[error("the call of plugin {plugin} was given up by its caller")]
+    Cancelled {
+        /// The plugin.
+        plugin: String,
+    },
     /// The input is larger than a call may carry.
     #[error("the input has {bytes} bytes, more than the {limit} a call may carry")]
     Input {
@@ -117,6 +131,16 @@ pub enum LifecycleError {
         /// How many.
         restarts: usize,
         /// What the last one was lost to.
+        last: String,
+    },
+    /// It failed its health check too often in a row; its instances are given up.
+    #[error("plugin {plugin} failed its health check {failures} times in a row; the last: {last}")]
+    Unwell {
+        /// The plugin.
+        plugin: String,
+        /// How many times.
+        failures: u32,
+        /// What the last one ran into.
         last: String,
     },
     /// No instance could be made.
@@ -152,7 +176,8 @@ impl LifecycleError {
     /// Whether the plugin itself is at fault, so that it is to stay `Failed`: not when the host, its log or its
     /// disk failed, and not when the caller left no time or came too deep.
     pub fn blames_plugin(&self) -> bool {
-        let unentered = matches!(self.trap(), Some(Trap::Late | Trap::Nested));
+        let unentered = matches!(self.trap(), Some(Trap::Late | Trap::Nested | Trap::Unwanted))
+            || matches!(self, Self::QueueFull { .. });
         !unentered && matches!(self.code().class, ErrorClass::Plugin | ErrorClass::Limit)
     }
 
@@ -215,8 +240,11 @@ impl Coded for LifecycleError {
             Self::Status { .. } => &codes::E4002,
             Self::Trapped { trap, .. } => trap.code(),
             Self::Busy { .. } => &codes::E4010,
+            Self::QueueFull { .. } => &codes::E4030,
+            Self::Cancelled { .. } => &codes::E4031,
             Self::Input { .. } => &codes::E4015,
             Self::RestartBudget { .. } => &codes::E4017,
+            Self::Unwell { .. } => &codes::E4032,
             Self::Instantiate { source, .. } => source.code(),
             Self::Unrecorded { source, .. } => source.code(),
             Self::Vault { .. } => &codes::E0002,

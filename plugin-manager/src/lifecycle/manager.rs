@@ -4,7 +4,7 @@
 use super::blueprint::Blueprint;
 use super::budget::RestartBudget;
 use super::error::LifecycleError;
-use super::pool::Pool;
+use super::pool::{Bounds, Pool};
 use super::record::{Recorder, Weight, cause};
 use super::service::{Live, Occasion, Service};
 use crate::metrics::PluginMetrics;
@@ -75,12 +75,15 @@ impl ManagedPlugin {
             name: blueprint.identity.name.to_string(),
             metrics: blueprint.metrics.clone(),
         };
-        let max = if blueprint.mode == InstanceMode::Shared { 1 } else { blueprint.max_instances.max(1) };
+        let instances =
+            if blueprint.mode == InstanceMode::Shared { 1 } else { blueprint.max_instances.max(1) };
+        let bounds = Bounds { instances, waiting: blueprint.queue_length };
+        let pool = Pool::new(bounds, blueprint.metrics.clone());
         Self {
             service: Service::new(blueprint),
             state: StateCell::new(state),
             recorder,
-            pool: Pool::new(max),
+            pool,
             steps: Mutex::new(None),
             superseded: AtomicBool::new(false),
             budget: Mutex::default(),
@@ -97,12 +100,12 @@ impl ManagedPlugin {
     pub fn state(&self) -> PluginState {
         self.state.get()
     }
-    /// Why it is `Failed`; `None` in every other state.
+    /// Why it is `Failed` or `Quarantined`; `None` in every other state.
     pub fn failure(&self) -> Option<String> {
         let (Failure::OfPlugin(text) | Failure::OfHost(text)) = self.failed_by()?;
         Some(text)
     }
-    /// Why it is `Failed`, when that is its own fault and is to outlast this process.
+    /// Why it is `Failed` or `Quarantined`, when that is its own fault and is to outlast this process.
     pub fn own_failure(&self) -> Option<String> {
         match self.failed_by()? {
             Failure::OfPlugin(text) => Some(text),
@@ -111,7 +114,8 @@ impl ManagedPlugin {
     }
     fn failed_by(&self) -> Option<Failure> {
         let failure = self.failure.lock();
-        (self.state() == PluginState::Failed).then(|| failure.clone()).flatten()
+        let out = matches!(self.state(), PluginState::Failed | PluginState::Quarantined);
+        out.then(|| failure.clone()).flatten()
     }
     /// Its limits.
     pub fn limits(&self) -> &Limits {
@@ -186,8 +190,20 @@ impl ManagedPlugin {
             drop(live);
         } else {
             self.pool.add(live);
+            self.warm_up().map_err(|e| self.fail(e))?;
         }
         self.step(PluginState::Running, "start returned 0").map_err(|e| self.fail(e))
+    }
+
+    /// Makes the instances ahead that a pooled plugin has beside its first.
+    fn warm_up(&self) -> Result<(), LifecycleError> {
+        let blueprint = &self.service.blueprint;
+        if blueprint.mode == InstanceMode::Pooled {
+            for _ in 1..blueprint.warm_instances.min(blueprint.max_instances) {
+                self.pool.add(self.service.in_service(self.unhurried(&self.no_chain))?);
+            }
+        }
+        Ok(())
     }
 
     fn bring_into_service(
@@ -223,8 +239,16 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError::Move`]; or what `pause` returned, and the plugin is `Paused` all the same.
     pub fn pause(&self) -> Result<(), LifecycleError> {
+        self.pause_for("asked to pause")
+    }
+
+    /// [`ManagedPlugin::pause`] for this reason.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pause_for(&self, why: &str) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
-        self.protect(PluginState::Paused, "asked to pause")?;
+        self.protect(PluginState::Paused, why)?;
         self.pool.wake();
         self.each_idle(Lifecycle::Pause)
     }
@@ -234,13 +258,21 @@ impl ManagedPlugin {
     /// # Errors
     /// [`LifecycleError`]; the plugin stays `Paused`, and an instance that trapped is dropped.
     pub fn resume(&self) -> Result<(), LifecycleError> {
+        self.resume_for("asked to resume")
+    }
+
+    /// [`ManagedPlugin::resume`] for this reason.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resume_for(&self, why: &str) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         let from = self.state();
         if from != PluginState::Paused {
             return Err(self.wrong(WrongMove { from, to: PluginState::Running }));
         }
         self.each_idle(Lifecycle::Resume)?;
-        self.step(PluginState::Running, "asked to resume").inspect_err(|_| {
+        self.step(PluginState::Running, why).inspect_err(|_| {
             // What was resumed and stays paused is told so; what that returns is recorded there.
             drop(self.each_idle(Lifecycle::Pause));
         })
@@ -261,10 +293,29 @@ impl ManagedPlugin {
         why: &str,
         end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
     ) -> Result<(), LifecycleError> {
+        self.stop_when(why, || self.quiet(), end)
+    }
+
+    /// The same, waiting in the way of the caller until no call is in flight.
+    pub(super) fn stop_when(
+        &self,
+        why: &str,
+        quiet: impl FnOnce() -> Result<(), LifecycleError>,
+        end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
+    ) -> Result<(), LifecycleError> {
         let _slot = self.steps.lock();
         self.protect(PluginState::Stopping, why)?;
         self.pool.wake();
-        self.quiet().map_err(|e| self.fail(e))?;
+        self.wind_down(quiet, end)
+    }
+
+    /// From `Stopping` to `Stopped`, as [`ManagedPlugin::stop_when`] does. Done under the lock of steps.
+    pub(super) fn wind_down(
+        &self,
+        quiet: impl FnOnce() -> Result<(), LifecycleError>,
+        end: impl Fn(&mut Live) -> Result<(), LifecycleError>,
+    ) -> Result<(), LifecycleError> {
+        quiet().map_err(|e| self.fail(e))?;
         let (mut kept, mut ended) = (Vec::new(), Ok(()));
         for mut live in self.pool.drain() {
             let done = end(&mut live);
@@ -338,10 +389,13 @@ impl ManagedPlugin {
         error
     }
 
-    /// `Failed`, if it still is in this state: its instances are given up, the reason is kept and recorded.
+    /// Out of service, if it still is in this state: its instances are given up, the reason is kept and recorded.
+    /// It is `Failed` then, or where its keeper says that a failure in service leads.
     pub(super) fn fail_from(&self, from: PluginState, error: &LifecycleError) {
+        let keeper = &self.service.blueprint.keeper;
+        let to = if from == PluginState::Running { keeper.ending().state() } else { PluginState::Failed };
         let mut failure = self.failure.lock();
-        if self.state.advance_from(from, PluginState::Failed).is_err() {
+        if self.state.advance_from(from, to).is_err() {
             return;
         }
         let own = error.blames_plugin();
@@ -350,24 +404,38 @@ impl ManagedPlugin {
         drop(self.pool.abandon());
         self.recorder.failure(error);
         // A protecting record is never refused.
-        drop(self.recorder.transition(from, PluginState::Failed, &cause(error), Weight::Protecting));
+        drop(self.recorder.transition(from, to, &cause(error), Weight::Protecting));
+        keeper.moved(from, to, &cause(error));
     }
 
     /// A step that is recorded first, or not taken. Taken under the lock of steps, from a state that no call
     /// changes.
-    fn step(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
+    pub(super) fn step(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state();
         self.may(to)?;
         let recorded = self.recorder.transition(from, to, why, Weight::Ordinary);
         recorded
             .map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })?;
-        self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))
+        self.state.advance_from(from, to).map_err(|wrong| self.wrong(wrong))?;
+        self.service.blueprint.keeper.moved(from, to, why);
+        Ok(())
     }
 
     /// A step that protects: always taken, recorded as soon as the log can.
     fn protect(&self, to: PluginState, why: &str) -> Result<(), LifecycleError> {
         let from = self.state.advance(to).map_err(|wrong| self.wrong(wrong))?;
+        self.protected(from, to, why)
+    }
+
+    /// Records a step that protects and is taken.
+    pub(super) fn protected(
+        &self,
+        from: PluginState,
+        to: PluginState,
+        why: &str,
+    ) -> Result<(), LifecycleError> {
         let recorded = self.recorder.transition(from, to, why, Weight::Protecting);
+        self.service.blueprint.keeper.moved(from, to, why);
         recorded.map_err(|source| LifecycleError::Unrecorded { plugin: self.service.name.clone(), source })
     }
 
@@ -375,13 +443,13 @@ impl ManagedPlugin {
         self.state.may(to).map_err(|wrong| self.wrong(wrong))
     }
 
-    fn wrong(&self, wrong: WrongMove) -> LifecycleError {
+    pub(super) fn wrong(&self, wrong: WrongMove) -> LifecycleError {
         LifecycleError::Move { plugin: self.service.name.clone(), wrong }
     }
 
     /// A step of the plugin's own: no caller's deadline.
     pub(super) const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
-        Occasion { until: Deadline::NEVER, chain }
+        Occasion { until: Deadline::NEVER, chain, cancel: None }
     }
 
     fn now_ns(&self) -> u64 {

@@ -5,15 +5,21 @@ mod blueprint;
 mod budget;
 mod calls;
 mod error;
+mod keep;
+mod keeper;
 pub mod manager;
 mod pool;
+mod queue;
 mod record;
 mod service;
+mod supervise;
 mod swap;
 #[cfg(test)]
 mod tests;
 
 pub use blueprint::{Blueprint, PortMaker, Saved, StateVault, VaultFailure};
 pub use error::{LifecycleError, When};
+pub use keeper::{Keeper, Nobody};
 pub use manager::ManagedPlugin;
+pub use supervise::{Backoff, Ending, Next, RestartPolicy, RestartRules, Restarts};
 pub use swap::{Held, LastState};

@@ -1,19 +1,31 @@
-//! The instances of one plugin: how many there may be, which are free, who waits.
+//! The instances of one plugin: how many there may be, which are free, who waits and in which order.
 
+use super::queue::Queue;
+use crate::metrics::PluginMetrics;
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::thread::Thread;
 use std::time::Duration;
 
-/// A bounded set of instances. Waiting callers are bounded by the callers there are; each waits until its own
-/// deadline.
+/// Bounds of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Instances, lent and free.
+    pub instances: usize,
+    /// Callers that may wait for one.
+    pub waiting: usize,
+}
+
+/// A bounded set of instances, and a bounded queue of callers that wait for one, each until its own deadline.
 #[derive(Debug)]
 pub(super) struct Pool<T> {
-    max: usize,
+    bounds: Bounds,
     inner: Mutex<Inner<T>>,
-    /// An instance is free, or callers are to look whether they are still admitted.
-    freed: Condvar,
     /// One instance fewer is lent out.
     returned: Condvar,
+    metrics: Arc<PluginMetrics>,
 }
 
 #[derive(Debug)]
@@ -25,6 +37,7 @@ struct Inner<T> {
     generation: u64,
     /// Nothing is lent; who wants an instance waits.
     held: bool,
+    queue: Queue,
 }
 
 /// Why a caller got no instance.
@@ -34,43 +47,143 @@ pub(super) enum NoInstance {
     Busy,
     /// Calls are not admitted.
     Closed,
+    /// As many callers wait as may.
+    Full,
+    /// The caller gave up.
+    Cancelled,
+}
+
+/// Until when, and as long as what, a caller waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub until: Deadline,
+    pub cancel: Option<&'a CancelToken>,
+}
+
+impl<T> Inner<T> {
+    /// What may be lent now: an instance, or the right to make one.
+    fn lend(&mut self, max: usize) -> Option<Option<T>> {
+        if self.held {
+            return None;
+        }
+        if let Some(instance) = self.idle.pop() {
+            return Some(Some(instance));
+        }
+        (self.live < max).then(|| {
+            self.live += 1;
+            None
+        })
+    }
+    /// Who waits longest, if there is something for it.
+    fn next(&self, max: usize) -> Option<Thread> {
+        let free = !self.held && (!self.idle.is_empty() || self.live < max);
+        if free { self.queue.front() } else { None }
+    }
 }
 
 impl<T> Pool<T> {
-    /// A pool of at most `max` instances.
-    pub fn new(max: usize) -> Self {
-        let inner = Inner { idle: Vec::with_capacity(max.min(16)), live: 0, generation: 0, held: false };
-        Self { max, inner: Mutex::new(inner), freed: Condvar::new(), returned: Condvar::new() }
+    /// A pool within these bounds, which counts who waits and who is turned away.
+    pub fn new(bounds: Bounds, metrics: Arc<PluginMetrics>) -> Self {
+        let idle = Vec::with_capacity(bounds.instances.min(16));
+        let inner = Inner { idle, live: 0, generation: 0, held: false, queue: Queue::default() };
+        Self { bounds, inner: Mutex::new(inner), returned: Condvar::new(), metrics }
     }
 
     /// Lends a free instance, or the right to make one, or waits. `admitted` is asked under the pool's lock: an
     /// instance lent after a change of what it answers, seen by [`Pool::quiet`], cannot be.
+    #[inline]
     pub fn take(
         &self,
-        deadline: Deadline,
+        patience: Patience<'_>,
         clock: &dyn Clock,
         admitted: impl Fn() -> bool,
     ) -> Result<Lease<'_, T>, NoInstance> {
         let mut inner = self.inner.lock();
-        loop {
-            if !admitted() {
-                return Err(NoInstance::Closed);
-            }
-            let generation = inner.generation;
-            if !inner.held {
-                if let Some(instance) = inner.idle.pop() {
-                    return Ok(Lease::new(self, generation, Some(instance)));
+        if !admitted() {
+            return Err(NoInstance::Closed);
+        }
+        if inner.queue.lets_pass()
+            && let Some(instance) = inner.lend(self.bounds.instances)
+        {
+            inner.queue.pass();
+            return Ok(Lease::new(self, inner.generation, instance));
+        }
+        self.wait(inner, patience, clock, admitted)
+    }
+
+    #[cold]
+    fn wait<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner<T>>,
+        patience: Patience<'_>,
+        clock: &dyn Clock,
+        admitted: impl Fn() -> bool,
+    ) -> Result<Lease<'a, T>, NoInstance> {
+        if patience.until.passed(clock) {
+            return Err(NoInstance::Busy);
+        }
+        if inner.queue.len() >= self.bounds.waiting {
+            self.metrics.turned_away();
+            return Err(NoInstance::Full);
+        }
+        let me = std::thread::current();
+        let place = inner.queue.join(me.clone());
+        self.metrics.waiting(inner.queue.len());
+        drop(inner);
+        let _woken = patience.cancel.map(|cancel| cancel.listen(Arc::new(me)));
+        let lent = loop {
+            inner = self.inner.lock();
+            match self.turn(&mut inner, place, patience, clock, &admitted) {
+                Turn::Over(lent) => break lent,
+                Turn::Wait(left) => {
+                    drop(inner);
+                    match left {
+                        Some(left) => std::thread::park_timeout(left),
+                        None => std::thread::park(),
+                    }
                 }
-                if inner.live < self.max {
-                    inner.live += 1;
-                    return Ok(Lease::new(self, generation, None));
-                }
             }
-            match deadline.remaining(clock) {
-                Some(Duration::ZERO) => return Err(NoInstance::Busy),
-                Some(left) => drop(self.freed.wait_for(&mut inner, left)),
-                None => self.freed.wait(&mut inner),
-            }
+        };
+        inner.queue.leave(place, lent.is_ok());
+        self.metrics.waiting(inner.queue.len());
+        let generation = inner.generation;
+        // Whether this one took what it was woken for or gave up: there may be something for the one behind it.
+        self.unlock_and_wake(inner);
+        lent.map(|instance| Lease::new(self, generation, instance))
+    }
+
+    fn turn(
+        &self,
+        inner: &mut Inner<T>,
+        place: u64,
+        patience: Patience<'_>,
+        clock: &dyn Clock,
+        admitted: impl Fn() -> bool,
+    ) -> Turn<T> {
+        if !admitted() {
+            return Turn::Over(Err(NoInstance::Closed));
+        }
+        if patience.cancel.is_some_and(CancelToken::is_cancelled) {
+            return Turn::Over(Err(NoInstance::Cancelled));
+        }
+        if inner.queue.is_first(place)
+            && let Some(instance) = inner.lend(self.bounds.instances)
+        {
+            return Turn::Over(Ok(instance));
+        }
+        match patience.until.remaining(clock) {
+            Some(Duration::ZERO) => Turn::Over(Err(NoInstance::Busy)),
+            left => Turn::Wait(left),
+        }
+    }
+
+    /// Lets go of the lock and wakes whoever waits longest, if there is something for it.
+    #[inline]
+    fn unlock_and_wake(&self, inner: MutexGuard<'_, Inner<T>>) {
+        let next = inner.next(self.bounds.instances);
+        drop(inner);
+        if let Some(thread) = next {
+            thread.unpark();
         }
     }
 
@@ -79,15 +192,12 @@ impl<T> Pool<T> {
         let mut inner = self.inner.lock();
         inner.live += 1;
         inner.idle.push(instance);
-        drop(inner);
-        self.freed.notify_one();
+        self.unlock_and_wake(inner);
     }
 
     /// Lets waiting callers look again whether they are admitted.
     pub fn wake(&self) {
-        // Under the lock, so that nobody is between looking and waiting.
-        let _inner = self.inner.lock();
-        self.freed.notify_all();
+        self.inner.lock().queue.wake_all();
     }
 
     /// From now on nothing is lent: callers that are admitted wait.
@@ -96,8 +206,9 @@ impl<T> Pool<T> {
     }
     /// Lends again.
     pub fn release(&self) {
-        self.inner.lock().held = false;
-        self.freed.notify_all();
+        let mut inner = self.inner.lock();
+        inner.held = false;
+        self.unlock_and_wake(inner);
     }
 
     /// Takes every free instance away; they no longer count.
@@ -113,14 +224,15 @@ impl<T> Pool<T> {
         let mut inner = self.inner.lock();
         inner.generation += 1;
         inner.live = 0;
-        self.freed.notify_all();
+        inner.queue.wake_all();
         self.returned.notify_all();
         std::mem::take(&mut inner.idle)
     }
 
     /// An instance came back, or is gone.
-    fn notify(&self) {
-        self.freed.notify_one();
+    #[inline]
+    fn settled(&self, inner: MutexGuard<'_, Inner<T>>) {
+        self.unlock_and_wake(inner);
         self.returned.notify_all();
     }
 
@@ -137,6 +249,14 @@ impl<T> Pool<T> {
             }
         }
     }
+}
+
+/// What a caller that waits does next.
+enum Turn<T> {
+    /// It has what it waited for, or goes without.
+    Over(Result<Option<T>, NoInstance>),
+    /// It waits, at most so long.
+    Wait(Option<Duration>),
 }
 
 /// A place among the live instances, with an instance or the right to make one. Dropped, the place is free again
@@ -169,8 +289,7 @@ impl<'a, T> Lease<'a, T> {
         let mut inner = pool.inner.lock();
         if inner.generation == self.generation {
             inner.idle.push(instance);
-            drop(inner);
-            pool.notify();
+            pool.settled(inner);
         }
     }
 }
@@ -184,127 +303,9 @@ impl<T> Drop for Lease<'_, T> {
         if inner.generation == self.generation {
             inner.live = inner.live.saturating_sub(1);
         }
-        drop(inner);
-        pool.notify();
+        pool.settled(inner);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use common::clock::SystemClock;
-    use std::convert::Infallible;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    const NOW: Deadline = Deadline::at_ms(0);
-
-    fn made<T>(lease: &mut Lease<'_, T>, instance: T) {
-        lease.or_make(|| Ok::<_, Infallible>(instance)).unwrap();
-    }
-
-    #[test]
-    fn no_more_than_max_and_a_waiter_gets_what_is_given_back() {
-        let clock = SystemClock::start().unwrap();
-        let pool = Arc::new(Pool::<u32>::new(1));
-        let mut lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
-        assert_eq!(pool.take(NOW, &*clock, || true).unwrap_err(), NoInstance::Busy);
-        let waiter = {
-            let (pool, clock) = (pool.clone(), clock.clone());
-            std::thread::spawn(move || {
-                let mut lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
-                *lease.or_make(|| Err(())).unwrap()
-            })
-        };
-        made(&mut lease, 7);
-        assert_eq!(pool.quiet(NOW, &*clock), 1);
-        lease.give_back();
-        assert_eq!(waiter.join().unwrap(), 7, "the waiter is lent the instance, and drops it");
-        assert_eq!(pool.quiet(Deadline::NEVER, &*clock), 0);
-        assert!(pool.drain().is_empty());
-        pool.add(8);
-        assert_eq!(pool.drain(), [8]);
-    }
-
-    #[test]
-    fn whoever_waits_is_told_when_calls_are_no_longer_admitted() {
-        let clock = SystemClock::start().unwrap();
-        let pool = Pool::<u32>::new(1);
-        let open = AtomicBool::new(true);
-        let lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
-        std::thread::scope(|scope| {
-            let waiter =
-                scope.spawn(|| pool.take(Deadline::NEVER, &*clock, || open.load(Ordering::SeqCst)).map(drop));
-            open.store(false, Ordering::SeqCst);
-            pool.wake();
-            assert_eq!(waiter.join().unwrap(), Err(NoInstance::Closed));
-        });
-        drop(lease);
-        assert_eq!(pool.quiet(NOW, &*clock), 0);
-    }
-
-    #[test]
-    fn while_held_nothing_is_lent_and_whoever_waits_goes_on_after_it() {
-        let clock = SystemClock::start().unwrap();
-        let pool = Pool::<u32>::new(2);
-        pool.add(7);
-        pool.hold();
-        assert_eq!(pool.take(NOW, &*clock, || true).unwrap_err(), NoInstance::Busy);
-        assert_eq!(pool.take(NOW, &*clock, || false).unwrap_err(), NoInstance::Closed);
-        std::thread::scope(|scope| {
-            let take = || {
-                scope.spawn(|| {
-                    let mut lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
-                    lease.or_make(|| Ok::<_, Infallible>(8)).copied().unwrap()
-                })
-            };
-            let waiters = [take(), take()];
-            assert_eq!(pool.drain(), [7], "the free one is there for whoever holds");
-            pool.add(9);
-            pool.release();
-            let lent: u32 = waiters.into_iter().map(|w| w.join().unwrap()).sum();
-            assert!([16, 17].contains(&lent), "{lent}");
-        });
-        assert_eq!(pool.quiet(NOW, &*clock), 0);
-    }
-
-    #[test]
-    fn what_was_lent_before_all_was_given_up_is_not_taken_back() {
-        let clock = SystemClock::start().unwrap();
-        let pool = Pool::<u32>::new(2);
-        let (mut a, mut b) =
-            (pool.take(NOW, &*clock, || true).unwrap(), pool.take(NOW, &*clock, || true).unwrap());
-        made(&mut a, 1);
-        made(&mut b, 2);
-        a.give_back();
-        assert_eq!(pool.abandon(), [1]);
-        pool.add(3);
-        assert_eq!(pool.quiet(NOW, &*clock), 0, "what was given up is not waited for");
-        b.give_back();
-        assert_eq!(pool.drain(), [3]);
-        assert_eq!(pool.quiet(NOW, &*clock), 0);
-    }
-
-    #[test]
-    fn many_callers_share_two_instances() {
-        let clock = SystemClock::start().unwrap();
-        let pool = Pool::<u32>::new(2);
-        let (lent, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for round in 0..300 {
-                        let mut lease = pool.take(Deadline::NEVER, &*clock, || true).unwrap();
-                        most.fetch_max(lent.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        made(&mut lease, round);
-                        lent.fetch_sub(1, Ordering::SeqCst);
-                        if round % 7 == 0 { drop(lease) } else { lease.give_back() }
-                    }
-                });
-            }
-        });
-        assert_eq!(pool.quiet(NOW, &*clock), 0);
-        assert!(pool.drain().len() <= 2);
-        assert!((1..=2).contains(&most.into_inner()));
-    }
-}
+mod tests;

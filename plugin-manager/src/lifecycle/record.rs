@@ -108,6 +108,7 @@ pub(super) fn cause(error: &LifecycleError) -> String {
         LifecycleError::RestartBudget { restarts, .. } => {
             format!("lost {restarts} instances within a minute")
         }
+        LifecycleError::Unwell { failures, .. } => format!("failed its health check {failures} times"),
         LifecycleError::Trapped { trap: Trap::Abort(_), .. } => "abort".to_owned(),
         LifecycleError::Trapped { trap: Trap::Guest(_), .. } => "trap".to_owned(),
         LifecycleError::Trapped { trap, .. } => trap.to_string(),

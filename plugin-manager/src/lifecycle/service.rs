@@ -6,6 +6,7 @@ use super::record::Recorder;
 use crate::runtime::{CallOutcome, Execution, Lifecycle, Terms, Trap};
 use crate::sandbox::InstanceMode;
 use common::audit::{Actor, Tally};
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(super) struct Occasion<'a> {
     pub until: Deadline,
     /// The plugins that called one another to get here.
     pub chain: &'a Arc<[PluginId]>,
+    /// Ends them when the caller gives up for whom they run.
+    pub cancel: Option<&'a CancelToken>,
 }
 
 /// Makes instances of one plugin and runs its lifecycle functions on them.
@@ -174,7 +177,7 @@ impl Service {
 
     /// Each function of the plugin's own has its own timeout, within what the occasion leaves.
     fn terms<'a>(&self, on: Occasion<'a>) -> Terms<'a> {
-        Terms { deadline: self.deadline().min(on.until), chain: on.chain }
+        Terms { deadline: self.deadline().min(on.until), chain: on.chain, cancel: on.cancel }
     }
 
     fn vault_error(&self, source: VaultFailure) -> LifecycleError {

@@ -7,6 +7,7 @@ use super::manager::ManagedPlugin;
 use super::service::Live;
 use crate::plugin::PluginState;
 use crate::runtime::Lifecycle;
+use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -127,16 +128,53 @@ impl ManagedPlugin {
     /// # Errors
     /// What `stop` ran into. The plugin is out of service all the same.
     pub fn supersede(&self, state: LastState) -> Result<(), LifecycleError> {
+        let turned_away = self.turn_away();
+        let ended = self.finish(state);
+        turned_away.and(ended)
+    }
+
+    /// The first half of [`ManagedPlugin::supersede`]: calls that have not begun are told where to go, and nothing is
+    /// waited for.
+    ///
+    /// # Errors
+    /// When it could not be recorded. It is done all the same.
+    pub fn turn_away(&self) -> Result<(), LifecycleError> {
         self.superseded.store(true, Ordering::Release);
         self.give_up();
+        if !matches!(self.state(), PluginState::Running | PluginState::Paused) {
+            return Ok(());
+        }
+        let _slot = self.steps.lock();
+        let from = self.state.advance(PluginState::Stopping).map_err(|wrong| self.wrong(wrong))?;
+        // Whoever waits goes on before this is recorded.
+        self.pool.wake();
+        self.protected(from, PluginState::Stopping, REPLACED)
+    }
+
+    /// The second half: calls in flight finish, then `stop` and `unload`.
+    ///
+    /// # Errors
+    /// As [`ManagedPlugin::supersede`].
+    pub fn finish(&self, state: LastState) -> Result<(), LifecycleError> {
+        let slot = self.steps.lock();
         let stopped = match self.state() {
-            PluginState::Running | PluginState::Paused => self.stop_with(REPLACED, |live| match state {
-                LastState::Save => self.service.end(live, self.unhurried(&self.no_chain)),
-                LastState::HandedOver => self.stop_alone(live),
-            }),
+            PluginState::Stopping => self.wind_down(
+                || self.quiet(),
+                |live| match state {
+                    LastState::Save => self.service.end(live, self.unhurried(&self.no_chain)),
+                    LastState::HandedOver => self.stop_alone(live),
+                },
+            ),
             _ => Ok(()),
         };
+        drop(slot);
         stopped.and(self.unload_for(REPLACED))
+    }
+
+    /// Whether [`ManagedPlugin::finish`] is to be waited for: it takes no longer than `stop` does, for no call is in
+    /// flight; or it saves the state that the plugin has when it comes back.
+    pub fn is_to_be_waited_for(&self) -> bool {
+        self.service.saves_state() || self.pool.quiet(Deadline::at_ms(0), &*self.service.blueprint.clock) == 0
     }
 
     /// Lets go of a plugin that was brought up beside another and is not taken into service: `stop`, `unload`, and
@@ -149,6 +187,23 @@ impl ManagedPlugin {
         if let Err(error) = self.unload_for(DISMISSED) {
             tracing::warn!(plugin = self.service.name, %error, "a plugin was let go of without a record");
         }
+    }
+
+    /// Lets go of a plugin that calls may reach: those that have not begun are told so with
+    /// [`LifecycleError::Superseded`], those in flight finish; then as [`ManagedPlugin::dismiss`].
+    pub fn withdraw(&self) {
+        self.superseded.store(true, Ordering::Release);
+        self.dismiss();
+    }
+
+    /// Whether what its instance keeps outlives it.
+    pub fn keeps_state(&self) -> bool {
+        self.service.saves_state()
+    }
+
+    /// The names of its operations, by index.
+    pub fn operations(&self) -> &[String] {
+        &self.service.blueprint.operations
     }
 
     fn stop_alone(&self, live: &mut Live) -> Result<(), LifecycleError> {

@@ -63,6 +63,11 @@ pub struct PluginMetrics {
     transitions: AtomicU64,
     /// Host calls refused because there were too many a second.
     host_calls_refused: AtomicU64,
+    /// Calls refused because as many waited as may.
+    calls_refused: AtomicU64,
+    /// Calls that wait for an instance, and the most there ever were.
+    queue_depth: AtomicU64,
+    queue_peak: AtomicU64,
     /// Bytes of linear memory of the instance that answered last.
     memory_bytes: AtomicU64,
     /// Time from the start of a bring-up to a running instance.
@@ -79,6 +84,9 @@ pub struct PluginSample {
     pub instances: u64,
     pub transitions: u64,
     pub host_calls_refused: u64,
+    pub calls_refused: u64,
+    pub queue_depth: u64,
+    pub queue_peak: u64,
     pub memory_bytes: u64,
 }
 
@@ -105,6 +113,16 @@ impl PluginMetrics {
     pub fn host_call_refused(&self) {
         self.host_calls_refused.fetch_add(1, Ordering::Relaxed);
     }
+    /// So many calls wait for an instance now.
+    pub fn waiting(&self, depth: usize) {
+        let depth = u64::try_from(depth).unwrap_or(u64::MAX);
+        self.queue_depth.store(depth, Ordering::Relaxed);
+        self.queue_peak.fetch_max(depth, Ordering::Relaxed);
+    }
+    /// A call was refused because as many waited as may.
+    pub fn turned_away(&self) {
+        self.calls_refused.fetch_add(1, Ordering::Relaxed);
+    }
     /// The instance that answered last has this much memory.
     pub fn memory(&self, bytes: u64) {
         self.memory_bytes.store(bytes, Ordering::Relaxed);
@@ -118,6 +136,9 @@ impl PluginMetrics {
             instances: self.instances.load(Ordering::Relaxed),
             transitions: self.transitions.load(Ordering::Relaxed),
             host_calls_refused: self.host_calls_refused.load(Ordering::Relaxed),
+            calls_refused: self.calls_refused.load(Ordering::Relaxed),
+            queue_depth: self.queue_depth.load(Ordering::Relaxed),
+            queue_peak: self.queue_peak.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
         }
     }
@@ -126,7 +147,7 @@ impl PluginMetrics {
 /// One counter or gauge: its name, its help, its type, and how it is read from a sample.
 type Family = (&'static str, &'static str, &'static str, fn(&PluginSample) -> u64);
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 10] = [
     ("forgeone_plugin_calls_total", "Calls of operations.", "counter", |s| s.calls),
     ("forgeone_plugin_errors_total", "Calls that failed.", "counter", |s| s.errors),
     ("forgeone_plugin_traps_total", "Instances dropped after a trap or a deadline.", "counter", |s| s.traps),
@@ -138,6 +159,16 @@ const FAMILIES: [Family; 7] = [
         "counter",
         |s| s.host_calls_refused,
     ),
+    (
+        "forgeone_plugin_calls_refused_total",
+        "Calls refused because as many waited for an instance as may.",
+        "counter",
+        |s| s.calls_refused,
+    ),
+    ("forgeone_plugin_queue_depth", "Calls that wait for an instance.", "gauge", |s| s.queue_depth),
+    ("forgeone_plugin_queue_peak", "Most calls that waited for an instance at once.", "gauge", |s| {
+        s.queue_peak
+    }),
     ("forgeone_plugin_memory_bytes", "Linear memory of the instance that answered last.", "gauge", |s| {
         s.memory_bytes
     }),

@@ -1,7 +1,7 @@
 //! Bringing plugins up, with what they depend on, and taking them down.
 
 use super::denials::Denials;
-use super::dependencies::{candidates, plan};
+use super::dependencies::plan;
 use super::error::HostError;
 use super::hall::Loaded;
 use super::install::End;
@@ -16,6 +16,7 @@ use common::clock::Deadline;
 use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use microkernel::trust::ManagementAction;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,9 +50,9 @@ impl PluginManager {
     /// theirs have their own timeouts, whoever waits.
     pub(super) fn bring_up(&self, name: &str, cause: Cause<'_>) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name)?;
+        self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
-        let rows = self.host().rows()?;
-        for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
+        for member in plan(&self.host().candidates()?, &row.plugin.name)?.start_order() {
             if *member == row.plugin.name {
                 return self.bring_one_up(member, cause);
             }
@@ -92,13 +93,14 @@ impl PluginManager {
         Ok(ready)
     }
 
-    fn bring_up_in_turn(
+    pub(super) fn bring_up_in_turn(
         &self,
         name: &Name,
         cause: Cause<'_>,
         from: PluginState,
     ) -> Result<Arc<Loaded>, ForgeError> {
         let row = self.row(name.as_str())?;
+        self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
         let from = if row.failure.is_some() { PluginState::Failed } else { from };
         let loaded = Arc::new(self.load(&row, from)?);
@@ -162,11 +164,13 @@ impl PluginManager {
     /// Stops a plugin that is up. It is down whatever this returns; a failure of its own is kept in its row.
     /// Done in the plugin's turn.
     pub(super) fn take_down(&self, name: &str, end: End) -> Result<(), ForgeError> {
+        self.end_trial(name, "the plugin is taken down");
         let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
         let plugin = &loaded.plugin;
         plugin.give_up();
         let up = matches!(plugin.state(), PluginState::Running | PluginState::Paused);
         let stopped = if up { plugin.stop() } else { Ok(()) };
+        self.hall().tell_denials(&loaded);
         let ended = match end {
             End::Stop => stopped,
             // What `stop` ran into is recorded, and keeps nobody from removing the plugin.
@@ -180,16 +184,15 @@ impl PluginManager {
     /// The plugins that are up; those that need others come before them.
     pub(super) fn down_order(&self) -> Vec<String> {
         let left = self.hall().names();
-        let rows = self.host().rows().unwrap_or_default();
-        let all = candidates(&rows).unwrap_or_default();
-        let mut order: Vec<String> = Vec::new();
-        for name in left.iter().filter_map(|name| Name::new(name).ok()) {
-            // What cannot be ordered is still stopped, before the others.
-            let needed_first = plan(&all, &name).map(|p| p.start_order().to_vec()).unwrap_or_default();
-            order.extend(needed_first.iter().map(ToString::to_string).filter(|n| left.contains(n)));
+        if left.is_empty() {
+            return left;
         }
+        let up: BTreeSet<&String> = left.iter().collect();
+        // What cannot be ordered is still stopped, before the others.
+        let order = self.start_order().unwrap_or_default().into_iter().map(|name| name.to_string());
+        let mut order: Vec<String> = order.filter(|name| up.contains(name)).collect();
         order.extend(left);
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         order.retain(|name| seen.insert(name.clone()));
         order.reverse();
         order

@@ -246,7 +246,7 @@ impl PluginManager {
     /// is not installed.
     fn load_again(&self, package: &[u8]) -> Result<Option<(PluginId, String)>, ForgeError> {
         let (host, digest) = (self.host(), Digest::of(package));
-        if !host.home.plugins()?.iter().any(|row| row.plugin.package == digest) {
+        if !host.home.roster()?.iter().any(|row| row.plugin.package == digest) {
             return Ok(None);
         }
         let install = ManagementAction::Install;

@@ -12,6 +12,7 @@ pub(super) struct Denials(Mutex<Counts>);
 struct Counts {
     live: Vec<Arc<CallerStats>>,
     gone: u64,
+    told: u64,
 }
 
 impl Denials {
@@ -22,6 +23,12 @@ impl Denials {
         counts.gone += gone.iter().map(|s| s.denied()).sum::<u64>();
         counts.live = live;
         counts.live.push(stats);
+    }
+    /// Denials since this was asked last.
+    pub fn untold(&self) -> u64 {
+        let total = self.total();
+        let before = std::mem::replace(&mut self.0.lock().told, total);
+        total.saturating_sub(before)
     }
     /// Denials so far.
     pub fn total(&self) -> u64 {

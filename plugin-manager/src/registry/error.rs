@@ -30,6 +30,15 @@ pub enum HostError {
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
+    /// As many calls wait for a call thread as may. The caller can call again later, or less at once.
+    #[error("{waiting} calls wait for a call thread already")]
+    CallQueueFull {
+        /// How many may wait.
+        waiting: usize,
+    },
+    /// The caller gave the call up before it reached its plugin.
+    #[error("the call was given up by its caller")]
+    GivenUp,
     /// No plugin of this name is installed.
     #[error("no plugin {0} is installed")]
     NoPlugin(String),
@@ -79,6 +88,16 @@ pub enum HostError {
         wanted: String,
         /// The versions there are.
         kept: Vec<String>,
+    },
+    /// The version asked for does not wait for consent, or several do and none was named.
+    #[error("{}", not_pending(name, wanted.as_deref(), pending))]
+    NoPending {
+        /// The plugin.
+        name: String,
+        /// The version asked for, if one was.
+        wanted: Option<String>,
+        /// The versions that wait.
+        pending: Vec<String>,
     },
     /// The name is taken by another publisher's plugin.
     #[error("plugin {name} of publisher {installed} is installed; this one is of {offered}")]
@@ -171,6 +190,55 @@ pub enum HostError {
         /// The state asked for.
         to: &'static str,
     },
+    /// A version is on trial; another may not come meanwhile. The operator can end the trial.
+    #[error("version {version} of plugin {name} is on trial")]
+    OnTrial {
+        /// The plugin.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// No version is on trial.
+    #[error("no version of plugin {name} is on trial")]
+    NoTrial {
+        /// The plugin.
+        name: String,
+    },
+    /// A share of the calls would change one copy of the state, and the rest another.
+    #[error("plugin {name} carries state, which a share of its calls would split")]
+    SplitState {
+        /// The plugin.
+        name: String,
+    },
+    /// As many versions as may are still finishing calls. They are done when those calls are.
+    #[error("{} of plugin {name} are still finishing calls", versions.join(", "))]
+    Draining {
+        /// The plugin.
+        name: String,
+        /// The versions.
+        versions: Vec<String>,
+    },
+    /// The plugin waits for an operator to release it.
+    #[error("plugin {name} cannot move from {from} to {to}")]
+    Quarantined {
+        /// The plugin.
+        name: String,
+        /// Its state.
+        from: &'static str,
+        /// The state asked for.
+        to: &'static str,
+        /// Why it is quarantined.
+        why: String,
+    },
+    /// The host is supervised, and can be by one alone.
+    #[error("the host is supervised already")]
+    Supervised,
+    /// The time given for a shutdown was not enough. What is named was given up.
+    #[error("the shutdown ended before everything was done")]
+    Unfinished {
+        /// Plugins and what was left of each.
+        left: Vec<String>,
+    },
     /// Only what is paused can be resumed.
     #[error("plugin {name} is not paused: it cannot move from {state} to Running")]
     NotPaused {
@@ -234,16 +302,24 @@ impl Coded for HostError {
             Self::Downgrade { .. } => &codes::E1406,
             Self::MorePermissions { .. } => &codes::E1407,
             Self::NoVersion { .. } => &codes::E5011,
+            Self::OnTrial { .. } | Self::NoTrial { .. } => &codes::E5023,
+            Self::SplitState { .. } => &codes::E5022,
+            Self::Draining { .. } => &codes::E5024,
+            Self::NoPending { .. } => &codes::E5021,
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,
+            Self::CallQueueFull { .. } => &codes::E4030,
+            Self::GivenUp => &codes::E4031,
             Self::Closing => &codes::E5003,
             Self::Needed { .. } => &codes::E5007,
             Self::NotRunning { .. } => &codes::E5003,
-            Self::WrongMove { .. } | Self::NotPaused { .. } => &codes::E5002,
+            Self::Supervised => &codes::E5009,
+            Self::Unfinished { .. } => &codes::E4033,
+            Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
             Self::TooManyPolicies => &codes::E0102,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
@@ -256,6 +332,16 @@ impl Coded for HostError {
             Self::OtherTrust { .. } => {
                 Some("make it of that identity with `TrustContext::new(&identity)`".to_owned())
             }
+            Self::OnTrial { name, .. } => {
+                Some(format!("`forgeone promote {name}` or `forgeone abandon {name}` ends the trial"))
+            }
+            Self::NoTrial { .. } => Some("begin one with `forgeone upgrade PACKAGE --canary 10%`".to_owned()),
+            Self::MorePermissions { name, version, .. } => Some(format!(
+                "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
+                 accepts it, as `forgeone upgrade --accept-permissions` does"
+            )),
+            Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }
     }
@@ -265,8 +351,20 @@ impl Coded for HostError {
             Self::NotRunning { failure: Some(text), .. } => vec![text.clone()],
             Self::NoVersion { kept, .. } if kept.is_empty() => vec!["no earlier version is kept".to_owned()],
             Self::NoVersion { kept, .. } => vec![format!("kept: {}", kept.join(", "))],
+            Self::NoPending { pending, .. } if pending.is_empty() => Vec::new(),
+            Self::NoPending { pending, .. } => vec![format!("waiting: {}", pending.join(", "))],
             Self::Denied { reason, .. } => vec![reason.clone()],
+            Self::Quarantined { why, .. } => vec![why.clone()],
+            Self::Unfinished { left } => left.clone(),
             _ => Vec::new(),
         }
+    }
+}
+
+fn not_pending(name: &str, wanted: Option<&str>, pending: &[String]) -> String {
+    match wanted {
+        Some(version) => format!("version {version} of plugin {name} does not wait for consent"),
+        None if pending.is_empty() => format!("no version of plugin {name} waits for consent"),
+        None => format!("several versions of plugin {name} wait for consent"),
     }
 }

@@ -1,24 +1,34 @@
 //! The map of plugins that are up, over the parts they share; who may call them.
 
+use super::call::AsyncCall;
+use super::call_threads::{CallThreads, Sizes};
 use super::denials::Denials;
+use super::drain::Drains;
 use super::error::HostError;
+use super::events::EventKind;
 use super::host::Host;
 use super::operator::Operator;
 use super::router::{Router, keep};
+use super::shutdown::Hurry;
+use super::trial::{RunningTrial, Tried};
 use super::turns::Turns;
+use crate::config::Limits;
 use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
+use arc_swap::ArcSwapOption;
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::config::nearest;
 use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The plugins that are up.
@@ -28,9 +38,23 @@ pub(super) struct Hall {
     /// Who opened the home: plugins that call plugins are brought up for it.
     pub opener: Arc<Operator>,
     loaded: DashMap<String, Arc<Loaded>>,
+    /// They run the calls of callers that do not wait on a thread of their own.
+    pub call_threads: CallThreads<AsyncCall>,
     turns: Turns,
+    /// Whether the plugin directory is being watched.
+    pub watched: AtomicBool,
+    /// Versions on trial, by the name of their plugin.
+    pub trials: DashMap<String, Arc<RunningTrial>>,
+    /// Threads of trials that ended by themselves, as far as they still run: they keep the home open.
+    pub ending: Mutex<Vec<JoinHandle<()>>>,
+    /// Versions that were replaced and still finish calls.
+    pub drains: Arc<Drains>,
     /// Held for reading while a plugin is brought up, so that none comes up once this says closing.
     door: RwLock<Door>,
+    /// Set before whoever closes the door waits for it.
+    closing: AtomicBool,
+    /// By when a shutdown that is under way is to be over.
+    pub hurry: Hurry,
     no_chain: Arc<[PluginId]>,
     /// Kept here: the services hold it weakly.
     _router: Arc<Router>,
@@ -55,6 +79,18 @@ pub(super) enum Called {
     Elsewhere,
 }
 
+/// What a caller allows its call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within<'a> {
+    pub deadline: Deadline,
+    pub cancel: Option<&'a CancelToken>,
+}
+
+impl Within<'_> {
+    /// As long as the plugin may take.
+    pub const ANY: Self = Self { deadline: Deadline::NEVER, cancel: None };
+}
+
 /// A plugin that was loaded, and who was allowed to call it last, in which policy epoch.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -62,12 +98,26 @@ pub(super) struct Loaded {
     pub denials: Arc<Denials>,
     /// The mark of that operator and epoch; 0 is none.
     allowed: AtomicU64,
+    /// Whether there is a trial beside it; looked at in every call.
+    pub on_trial: AtomicBool,
+    pub trial: ArcSwapOption<RunningTrial>,
 }
 
 impl Loaded {
     /// A plugin nobody was allowed to call yet.
-    pub const fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
-        Self { plugin, denials, allowed: AtomicU64::new(0) }
+    pub fn new(plugin: ManagedPlugin, denials: Arc<Denials>) -> Self {
+        let (allowed, on_trial) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { plugin, denials, allowed, on_trial, trial: ArcSwapOption::empty() }
+    }
+    /// Calls it, or for a part of the calls the version on trial beside it.
+    fn call(&self, call: Tried<'_>) -> Result<(), LifecycleError> {
+        if self.on_trial.load(Ordering::Relaxed)
+            && let Some(trial) = &*self.trial.load()
+        {
+            return trial.call(self, call);
+        }
+        let Tried { operation, input, output, terms, epoch } = call;
+        self.plugin.call(operation, input, output, terms, epoch)
     }
     pub fn name(&self) -> &str {
         self.plugin.identity().name.as_str()
@@ -79,6 +129,16 @@ impl Loaded {
     }
 }
 
+/// How many call threads there may be, and how many calls may wait for one.
+fn sizes(limits: &Limits) -> Sizes {
+    let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Sizes {
+        threads: limits.call_threads.map_or(cores.saturating_mul(2), wide),
+        queue: wide(limits.call_queue),
+    }
+}
+
 impl Hall {
     /// A hall over these parts; plugins find each other through it.
     pub fn over(host: Arc<Host>, opener: Arc<Operator>) -> Arc<Self> {
@@ -86,11 +146,18 @@ impl Hall {
             let router = Arc::new(Router(weak.clone()));
             host.services.router.install(keep(&router));
             Self {
+                call_threads: CallThreads::new(sizes(&host.config.limits)),
                 host,
                 opener,
                 loaded: DashMap::new(),
                 turns: Turns::default(),
+                watched: AtomicBool::new(false),
+                trials: DashMap::new(),
+                ending: Mutex::default(),
+                drains: Arc::default(),
                 door: RwLock::new(Door::Open),
+                closing: AtomicBool::new(false),
+                hurry: Hurry::default(),
                 no_chain: Arc::from([]),
                 _router: router,
             }
@@ -135,11 +202,21 @@ impl Hall {
     pub fn while_open<T>(&self, job: impl FnOnce() -> Result<T, ForgeError>) -> Result<T, ForgeError> {
         // A plugin that is brought up may bring up another on the same thread.
         let door = self.door.read_recursive();
-        if *door == Door::Closing { Err(HostError::Closing.into()) } else { job() }
+        if self.is_closing() || *door == Door::Closing { Err(HostError::Closing.into()) } else { job() }
     }
     /// From now on no plugin is brought up. Waits for those that are being brought up.
     pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         *self.door.write() = Door::Closing;
+    }
+    /// The same, waiting at most this long. Whether none is being brought up any more.
+    pub fn close_within(&self, wait: Duration) -> bool {
+        self.closing.store(true, Ordering::Release);
+        self.door.try_write_for(wait).map(|mut door| *door = Door::Closing).is_some()
+    }
+    /// Whether no plugin is brought up any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// The row of an installed plugin.
@@ -182,12 +259,12 @@ impl Hall {
         loaded: &Arc<Loaded>,
         operator: &Operator,
         operation: u16,
-        input: &mut Vec<u8>,
-        output: &mut Vec<u8>,
+        (input, output): (&mut Vec<u8>, &mut Vec<u8>),
+        within: Within<'_>,
     ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
-        let terms = Terms { deadline: Deadline::NEVER, chain: &self.no_chain };
-        match loaded.plugin.call(operation, input, output, terms, epoch) {
+        let terms = Terms { deadline: within.deadline, chain: &self.no_chain, cancel: within.cancel };
+        match loaded.call(Tried { operation, input, output, terms, epoch }) {
             Ok(()) => Ok(Called::Done),
             Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),
             Err(error) => {
@@ -203,24 +280,23 @@ impl Hall {
         loaded: &Arc<Loaded>,
         operation: &str,
         input: &[u8],
-        deadline: Deadline,
-        chain: &Arc<[PluginId]>,
+        terms: Terms<'_>,
     ) -> Result<Vec<u8>, LifecycleError> {
-        let index = loaded.plugin.operation(operation)?;
-        let mut output = Vec::new();
-        let terms = Terms { deadline, chain };
+        let operation = loaded.plugin.operation(operation)?;
+        let (mut input, mut output) = (input.to_vec(), Vec::new());
         let epoch = self.host.bridge.evaluator().epoch();
-        let done = loaded.plugin.call(index, &mut input.to_vec(), &mut output, terms, epoch);
+        let call = Tried { operation, input: &mut input, output: &mut output, terms, epoch };
+        let done = loaded.call(call);
         done.map(|()| output).inspect_err(|_| {
-            let left = deadline.remaining(&*self.host.clock);
+            let left = terms.deadline.remaining(&*self.host.clock);
             self.after_failure(loaded, left.unwrap_or(self.host.config.default_timeout.0));
         })
     }
 
     /// A plugin whose call spent its restart budget stays `Failed` when this process is gone.
     #[cold]
-    fn after_failure(&self, loaded: &Arc<Loaded>, wait: Duration) {
-        if loaded.plugin.state() != PluginState::Failed {
+    pub fn after_failure(&self, loaded: &Arc<Loaded>, wait: Duration) {
+        if !matches!(loaded.plugin.state(), PluginState::Failed | PluginState::Quarantined) {
             return;
         }
         // Whoever has the turn for longer than that takes the plugin down or up and sees its state.
@@ -233,9 +309,22 @@ impl Hall {
         }
     }
 
-    /// Keeps the reason of a plugin that is `Failed` by its own fault in its row. Done in the plugin's turn.
+    /// Keeps the reason of a plugin that is `Failed` by its own fault, or `Quarantined`, in the home. Done in the
+    /// plugin's turn.
     pub fn keep_failure(&self, loaded: &Loaded) -> Result<(), ForgeError> {
         let Some(failure) = loaded.plugin.own_failure() else { return Ok(()) };
-        self.host.set_failure(&loaded.plugin.identity().name, Some(&failure))
+        match loaded.plugin.state() {
+            PluginState::Quarantined => self.host.set_quarantine(&self.row(loaded.name())?, Some(&failure)),
+            _ => self.host.set_failure(&loaded.plugin.identity().name, Some(&failure)),
+        }
+    }
+
+    /// Tells how many host calls were denied to it since that was told last.
+    pub fn tell_denials(&self, loaded: &Loaded) {
+        let calls = loaded.denials.untold();
+        if calls > 0 {
+            let version = &loaded.plugin.identity().version;
+            self.host.feed.emit(loaded.name(), version, || EventKind::Denied { calls });
+        }
     }
 }

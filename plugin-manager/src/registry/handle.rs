@@ -1,11 +1,12 @@
 //! Handles for callers that call the same operation often: names are resolved once.
 
-use super::hall::{Called, Loaded};
+use super::hall::{Called, Loaded, Within};
 use super::install::fact;
 use super::manager::PluginManager;
 use super::steps::known;
 use crate::lifecycle::LifecycleError;
 use crate::plugin::PluginState;
+use common::cancel::CancelToken;
 use common::error::ForgeError;
 use std::sync::Arc;
 
@@ -60,28 +61,59 @@ impl OperationHandle {
     /// As [`PluginManager::call`].
     #[inline]
     pub fn call(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> Result<(), ForgeError> {
+        self.call_within(input, output, Within::ANY)
+    }
+
+    /// [`OperationHandle::call`], within what the caller allows.
+    #[inline]
+    pub(super) fn call_within(
+        &mut self,
+        input: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+        within: Within<'_>,
+    ) -> Result<(), ForgeError> {
         match &self.up {
             Some((loaded, index)) if loaded.plugin.state() == PluginState::Running => {
                 let manager = &self.plugin.manager;
-                match manager.hall().call(loaded, manager.operator(), *index, input, output)? {
+                match manager.hall().call(loaded, manager.operator(), *index, (input, output), within)? {
                     Called::Done => Ok(()),
-                    Called::Elsewhere => self.find_and_call(input, output),
+                    Called::Elsewhere => self.find_and_call(input, output, within),
                 }
             }
-            _ => self.find_and_call(input, output),
+            _ => self.find_and_call(input, output, within),
         }
     }
 
+    /// The operation of whatever plugin has this name, looked for in the first call.
+    pub(super) fn unresolved(manager: PluginManager, plugin: &str, operation: &str) -> Self {
+        let plugin = PluginHandle::new(manager, plugin.to_owned());
+        Self { plugin, operation: operation.to_owned(), up: None }
+    }
+    pub(super) const fn manager(&self) -> &PluginManager {
+        &self.plugin.manager
+    }
+    pub(super) fn plugin_name(&self) -> &str {
+        &self.plugin.name
+    }
+
     #[cold]
-    fn find_and_call(&mut self, input: &mut Vec<u8>, output: &mut Vec<u8>) -> Result<(), ForgeError> {
+    fn find_and_call(
+        &mut self,
+        input: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+        within: Within<'_>,
+    ) -> Result<(), ForgeError> {
         // A plugin that is down is not kept in memory by whoever may call it again.
         self.up = None;
         output.clear();
         let manager = &self.plugin.manager;
         loop {
+            if within.cancel.is_some_and(CancelToken::is_cancelled) {
+                return Err(manager.given_up(&self.plugin.name));
+            }
             let found = manager.find(&self.plugin.name, &self.operation)?;
             let (loaded, index) = self.up.insert(found);
-            match manager.hall().call(loaded, manager.operator(), *index, input, output)? {
+            match manager.hall().call(loaded, manager.operator(), *index, (input, output), within)? {
                 Called::Done => return Ok(()),
                 Called::Elsewhere => {}
             }

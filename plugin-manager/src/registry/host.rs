@@ -1,14 +1,18 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
-use super::judge::Judge;
+use super::dependencies::Parsed;
+use super::events::Feed;
 use super::native::Natives;
+use super::quarantine::Quarantine;
+use super::supervisor::Ledgers;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
+use crate::resolver::Candidate;
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
-use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section};
+use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section, Setting};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog};
 use common::clock::Clock;
@@ -16,10 +20,23 @@ use common::crypto::MacKey;
 use common::error::ForgeError;
 use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::SyscallBridge;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+/// The right to change the set of installed plugins, and how often it was taken.
+#[derive(Debug, Default)]
+pub(super) struct Roster(Mutex<u64>);
+
+impl Roster {
+    /// The right, with the number of times it was taken.
+    pub fn lock(&self) -> MutexGuard<'_, u64> {
+        let mut taken = self.0.lock();
+        *taken = taken.wrapping_add(1);
+        taken
+    }
+}
 
 /// The parts of an open home.
 pub(super) struct Host {
@@ -31,7 +48,6 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
-    pub judge: Judge,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.
@@ -46,9 +62,17 @@ pub(super) struct Host {
     pub natives: Natives,
     /// What plugins measured themselves.
     pub guest_metrics: Arc<GuestMetrics>,
+    /// Who hears what happens.
+    pub feed: Arc<Feed>,
+    /// What is counted of supervised plugins.
+    pub ledgers: Arc<Ledgers>,
+    /// Plugins that wait for an operator to release them.
+    pub quarantine: Quarantine,
+    /// What the rows need.
+    pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
-    pub roster: Mutex<()>,
+    pub roster: Roster,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }
@@ -72,11 +96,16 @@ impl Host {
     }
 
     /// Every installed and every registered plugin, by name.
-    pub fn rows(&self) -> Result<Vec<InstalledPlugin>, ForgeError> {
-        let mut rows = self.home.plugins()?;
-        rows.extend(self.natives.rows());
+    pub fn rows(&self) -> Result<Vec<Arc<InstalledPlugin>>, ForgeError> {
+        let mut rows = self.home.roster()?.to_vec();
+        rows.extend(self.natives.rows().into_iter().map(Arc::new));
         rows.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
         Ok(rows)
+    }
+
+    /// Every installed and every registered plugin as the resolver sees it, by name.
+    pub fn candidates(&self) -> Result<Vec<Arc<Candidate>>, ForgeError> {
+        self.parsed.of(&self.rows()?)
     }
 
     /// The installed or registered plugin of this name.
@@ -107,9 +136,13 @@ impl Host {
     pub fn publish_settings(&self) -> Result<(), ForgeError> {
         let _one_at_a_time = self.publishing.lock();
         let mut all = BTreeMap::new();
+        let mut set = self.home.all_settings()?;
         for row in self.rows()? {
-            let settings = self.settings(&row.plugin.name)?;
-            all.insert(row.plugin.name, settings);
+            let name = &row.plugin.name;
+            let set = set.remove(name.as_str()).unwrap_or_default();
+            if !set.is_empty() || self.config.plugins.contains_key(name.as_str()) {
+                all.insert(name.clone(), self.joined(name, set));
+            }
         }
         self.services.settings.replace(all);
         Ok(())
@@ -117,16 +150,21 @@ impl Host {
 
     /// The settings of one plugin, as its host calls see them.
     pub fn settings(&self, plugin: &Name) -> Result<PluginSettings, ForgeError> {
+        Ok(self.joined(plugin, self.home.settings(plugin)?))
+    }
+
+    /// The settings of the configuration file, with those in their place that were set since.
+    fn joined(&self, plugin: &Name, set: Vec<Setting>) -> PluginSettings {
         let file = self.config.plugins.get(plugin.as_str()).cloned().unwrap_or_default();
         let mut settings = PluginSettings { config: file.config, env: file.env };
-        for set in self.home.settings(plugin)? {
+        for set in set {
             let section = match set.section {
                 Section::Config => &mut settings.config,
                 Section::Env => &mut settings.env,
             };
             section.insert(set.key, set.value);
         }
-        Ok(settings)
+        settings
     }
 
     /// Lets the services go of what they keep in memory of a plugin that is being removed.

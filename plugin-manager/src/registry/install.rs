@@ -1,8 +1,9 @@
 //! Installing and removing: proof first, record second, effect last.
 
 use super::bring_up::Cause;
-use super::dependencies::{candidates, dependencies, plan};
+use super::dependencies::{dependencies, plan};
 use super::error::HostError;
+use super::events::EventKind;
 use super::load::{Ready, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
@@ -16,6 +17,7 @@ use common::error::ForgeError;
 use common::identity::{Digest, Name, Publisher};
 use microkernel::trust::ManagementAction;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Facts of a plugin kept in its row, so that listing needs no package. Values are JSON.
 pub(super) mod fact {
@@ -64,7 +66,9 @@ impl PluginManager {
             let row = row(&grant, &ready, Digest::of(package), desired)?;
             self.enroll(&grant, row, package)?;
             host.publish_settings()?;
-            Ok(report(&grant, &ready))
+            let report = report(&grant, &ready);
+            host.feed.emit(&report.name, &report.version, || EventKind::Installed);
+            Ok(report)
         })
     }
 
@@ -72,25 +76,28 @@ impl PluginManager {
         let host = self.host();
         let _roster = host.roster.lock();
         self.room_for(grant)?;
-        let digest = row.manifest.to_string();
-        let details =
-            [("version", row.version.as_str()), ("publisher", row.publisher.as_str()), ("manifest", &digest)];
-        host.intend(ManagementAction::Install.name(), row.name.as_str(), &details)?;
-        host.home.install(row, package)?;
-        Ok(())
+        let (name, manifest) = (row.name.clone(), row.manifest.to_string());
+        let (version, publisher) = (row.version.clone(), row.publisher.to_string());
+        let details = [("version", version.as_str()), ("publisher", &publisher), ("manifest", &manifest)];
+        host.relocked(|| {
+            host.carry_out(ManagementAction::Install, &name, &details, || {
+                host.home.install(row, package)?;
+                Ok(())
+            })
+        })
     }
 
     /// Name, count and dependencies: whether there is room for this plugin beside those there are.
     fn room_for(&self, grant: &Grant) -> Result<(), ForgeError> {
         let manifest = grant.package().package().manifest();
-        let mut candidates = candidates(&self.room(manifest)?)?;
-        candidates.push(Candidate::from(grant.package()));
+        let mut candidates = self.host().parsed.of(&self.room(manifest)?)?;
+        candidates.push(Arc::new(Candidate::from(grant.package())));
         plan(&candidates, &manifest.name)?;
         Ok(())
     }
 
     /// Name and count alone. The plugins there are.
-    pub(super) fn room(&self, manifest: &Manifest) -> Result<Vec<InstalledPlugin>, ForgeError> {
+    pub(super) fn room(&self, manifest: &Manifest) -> Result<Vec<Arc<InstalledPlugin>>, ForgeError> {
         let host = self.host();
         if host.natives.row(&manifest.name).is_some() {
             return Err(HostError::NativeName { name: manifest.name.to_string() }.into());
@@ -101,7 +108,7 @@ impl PluginManager {
         }
         // The program's own plugins come from no publisher who could be mistaken for another.
         let own = |publisher: &Publisher| host.natives.are_of(publisher);
-        let alike = |row: &&InstalledPlugin| {
+        let alike = |row: &&Arc<InstalledPlugin>| {
             let (one, other) = (&row.plugin.publisher, &manifest.publisher);
             one != other && !own(one) && !own(other) && row.plugin.name.resembles(&manifest.name)
         };
@@ -137,9 +144,14 @@ impl PluginManager {
                 let data = if keep_data { "kept" } else { "erased" };
                 let kind = host.natives.kind(&row.plugin.name);
                 let details = [("version", row.plugin.version.as_str()), ("data", data), ("kind", kind)];
-                host.intend(ManagementAction::Remove.name(), name, &details)?;
-                self.take_down(name, End::Unload)?;
-                self.strike(&row, keep_data)?;
+                host.carry_out(ManagementAction::Remove, &row.plugin.name, &details, || {
+                    self.take_down(name, End::Unload)?;
+                    // What drains may still write.
+                    self.hall().drains.wait(Some(name));
+                    self.strike(&row, keep_data)
+                })?;
+                host.forget_quarantine(&row);
+                host.feed.emit(name, &row.plugin.version, || EventKind::Removed);
                 host.publish_settings()
             })
         })
@@ -156,7 +168,7 @@ impl PluginManager {
         if host.natives.remove(&row.plugin.name) {
             host.home.clear_plugin(&row.plugin.publisher, &row.plugin.name, data)?;
         } else {
-            host.home.remove(&row.plugin.name, data)?;
+            host.relocked(|| Ok(host.home.remove(&row.plugin.name, data).map(drop)?))?;
         }
         host.logs.remove(&row.plugin.name)?;
         self.drop_unused_code()
@@ -164,8 +176,8 @@ impl PluginManager {
 
     /// Compiled code that no record of an installed plugin or of a version that is kept names goes.
     pub(super) fn drop_unused_code(&self) -> Result<(), ForgeError> {
-        let (rows, earlier) = (self.host().home.plugins()?, self.host().home.all_versions()?);
-        let rows = rows.iter().chain(&earlier);
+        let (rows, earlier) = (self.host().home.roster()?, self.host().home.all_versions()?);
+        let rows = rows.iter().map(|row| &**row).chain(&earlier);
         let used: BTreeSet<Digest> =
             rows.filter_map(|row| known::<String>(row, fact::CODE).ok()?.parse().ok()).collect();
         Ok(self.host().home.retain_code(&used)?)

@@ -2,6 +2,7 @@
 
 use super::load::identity;
 use super::manager::PluginManager;
+use super::port::Port;
 use common::error::ForgeError;
 use common::identity::IdentityContext;
 use microkernel::Kernel;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 
 impl PluginManager {
     /// A kernel over this host's bridge that knows nobody. Installed with [`microkernel::install`], the free functions
-    /// `execute_syscall` and `evaluate_syscall` decide by this host's policies and write to its log. It keeps the home
-    /// open until it is dropped.
+    /// `execute_syscall` and `evaluate_syscall` decide by this host's policies and write to its log, and those of
+    /// [`microkernel::plugins`] operate its plugins. It keeps the home open until it is dropped.
     ///
     /// # Errors
     /// When the policy denies the operator to configure the host.
@@ -19,7 +20,7 @@ impl PluginManager {
         let host = self.host();
         let configure = ManagementAction::Configure;
         host.recorded(configure, "", || host.authorise(configure, ""))?;
-        Ok(Kernel::new(host.bridge.clone()))
+        Ok(Kernel::new(host.bridge.clone()).with_plugins(Arc::new(Port(self.clone()))))
     }
 
     /// An installed plugin as decisions know it: its identity and what it is granted, by every check of its package

@@ -3,6 +3,8 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
+use super::judge::Judge;
+use super::supervisor::HouseKeeper;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
@@ -11,12 +13,13 @@ use crate::metrics::{Phase, PluginMetrics, Stage};
 use crate::plugin::PluginState;
 use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
-use crate::syscall::{CallAllowance, CallRates, HostPort, LogAllowance};
+use crate::syscall::{CallAllowance, CallRates, HostPort, LogAllowance, ShadowPort, SyscallPort};
 use common::audit::{Outcome, Record};
 use common::error::{Coded, ForgeError};
 use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// A module ready for its engine, and how long compiling took when it was compiled now.
@@ -37,13 +40,20 @@ pub(super) struct Parts {
     pub plan: ExportPlan,
     pub engine: Arc<dyn Engine>,
     pub module: CompiledModule,
+    pub metrics: Arc<PluginMetrics>,
 }
 
 impl Host {
+    /// Who judges packages by the trust configuration as it is on disk now: a host that stays open for long hears of
+    /// a publisher that was trusted, or killed, as one does that is opened for a single command.
+    pub fn judge(&self) -> Result<Judge, ForgeError> {
+        Judge::new(&self.config, &self.home.trust_dir())
+    }
+
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
         let package = Package::load_telling(bytes, &self.package_limits, &*self.progress)?;
-        self.judge.prove(package, self.clock.wall_ns(), &*self.progress)
+        self.judge()?.prove(package, self.clock.wall_ns(), &*self.progress)
     }
 
     /// What a verified package may touch and use.
@@ -108,6 +118,18 @@ impl Host {
         state: PluginState,
         denials: &Arc<Denials>,
     ) -> ManagedPlugin {
+        self.assemble_as(grant, ready, state, denials, None)
+    }
+
+    /// The same; with `shadow` one that changes nothing, and counts there the host calls it was not let make.
+    pub fn assemble_as(
+        &self,
+        grant: &Grant,
+        ready: Ready,
+        state: PluginState,
+        denials: &Arc<Denials>,
+        shadow: Option<Arc<AtomicU64>>,
+    ) -> ManagedPlugin {
         let package = grant.package();
         let parts = Parts {
             identity: identity(package),
@@ -115,8 +137,16 @@ impl Host {
             plan: plan(package.facts()),
             engine: ready.engine,
             module: ready.module,
+            metrics: Arc::default(),
         };
-        self.plugin_of(grant, parts, state, denials)
+        let ports = self.ports(&parts.identity, grant, denials.clone(), parts.metrics.clone());
+        let ports = match shadow {
+            Some(suppressed) => Box::new(move |instance| -> Box<dyn SyscallPort> {
+                Box::new(ShadowPort::new(ports(instance), suppressed.clone()))
+            }),
+            None => ports,
+        };
+        self.plugin_with(grant, parts, state, ports)
     }
 
     /// A plugin of these parts under this grant.
@@ -127,16 +157,34 @@ impl Host {
         state: PluginState,
         denials: &Arc<Denials>,
     ) -> ManagedPlugin {
-        let Parts { identity, instances, plan, engine, module } = parts;
+        let ports = self.ports(&parts.identity, grant, denials.clone(), parts.metrics.clone());
+        self.plugin_with(grant, parts, state, ports)
+    }
+
+    fn plugin_with<To>(
+        &self,
+        grant: &Grant<To>,
+        parts: Parts,
+        state: PluginState,
+        ports: PortMaker,
+    ) -> ManagedPlugin {
+        let Parts { identity, instances, plan, engine, module, metrics } = parts;
         let vault = Vault::new(self.home.clone(), &identity);
-        let metrics = Arc::new(PluginMetrics::default());
+        let keeper = HouseKeeper {
+            plugin: identity.name.to_string(),
+            version: identity.version.clone(),
+            feed: self.feed.clone(),
+            ledgers: self.ledgers.clone(),
+        };
         let blueprint = Blueprint {
             operations: plan.operations.clone(),
             plan,
             limits: grant.limits().clone(),
             mode: instances.mode,
             max_instances: usize::try_from(instances.max.get()).unwrap_or(usize::MAX).min(MAX_INSTANCES),
-            ports: self.ports(&identity, grant, denials.clone(), metrics.clone()),
+            warm_instances: usize::try_from(instances.warm.get()).unwrap_or(1).min(MAX_INSTANCES),
+            queue_length: usize::try_from(self.config.limits.queue_length).unwrap_or(usize::MAX),
+            ports,
             identity,
             engine,
             module,
@@ -144,6 +192,7 @@ impl Host {
             clock: self.clock.clone(),
             metrics,
             vault: Arc::new(vault),
+            keeper: Arc::new(keeper),
         };
         ManagedPlugin::new(blueprint, state)
     }

@@ -1,6 +1,7 @@
 //! The plugin host of one home, as shells and embedders use it.
 
-use super::hall::{Called, Hall, Loaded};
+use super::events::Events;
+use super::hall::{Called, Hall, Loaded, Within};
 use super::handle::PluginHandle;
 use super::host::Host;
 use super::install::End;
@@ -11,7 +12,7 @@ use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
 use microkernel::syscall_bridge::{ClassRow, classes_of};
-use microkernel::trust::{ManagementAction, TrustContext};
+use microkernel::trust::TrustContext;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -62,6 +63,14 @@ impl PluginManager {
         Self { hall: self.hall.clone(), operator: Operator::numbered(trust, number) }
     }
 
+    /// A handle to this hall for another operator.
+    pub(super) const fn for_operator(hall: Arc<Hall>, operator: Arc<Operator>) -> Self {
+        Self { hall, operator }
+    }
+    /// Who acts through this handle.
+    pub(super) fn own_operator(&self) -> Arc<Operator> {
+        self.operator.clone()
+    }
     pub(super) const fn hall(&self) -> &Arc<Hall> {
         &self.hall
     }
@@ -101,7 +110,7 @@ impl PluginManager {
     ) -> Result<(), ForgeError> {
         loop {
             let (loaded, index) = self.find(name, operation)?;
-            match self.hall.call(&loaded, &self.operator, index, input, output)? {
+            match self.hall.call(&loaded, &self.operator, index, (input, output), Within::ANY)? {
                 Called::Done => return Ok(()),
                 Called::Elsewhere => {}
             }
@@ -142,8 +151,17 @@ impl PluginManager {
         let measured: Vec<_> = up.iter().map(|l| (l.name(), &**l.plugin.metrics())).collect();
         let host = self.host();
         prometheus_text(&measured)
+            + &self.hall.call_threads.prometheus_text()
+            + &host.ledgers.prometheus_text()
+            + &host.quarantine_text()
             + &host.guest_metrics.prometheus_text()
             + &recording::metrics_text(&host.audit)
+    }
+
+    /// What happens to the plugins of this host from now on. A listener that is behind loses the oldest events beyond
+    /// [`EVENTS_KEPT`](crate::EVENTS_KEPT), and is told how many; nobody waits for it.
+    pub fn events(&self) -> Events {
+        self.hall.host.feed.listen()
     }
 
     /// Stops every plugin that is up, dependents first, and makes everything durable. No plugin is brought up
@@ -153,20 +171,26 @@ impl PluginManager {
     /// E2001 for a handle of [`PluginManager::acting_as`] whose operator may not stop every plugin: nothing is stopped
     /// then. Otherwise the first thing that could not be stopped or made durable; the rest is still done.
     pub fn shutdown(self) -> Result<(), ForgeError> {
-        if !self.operator.is_opener() {
-            let (host, stop) = (self.host(), ManagementAction::Stop);
-            host.recorded(stop, "", || host.authorise(stop, ""))?;
-        }
+        self.may_shut_down()?;
         self.hall.close();
+        self.hall.call_threads.close();
         let mut first = Ok(());
         for name in self.down_order() {
             let down = self.hall.in_turn(&name, None, || self.take_down(&name, End::Stop));
             first = first.and(down);
         }
+        first.and(self.make_durable())
+    }
+
+    /// Makes what plugins logged and stored durable, and what was recorded.
+    ///
+    /// # Errors
+    /// The first thing that could not be made durable; the rest is still done.
+    pub fn flush(&self) -> Result<(), ForgeError> {
         let host = self.host();
         host.bus.flush();
         let stored = host.services.kv.flush().map_err(ForgeError::from);
         let recorded = host.audit.flush().map_err(ForgeError::from);
-        first.and(stored).and(recorded)
+        stored.and(recorded)
     }
 }

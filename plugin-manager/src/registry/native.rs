@@ -3,6 +3,7 @@
 
 use super::denials::Denials;
 use super::error::HostError;
+use super::events::EventKind;
 use super::hall::Loaded;
 use super::handle::PluginHandle;
 use super::host::Host;
@@ -158,7 +159,9 @@ impl PluginManager {
             host.intend(ManagementAction::Install.name(), manifest.name.as_str(), &details)?;
             let name = manifest.name.clone();
             let native = Arc::new(Native { grant, code, digest });
+            let (named, version) = (name.clone(), row.plugin.version.clone());
             host.natives.plugins.write().insert(name, (row, native));
+            host.feed.emit(named.as_str(), &version, || EventKind::Installed);
         }
         host.publish_settings()
     }
@@ -182,6 +185,7 @@ impl Host {
             plan: native.code.plan(operations),
             engine: self.engine(EngineKind::Native)?,
             module: native.code.module(),
+            metrics: Arc::default(),
         };
         let denials = Arc::new(Denials::default());
         let plugin = self.plugin_of(&native.grant, parts, state, &denials);

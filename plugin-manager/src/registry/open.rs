@@ -1,26 +1,29 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::dependencies::Parsed;
 use super::error::HostError;
-use super::host::Host;
+use super::events::Feed;
+use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
+use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
 use super::sources;
 use crate::config::Config;
 use crate::extension::{
-    self, Added, Dependencies, FileDirs, FileLimits, Files, Kv, KvLimits, Metrics, RouterSlot, Settings,
+    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
 use crate::runtime;
 use crate::sandbox::SandboxPolicy;
-use crate::store::{Home, LogLimits};
+use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog};
+use common::audit::{Actor, AuditLog, Files, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -35,6 +38,14 @@ use std::time::Duration;
 
 /// How long to wait for a home that another process uses, unless told otherwise.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// What an open home stands on: a disk, the files of its log, and a clock.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub disk: Arc<dyn Disk>,
+    pub files: Arc<dyn Files>,
+    pub clock: Arc<dyn Clock>,
+}
 
 /// Opens a [`PluginManager`].
 #[derive(Debug, Default)]
@@ -102,22 +113,30 @@ impl ManagerBuilder {
     /// # Errors
     /// E0101 for an extension that cannot be added; E0102 and E0103 for the configuration, E0104 and E5006 for the home, E2004 for a policy, E30xx for the log.
     pub fn open(self) -> Result<PluginManager, ForgeError> {
+        let clock = SystemClock::start().map_err(HostError::Thread)?;
+        self.open_on(Ground { disk: Arc::new(RealDisk), files: Arc::new(SystemFiles), clock })
+    }
+
+    /// As [`ManagerBuilder::open`], on this ground.
+    pub(super) fn open_on(self, ground: Ground) -> Result<PluginManager, ForgeError> {
         let path = self.home.ok_or(HostError::NoHome)?;
         let added = extension::checked(self.extensions)?;
         let config = sources::config(&path, self.config.as_deref())?;
-        let clock: Arc<dyn Clock> = SystemClock::start().map_err(HostError::Thread)?;
-        let home = Arc::new(Home::open(&path, self.wait.unwrap_or(WAIT), clock.clone())?);
+        let Ground { disk, files, clock } = ground;
+        let home = Arc::new(Home::open_on(disk, &path, self.wait.unwrap_or(WAIT), clock.clone())?);
         let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
         log_is_there(&home)?;
-        let audit = recording::open(&home, &config, &clock, self.webhook)?;
-        let ground = Ground { home, config, clock, audit };
-        let host = open(ground, &operator, progress, publisher, added)?;
+        let audit = recording::open(&home, &config, files, &clock, self.webhook)?;
+        let begun = Begun { home, config, clock, audit };
+        let host = open(begun, &operator, progress, publisher, added)?;
         let operator = Operator::opener(&operator);
-        host.desk(&operator).announce()?;
+        host.desk(&operator).announce();
+        host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
+        host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
         Ok(manager)
@@ -127,13 +146,13 @@ impl ManagerBuilder {
 /// A plugin's row comes after the record of its installation: a home with plugins and without a log has lost it,
 /// and beginning another would make that look whole.
 fn log_is_there(home: &Home) -> Result<(), ForgeError> {
-    let plugins = home.plugins()?.len();
+    let plugins = home.roster()?.len();
     let empty = std::fs::read_dir(home.audit_dir()).is_ok_and(|mut entries| entries.next().is_none());
     if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
 }
 
-/// What everything else stands on.
-struct Ground {
+/// A home with its log, before its services.
+struct Begun {
     home: Arc<Home>,
     config: Config,
     clock: Arc<dyn Clock>,
@@ -141,19 +160,20 @@ struct Ground {
 }
 
 fn open(
-    ground: Ground,
+    begun: Begun,
     operator: &IdentityContext,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
-    let Ground { home, config, clock, audit } = ground;
+    let Begun { home, config, clock, audit } = begun;
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let judge = Judge::new(&config, &home.trust_dir())?;
+    // Read again whenever a package is judged; a configuration no judge may have does not open.
+    Judge::new(&config, &home.trust_dir())?;
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -164,7 +184,11 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
-        roster: Mutex::default(),
+        feed: Feed::new(clock.clone()),
+        ledgers: Arc::default(),
+        quarantine: Quarantine::of(&home)?,
+        parsed: Parsed::default(),
+        roster: Roster::default(),
         publishing: Mutex::default(),
         home,
         config,
@@ -174,7 +198,6 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
-        judge,
         sandbox,
     })
 }
@@ -188,7 +211,7 @@ fn dependencies(
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
-    let files = Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),

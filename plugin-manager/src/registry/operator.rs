@@ -105,13 +105,17 @@ impl<'a> Desk<'a> {
         self.recorded(read, plugin, || self.authorise(read, plugin))
     }
 
-    /// Tells the log that the home was opened, and which security defaults are switched off.
-    pub fn announce(self) -> Result<(), ForgeError> {
+    /// Tells the log that the home was opened, and which security defaults are switched off: durable, or as soon as
+    /// the log can. One that cannot refuses what is to be done, not the opening: plugins can be stopped.
+    pub fn announce(self) {
         let weakened = self.config.weakened().join(" ");
         let details = [("environment", self.config.environment.name()), ("weakened", weakened.as_str())];
         let record = self.management("open", "", Outcome::Ok, None, &details);
-        self.audit.commit_from_reserve(&record)?;
-        Ok(())
+        match self.audit.append(&record) {
+            // It is in the journal, and is written once the log can.
+            Ok(ticket) => drop(ticket.durable()),
+            Err(_) => self.audit.protect(&record),
+        }
     }
 
     /// Records a management action before its effect: durable, or refused.

@@ -5,12 +5,13 @@ use super::error::HostError;
 use crate::config::{self, Config, Detail, Environment, Journal, syslog_target};
 use crate::store::Home;
 use common::audit::{
-    AuditLog, AuditOptions, CheckpointSink, FileSink, JournalKind, Made, Retention, SinkError, SyslogSink,
-    continues,
+    AuditError, AuditLog, AuditOptions, CheckpointSink, FileSink, Files, JournalKind, Made, Retention,
+    SinkError, SyslogSink, continues,
 };
 use common::clock::Clock;
 use common::error::ForgeError;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,19 +24,39 @@ pub type WebhookMaker = fn(&str, Option<&Path>) -> Result<Box<dyn CheckpointSink
 pub(super) fn open(
     home: &Arc<Home>,
     config: &Config,
+    files: Arc<dyn Files>,
     clock: &Arc<dyn Clock>,
     webhook: Option<WebhookMaker>,
 ) -> Result<AuditLog, ForgeError> {
-    let (dir, key) = (home.audit_dir(), home.audit_key()?);
     let kept = home.audit_anchor()?;
     if let Some(kept) = &kept {
-        continues(&dir, &key.public(), kept)?;
+        continues(&home.audit_dir(), &home.audit_key()?.public(), kept)?;
     }
     let mut sinks = receivers(&config.audit, webhook)?;
     sinks.push(Box::new(Anchor { home: home.clone(), kept }));
-    let audit = AuditLog::open(&dir, key, options(config), clock.clone())?;
+    let audit = begin(home, config, &files, clock)?;
     audit.send_checkpoints_to(sinks)?;
     Ok(audit)
+}
+
+fn begin(
+    home: &Home,
+    config: &Config,
+    files: &Arc<dyn Files>,
+    clock: &Arc<dyn Clock>,
+) -> Result<AuditLog, ForgeError> {
+    let open = || -> Result<_, ForgeError> {
+        let key = home.audit_key()?;
+        Ok(AuditLog::open_on(files.clone(), &home.audit_dir(), key, options(config), clock.clone()))
+    };
+    match open()? {
+        // What a full disk kept in its journal is written first.
+        Err(AuditError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+            home.lend_room()?;
+            Ok(open()??)
+        }
+        other => Ok(other?),
+    }
 }
 
 fn receivers(

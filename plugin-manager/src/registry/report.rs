@@ -1,5 +1,6 @@
 //! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
 
+use super::trial::TrialStatus;
 use crate::attestation::CheckOutcome;
 use common::identity::{Digest, PluginId};
 use std::time::Duration;
@@ -46,8 +47,13 @@ pub struct UpgradeReport {
     pub carried: Option<usize>,
     /// What the replaced version ran into when it was stopped; it is down all the same.
     pub ending: Option<String>,
+    /// Versions that still finish calls, the one replaced first first; each is stopped when it has.
+    pub draining: Vec<String>,
     /// The versions that are kept, the one replaced last first.
     pub kept: Vec<String>,
+    /// The trial that has begun, where one was asked for: nothing is replaced yet then. `now` is of the version on
+    /// trial, and `replaced` is the one that goes on.
+    pub trial: Option<TrialStatus>,
 }
 
 /// What `list` and `status` show of one plugin.
@@ -63,6 +69,12 @@ pub struct PluginStatus {
     pub version: String,
     /// Earlier versions that are kept for `rollback`, the one replaced last first.
     pub kept: Vec<String>,
+    /// Versions that wait for consent, the one offered first first.
+    pub pending: Vec<String>,
+    /// Replaced versions that still finish calls, the one replaced first first.
+    pub draining: Vec<String>,
+    /// The trial of another version, while one is on.
+    pub trial: Option<TrialStatus>,
     /// Its publisher.
     pub publisher: String,
     /// The state it is in: a name of the contract's state table.
@@ -97,6 +109,20 @@ pub struct PluginStatus {
     pub signer: Option<String>,
     /// Whether the package carries a signature that was not judged when it was installed.
     pub unjudged_signature: bool,
+    /// The file of the plugin directory it came from; `None` when a command or a program brought it.
+    pub file: Option<String>,
+    /// Why it is still there though that file is gone.
+    pub file_problem: Option<String>,
+    /// How often supervision started it again after a failure, since supervision began.
+    pub restarts: u64,
+    /// How long until supervision starts it again.
+    pub next_restart: Option<Duration>,
+    /// What supervision knows of its health: `unchecked`, `well`, `unwell` or `given up`; `unsupervised` without it.
+    pub health: &'static str,
+    /// The plugin it needs that does not run, while it waits for that.
+    pub waits_for: Option<String>,
+    /// Whether it answers calls and, if its health is checked, passed the last check.
+    pub ready: bool,
 }
 
 /// One line of `doctor`.

@@ -5,7 +5,7 @@ use super::hall::{Hall, Loaded};
 use super::manager::PluginManager;
 use crate::extension::{PluginRouter, RouteError, RoutedCall};
 use crate::lifecycle::LifecycleError;
-use crate::runtime::Trap;
+use crate::runtime::{Terms, Trap};
 use crate::syscall::text::escaped;
 use crate::syscall::utc;
 use common::error::{ErrorClass, ForgeError, codes};
@@ -37,7 +37,8 @@ impl PluginRouter for Router {
                     up.map_err(|e| not_up(&e))?
                 }
             };
-            match hall.call_for_plugin(&loaded, call.operation, call.input, call.deadline, &call.chain) {
+            let terms = Terms::new(call.deadline, &call.chain).cancelled_by(call.cancel);
+            match hall.call_for_plugin(&loaded, call.operation, call.input, terms) {
                 Ok(answer) => return Ok(answer),
                 // It has not begun: its successor is in the map.
                 Err(LifecycleError::Superseded { .. }) => {}
@@ -81,9 +82,13 @@ fn refusal(error: &LifecycleError) -> RouteError {
         LifecycleError::Input { .. } | LifecycleError::Trapped { trap: Trap::Nested, .. } => {
             RouteError::Limit
         }
-        LifecycleError::Busy { .. } | LifecycleError::Trapped { trap: Trap::Deadline | Trap::Late, .. } => {
-            RouteError::Timeout
-        }
+        LifecycleError::QueueFull { .. } => RouteError::Limit,
+        LifecycleError::Busy { .. }
+        | LifecycleError::Cancelled { .. }
+        | LifecycleError::Trapped {
+            trap: Trap::Deadline | Trap::Late | Trap::Cancelled | Trap::Unwanted,
+            ..
+        } => RouteError::Timeout,
         _ => RouteError::Trapped,
     }
 }

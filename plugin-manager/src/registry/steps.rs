@@ -12,6 +12,7 @@ use common::identity::PluginId;
 use microkernel::trust::ManagementAction;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl PluginManager {
     /// `init` alone: to `Ready`, from where `start` brings the plugin into service. What it depends on is brought up.
@@ -43,8 +44,11 @@ impl PluginManager {
                 return Err(wrong(name, state, PluginState::Initializing));
             }
             let host = self.host();
-            host.intend(ManagementAction::Start.name(), name, &[("version", &row.plugin.version)])?;
-            host.set_desired(&row.plugin.name, Desired::Running)
+            host.not_quarantined(row, Cause::Start)?;
+            let details = [("version", row.plugin.version.as_str())];
+            host.carry_out(ManagementAction::Start, &row.plugin.name, &details, || {
+                host.set_desired(&row.plugin.name, Desired::Running)
+            })
         })?;
         self.host().recorded(ManagementAction::Start, name, || self.bring_up(name, Cause::Start))?;
         self.outcome(name)
@@ -61,31 +65,36 @@ impl PluginManager {
                 return Err(wrong(name, self.standing(row), PluginState::Stopping));
             }
             let host = self.host();
+            let _plan = host.plan(ManagementAction::Stop, &row.plugin.name);
             host.protect(ManagementAction::Stop.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Stopped);
             let down = self.take_down(name, End::Stop);
             kept.and(down)
-        })?;
+        })
+        .or_else(|e| self.regardless(ManagementAction::Stop, name, e, || self.take_down(name, End::Stop)))?;
         self.outcome(name)
     }
 
     /// Desired paused: calls are refused until `resume`. Happens whether or not it can be recorded at once.
     ///
     /// # Errors
-    /// E5001; E5002 when it is not desired running, or `Failed`; what `pause` returned, and it is paused all the
+    /// E5001; E5002 when it is not desired running, `Failed` or `Quarantined`; what `pause` returned, and it is paused all the
     /// same.
     pub fn pause(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Pause, name, |row| {
             let state = self.standing(row);
-            if row.plugin.desired != Desired::Running || state == PluginState::Failed {
+            let out = matches!(state, PluginState::Failed | PluginState::Quarantined);
+            if row.plugin.desired != Desired::Running || out {
                 return Err(wrong(name, state, PluginState::Paused));
             }
             let host = self.host();
+            let _plan = host.plan(ManagementAction::Pause, &row.plugin.name);
+            self.end_trial(name, "the plugin is paused");
             host.protect(ManagementAction::Pause.name(), name, &[("version", &row.plugin.version)]);
             let kept = host.set_desired(&row.plugin.name, Desired::Paused);
-            let paused = self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause());
-            kept.and(paused.map_err(ForgeError::from))
-        })?;
+            kept.and(self.pause_loaded(name))
+        })
+        .or_else(|e| self.regardless(ManagementAction::Pause, name, e, || self.pause_loaded(name)))?;
         self.outcome(name)
     }
 
@@ -95,13 +104,20 @@ impl PluginManager {
     /// E5001; E5002 when it is not paused; what `resume` returned, and it stays paused then.
     pub fn resume(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.managed(ManagementAction::Resume, name, |row| {
-            if row.plugin.desired != Desired::Paused {
-                let state = self.standing(row).name();
+            let state = self.standing(row);
+            if state == PluginState::Quarantined {
+                return Err(wrong(name, state, PluginState::Running));
+            }
+            // Supervision may have paused one that is desired running.
+            if row.plugin.desired != Desired::Paused && state != PluginState::Paused {
+                let state = state.name();
                 return Err(HostError::NotPaused { name: name.to_owned(), state }.into());
             }
             let host = self.host();
-            host.intend(ManagementAction::Resume.name(), name, &[("version", &row.plugin.version)])?;
-            host.set_desired(&row.plugin.name, Desired::Running)?;
+            let details = [("version", row.plugin.version.as_str())];
+            host.carry_out(ManagementAction::Resume, &row.plugin.name, &details, || {
+                host.set_desired(&row.plugin.name, Desired::Running)
+            })?;
             let Some(loaded) = self.hall().loaded(name) else { return Ok(()) };
             let resumed = loaded.plugin.resume();
             if resumed.is_err() {
@@ -112,29 +128,56 @@ impl PluginManager {
         self.outcome(name)
     }
 
+    fn pause_loaded(&self, name: &str) -> Result<(), ForgeError> {
+        Ok(self.hall().loaded(name).map_or(Ok(()), |loaded| loaded.plugin.pause())?)
+    }
+
+    /// A home that fails keeps nobody from stopping or pausing what is up. That it failed is told all the same.
+    fn regardless(
+        &self,
+        action: ManagementAction,
+        name: &str,
+        error: ForgeError,
+        protect: impl FnOnce() -> Result<(), ForgeError>,
+    ) -> Result<(), ForgeError> {
+        let running = self.hall().loaded(name).is_some_and(|l| l.plugin.state() == PluginState::Running);
+        if error.code().id == codes::E0002.id && running {
+            let host = self.host();
+            host.authorise(action, name)?;
+            self.hall().in_turn(name, None, || {
+                host.protect(action.name(), name, &[("why", "the home fails")]);
+                protect()
+            })?;
+        }
+        Err(error)
+    }
+
     /// What a step that was decided and done left behind. Who may take it may see that, and nobody decides again.
-    fn outcome(&self, name: &str) -> Result<PluginStatus, ForgeError> {
+    pub(super) fn outcome(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         self.status_of(&self.row(name)?)
     }
 
     /// One management step: the row, the decision, the plugin's turn, and a record when it is refused.
-    fn managed(
+    pub(super) fn managed(
         &self,
         action: ManagementAction,
         name: &str,
         job: impl FnOnce(&InstalledPlugin) -> Result<(), ForgeError>,
     ) -> Result<(), ForgeError> {
-        self.host().recorded(action, name, || {
-            self.row(name)?;
-            self.host().authorise(action, name)?;
-            self.hall().in_turn(name, None, || job(&self.row(name)?))
-        })
+        self.host()
+            .recorded(action, name, || {
+                self.row(name)?;
+                self.host().authorise(action, name)?;
+                self.hall().in_turn(name, None, || job(&self.row(name)?))
+            })
+            .inspect(|()| self.host().feed.touch(name))
     }
 
     /// The state of an installed plugin, up or not.
-    fn standing(&self, row: &InstalledPlugin) -> PluginState {
+    pub(super) fn standing(&self, row: &InstalledPlugin) -> PluginState {
         match (self.hall().loaded(row.plugin.name.as_str()), &row.failure) {
             (Some(loaded), _) => loaded.plugin.state(),
+            (None, _) if self.host().quarantined(row).is_some() => PluginState::Quarantined,
             (None, Some(_)) => PluginState::Failed,
             (None, None) => resting(row.plugin.desired),
         }
@@ -146,7 +189,12 @@ impl PluginManager {
     /// When the home cannot be read, or the policy denies it.
     pub fn list(&self) -> Result<Vec<PluginStatus>, ForgeError> {
         self.host().may_read("")?;
-        self.host().rows()?.iter().map(|row| self.status_of(row)).collect()
+        let mut kept = self.host().home.versions_by_name()?;
+        let rows = self.host().rows()?;
+        let one = |row: &Arc<InstalledPlugin>| {
+            self.status_with(row, kept.remove(&row.plugin.name).unwrap_or_default())
+        };
+        rows.iter().map(one).collect()
     }
 
     /// One plugin.
@@ -160,19 +208,29 @@ impl PluginManager {
     }
 
     fn status_of(&self, row: &InstalledPlugin) -> Result<PluginStatus, ForgeError> {
+        self.status_with(row, self.kept(&row.plugin.name)?)
+    }
+
+    fn status_with(&self, row: &InstalledPlugin, kept: Vec<String>) -> Result<PluginStatus, ForgeError> {
         let plugin = &row.plugin;
         let loaded = self.hall().loaded(plugin.name.as_str());
         let sample = loaded.as_ref().map(|l| l.plugin.metrics().sample()).unwrap_or_default();
         let failure = match &loaded {
             Some(loaded) => loaded.plugin.failure(),
-            None => row.failure.clone(),
+            None => self.host().quarantined(row).or_else(|| row.failure.clone()),
         };
+        let dropped = self.host().home.dropped_of(&plugin.name)?.filter(|d| d.package == plugin.package);
+        let (file, file_problem) = dropped.map(|d| (d.file, d.problem)).unzip();
+        let supervised = self.host().supervised(row);
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
             kind: self.host().natives.kind(&plugin.name),
             version: plugin.version.clone(),
-            kept: self.kept(&plugin.name)?,
+            kept,
+            pending: self.host().home.pending(&plugin.name)?.into_iter().map(|p| p.plugin.version).collect(),
+            draining: self.hall().drains.of(plugin.name.as_str()),
+            trial: self.trial_of(plugin.name.as_str(), &plugin.version),
             publisher: plugin.publisher.to_string(),
             state: self.standing(row).name().to_owned(),
             desired: plugin.desired.name().to_owned(),
@@ -196,6 +254,13 @@ impl PluginManager {
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
             unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),
+            file,
+            file_problem: file_problem.flatten(),
+            restarts: supervised.restarts,
+            next_restart: supervised.next_restart,
+            health: supervised.health,
+            waits_for: supervised.waits_for,
+            ready: self.unready(row).is_none(),
         })
     }
 
@@ -237,8 +302,10 @@ impl PluginManager {
             let section = Section::from_name(section).ok_or(bad)?;
             let host = self.host();
             let change = if value.is_some() { "set" } else { "unset" };
-            host.intend(ManagementAction::Configure.name(), name, &[("key", key), ("change", change)])?;
-            host.home.set_setting(&row.plugin.name, section, key, value)?;
+            let details = [("key", key), ("change", change)];
+            host.carry_out(ManagementAction::Configure, &row.plugin.name, &details, || {
+                Ok(host.home.set_setting(&row.plugin.name, section, key, value)?)
+            })?;
             host.publish_settings()
         })
     }

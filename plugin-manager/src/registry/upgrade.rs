@@ -3,15 +3,18 @@
 //! before the decision leaves the installed version as it was.
 
 use super::bring_up::Cause;
+use super::consent::Offer;
 use super::denials::Denials;
 use super::dependencies::plan_with;
 use super::error::HostError;
+use super::events::EventKind;
 use super::hall::Loaded;
 use super::install::{report, row};
 use super::load::Ready;
 use super::manager::PluginManager;
 use super::report::UpgradeReport;
 use super::versions::UpgradeOptions;
+use crate::attestation::VerifiedPackage;
 use crate::lifecycle::{LastState, LifecycleError, Saved};
 use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
@@ -26,23 +29,30 @@ use microkernel::trust::ManagementAction;
 use std::sync::Arc;
 
 /// One version that is to take another's place.
-struct Exchange<'a> {
-    action: ManagementAction,
-    old: InstalledPlugin,
-    grant: Grant,
+pub(super) struct Exchange<'a> {
+    pub action: ManagementAction,
+    pub old: InstalledPlugin,
+    pub grant: Grant,
     /// The digest of the package.
-    digest: Digest,
+    pub digest: Digest,
     /// The package, unless the home has it already.
-    package: Option<&'a [u8]>,
+    pub package: Option<&'a [u8]>,
     /// Permissions that are new in it.
-    added: Vec<String>,
-    check: Option<&'a str>,
+    pub added: Vec<String>,
+    pub check: Option<&'a str>,
 }
 
 /// A version that was brought up beside another. Unless it is taken into service it is let go of.
-struct Beside(Option<Arc<Loaded>>);
+pub(super) struct Beside(Option<Arc<Loaded>>);
 
 impl Beside {
+    pub const fn new(loaded: Arc<Loaded>) -> Self {
+        Self(Some(loaded))
+    }
+    /// It is not let go of by this.
+    pub fn keep(mut self) {
+        self.0 = None;
+    }
     fn take_into_service(mut self, manager: &PluginManager) {
         if let Some(loaded) = self.0.take() {
             manager.hall().put(loaded);
@@ -66,12 +76,19 @@ impl PluginManager {
     /// `options` name. If it runs in this process, no call is lost: where both versions carry state (mode `shared`,
     /// `state_save` in the old one, `state_load` in the new), new calls wait while those in flight finish and the
     /// state moves, at most until their own deadlines; otherwise new calls go to the new version at once, while the
-    /// old one finishes those in flight.
+    /// old one finishes those in flight: this returns then, and the old one is stopped when it has, at the latest when
+    /// its timeout is over. [`PluginManager::shutdown`] and [`PluginManager::remove`] wait for it.
+    ///
+    /// With `options.trial` the version is tried first, beside the installed one, which goes on: this returns when the
+    /// trial has begun. It ends as [`Trial`](super::Trial) says, by [`PluginManager::promote`] or
+    /// [`PluginManager::abandon`], and in any case when the plugin is stopped, paused or removed or the host is shut
+    /// down; each end is recorded with the figures. A trial does not outlive this process.
     ///
     /// # Errors
-    /// Whatever refuses the package; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
-    /// for a lower version, E1407 for one that asks for more, E1603 when a plugin that needs it cannot use it; what
-    /// the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
+    /// Whatever refuses the package; E5023 while a version is on trial; E5022 for a share of the calls of a plugin that
+    /// carries state; E5001, E5004 for a version that is there, E1411 for another publisher's, E1406
+    /// for a lower version, E1407 for one that asks for more, which is kept for [`PluginManager::approve`], E1603 when a plugin that needs it cannot use it; E5024 when too many
+    /// versions still finish calls; what the new version's start, check or `state_load`, or the old one's `state_save`, runs into. The installed
     /// version stays as it is then, and goes on running.
     pub fn upgrade(&self, package: &[u8], options: &UpgradeOptions) -> Result<UpgradeReport, ForgeError> {
         let (host, action, digest) = (self.host(), ManagementAction::Upgrade, Digest::of(package));
@@ -80,13 +97,33 @@ impl PluginManager {
         host.recorded(action, &name, || {
             host.authorise(action, &name)?;
             self.hall().in_turn(&name, None, || {
-                let old = self.row(&name)?;
-                let added = self.may_replace(&old, verified.package().manifest(), digest, options)?;
-                let grant = host.grant(verified)?;
-                let (package, check) = (Some(package), options.check.as_deref());
-                self.exchange(Exchange { action, old, grant, digest, package, added, check })
+                self.no_trial(&name)?;
+                let x = self.examined(verified, (package, digest), options)?;
+                match options.trial {
+                    Some(terms) => self.begin_trial(&x, package, options, terms),
+                    None => self.exchange(x),
+                }
             })
         })
+    }
+
+    /// Whether a proven package may take the installed version's place, and has the consent that takes. Done in the
+    /// plugin's turn.
+    pub(super) fn examined<'a>(
+        &self,
+        verified: VerifiedPackage,
+        (package, digest): (&'a [u8], Digest),
+        options: &'a UpgradeOptions,
+    ) -> Result<Exchange<'a>, ForgeError> {
+        let manifest = verified.package().manifest();
+        let old = self.row(manifest.name.as_str())?;
+        let added = self.may_replace(&old, manifest, digest, options)?;
+        let grant = self.host().grant(verified)?;
+        if !added.is_empty() && !options.accept_permissions {
+            return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
+        }
+        let (action, check) = (ManagementAction::Upgrade, options.check.as_deref());
+        Ok(Exchange { action, old, grant, digest, package: Some(package), added, check })
     }
 
     /// Puts a version that is kept in the place of the installed one, which is kept in turn: the one that is named,
@@ -101,6 +138,7 @@ impl PluginManager {
             self.row(name)?;
             host.authorise(action, name)?;
             self.hall().in_turn(name, None, || {
+                self.no_trial(name)?;
                 let old = self.row(name)?;
                 let to = self.earlier(&old, version)?;
                 let grant = self.proven(&to)?;
@@ -111,39 +149,64 @@ impl PluginManager {
     }
 
     /// Done in the plugin's turn.
-    fn exchange(&self, x: Exchange<'_>) -> Result<UpgradeReport, ForgeError> {
+    pub(super) fn exchange(&self, x: Exchange<'_>) -> Result<UpgradeReport, ForgeError> {
         self.hall().while_open(|| {
             let host = self.host();
+            self.hall().drains.room(x.old.plugin.name.as_str())?;
             let plan = self.fits(&x)?;
             x.can_be_checked()?;
             let ready = host.ready(&x.grant)?;
+            // Before calls wait for the change, which takes it away.
+            let _plan = host.plan(x.action, &x.old.plugin.name)?;
             let new = row(&x.grant, &ready, x.digest, x.old.plugin.desired)?;
             let mut now = report(&x.grant, &ready);
             now.started = x.old.plugin.desired == Desired::Running;
-            let (carried, ending) = if now.started {
-                self.bring_up_needs(&plan, &x)?;
-                self.swap(&x, new, ready)?
+            if now.started {
+                host.not_quarantined(&x.old, Cause::Start)?;
+            }
+            host.home.doubt_lock()?;
+            let exchanged = if now.started {
+                self.bring_up_needs(&plan, &x).and_then(|()| self.swap(&x, new, ready))
             } else {
-                self.decide(&x, new, x.stored(self)?, None)?;
-                (None, self.let_go(&x.old, LastState::Save))
+                self.replace_resting(&x, new)
             };
+            host.lock_again();
+            let (carried, ending) = exchanged?;
+            host.home.drop_surplus();
             if let Err(error) = self.drop_unused_code() {
                 tracing::warn!(plugin = now.name, %error, "compiled code that nobody needs could not be removed");
             }
+            let from = x.old.plugin.version.clone();
+            host.feed.emit(&now.name, &now.version, || match x.action {
+                ManagementAction::Rollback => EventKind::RolledBack { from },
+                _ => EventKind::Upgraded { from },
+            });
             let kept = self.kept(&x.old.plugin.name)?;
-            Ok(UpgradeReport { replaced: x.old.plugin.version, added: x.added, now, carried, ending, kept })
+            let draining = self.hall().drains.of(x.old.plugin.name.as_str());
+            let replaced = x.old.plugin.version;
+            Ok(UpgradeReport { replaced, added: x.added, now, carried, ending, draining, kept, trial: None })
         })
     }
 
     /// Whether it can stand where the installed version stands. What it needs comes before it in the plan.
-    fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
-        plan_with(&self.host().rows()?, Candidate::from(x.grant.package()))
+    pub(super) fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
+        plan_with(self.host().candidates()?, Candidate::from(x.grant.package()))
     }
 
     /// Brings up what the new version needs.
-    fn bring_up_needs(&self, plan: &LoadPlan, x: &Exchange<'_>) -> Result<(), ForgeError> {
+    pub(super) fn bring_up_needs(&self, plan: &LoadPlan, x: &Exchange<'_>) -> Result<(), ForgeError> {
         let needs = plan.start_order().iter().filter(|member| **member != x.old.plugin.name);
         needs.into_iter().try_for_each(|member| self.bring_one_up(member, Cause::Call).map(drop))
+    }
+
+    /// The new version takes the place of one that is not to run.
+    fn replace_resting(
+        &self,
+        x: &Exchange<'_>,
+        row: NewPlugin,
+    ) -> Result<(Option<usize>, Option<String>), ForgeError> {
+        self.decide(x, row, (x.stored(self)?, self.fits_as_of(x)?), None)?;
+        Ok((None, self.let_go(&x.old, LastState::Save)))
     }
 
     /// The new version is brought up beside the old one, which may be up too, then takes its place. The bytes of
@@ -157,16 +220,16 @@ impl PluginManager {
         let denials = Arc::new(Denials::default());
         let plugin = self.host().assemble(&x.grant, ready, PluginState::Created, &denials);
         let new = Arc::new(Loaded::new(plugin, denials));
-        let beside = Beside(Some(new.clone()));
+        let beside = Beside::new(new.clone());
         let old = self.hall().loaded(new.name()).filter(|old| old.plugin.state() == PluginState::Running);
         let giver = old.filter(|old| old.plugin.hands_state_to(&new.plugin));
         self.raise(&new, giver.is_some(), x.check)?;
-        let package = x.stored(self)?;
+        let package = (x.stored(self)?, self.fits_as_of(x)?);
         let Some(old) = giver else {
             self.decide(x, row, package, None)?;
             let before = self.hall().loaded(new.name());
             beside.take_into_service(self);
-            return Ok((None, before.and_then(|old| ended(old.plugin.supersede(LastState::Save)))));
+            return Ok((None, before.and_then(|old| self.let_drain(old))));
         };
         let held = old.plugin.hold()?;
         let mut state = held.state()?;
@@ -180,7 +243,12 @@ impl PluginManager {
     }
 
     /// `init` and `start`, and the operation that shows whether it is well.
-    fn raise(&self, new: &Loaded, waits_for_state: bool, check: Option<&str>) -> Result<(), ForgeError> {
+    pub(super) fn raise(
+        &self,
+        new: &Loaded,
+        waits_for_state: bool,
+        check: Option<&str>,
+    ) -> Result<(), ForgeError> {
         let chain = self.hall().no_chain();
         let _bringing_up = Stage::new(&*self.host().parts().progress, Phase::BringUp, new.name(), None);
         new.plugin.initialize(chain)?;
@@ -192,22 +260,31 @@ impl PluginManager {
         let Some(check) = check else { return Ok(()) };
         let index = new.plugin.operation(check)?;
         let epoch = self.host().bridge.evaluator().epoch();
-        let terms = Terms { deadline: Deadline::NEVER, chain };
+        let terms = Terms::new(Deadline::NEVER, chain);
         Ok(new.plugin.call(index, &mut Vec::new(), &mut Vec::new(), terms, epoch)?)
     }
 
-    /// Recorded, then done in one transaction.
+    /// Whether it fits, and as of when: until the roster is taken again it does.
+    fn fits_as_of(&self, x: &Exchange<'_>) -> Result<u64, ForgeError> {
+        let host = self.host();
+        let roster = host.roster.lock();
+        self.fits(x).map(|_| *roster)
+    }
+
+    /// Recorded, then done in one transaction. Calls may be waiting for it.
     fn decide(
         &self,
         x: &Exchange<'_>,
         row: NewPlugin,
-        package: StoredPackage<'_>,
+        (package, fitted): (StoredPackage<'_>, u64),
         state: Option<&Saved>,
     ) -> Result<(), ForgeError> {
         let host = self.host();
-        let _roster = host.roster.lock();
+        let roster = host.roster.lock();
         // Another plugin may have been installed meanwhile.
-        self.fits(x)?;
+        if *roster != fitted.wrapping_add(1) {
+            self.fits(x)?;
+        }
         let (was, is) = (x.old.plugin.manifest.to_string(), row.manifest.to_string());
         let accepted = x.added.join(" ");
         let mut details = vec![
@@ -218,11 +295,22 @@ impl PluginManager {
             ("publisher", row.publisher.as_str()),
         ];
         details.extend((!accepted.is_empty()).then_some(("accepted_permissions", accepted.as_str())));
-        host.intend(x.action.name(), row.name.as_str(), &details)?;
         let owner = namespace(&row.publisher, &row.name);
         let carried = state.map(|s| Carried { owner: &owner, version: &s.version, bytes: &s.bytes });
-        host.home.replace(row, package, carried)?;
-        Ok(())
+        host.carry_out(x.action, &x.old.plugin.name, &details, || {
+            host.home.replace_alone(row.clone(), package, carried)?;
+            Ok(())
+        })
+    }
+
+    /// The old version finishes calls in flight, and is stopped. What it ran into, where that is waited for.
+    fn let_drain(&self, old: Arc<Loaded>) -> Option<String> {
+        let turned_away = old.plugin.turn_away();
+        if old.plugin.is_to_be_waited_for() {
+            return ended(turned_away.and(old.plugin.finish(LastState::Save)));
+        }
+        self.hall().drains.finish(old);
+        ended(turned_away)
     }
 
     /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.
@@ -244,7 +332,7 @@ impl Exchange<'_> {
     }
 
     /// A check that is asked for can be made: the plugin is to run, and has the operation.
-    fn can_be_checked(&self) -> Result<(), ForgeError> {
+    pub(super) fn can_be_checked(&self) -> Result<(), ForgeError> {
         let Some(check) = self.check else { return Ok(()) };
         let name = self.old.plugin.name.to_string();
         let manifest = self.grant.package().package().manifest();

@@ -3,6 +3,7 @@
 use super::error::HostError;
 use super::install::conflict;
 use super::manager::PluginManager;
+use super::trial::Trial;
 use crate::attestation::manifest::Manifest;
 use crate::loader::Package;
 use crate::store::InstalledPlugin;
@@ -21,6 +22,8 @@ pub struct UpgradeOptions {
     pub accept_permissions: bool,
     /// An operation of the new version that is called without input before anything is decided, and must return 0.
     pub check: Option<String>,
+    /// It is tried beside the installed version before it takes its place.
+    pub trial: Option<Trial>,
 }
 
 impl PluginManager {
@@ -30,7 +33,8 @@ impl PluginManager {
         Ok(kept.into_iter().map(|version| version.plugin.version).collect())
     }
 
-    /// Whether a proven package may take an installed plugin's place. The permissions that are new in it.
+    /// Whether a proven package may take an installed plugin's place. The permissions that are new in it: whether they
+    /// are consented to is not asked here.
     pub(super) fn may_replace(
         &self,
         old: &InstalledPlugin,
@@ -56,12 +60,7 @@ impl PluginManager {
             let (installed, offered) = (installed.clone(), manifest.version.to_string());
             return Err(HostError::Downgrade { name, installed, offered }.into());
         }
-        let added = self.added(old, manifest);
-        if !added.is_empty() && !options.accept_permissions {
-            let version = manifest.version.to_string();
-            return Err(HostError::MorePermissions { name, version, added }.into());
-        }
-        Ok(added)
+        Ok(self.added(old, manifest))
     }
 
     /// What a manifest asks for and that of the installed version does not. Of one whose package cannot be read any

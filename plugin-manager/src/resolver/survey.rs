@@ -1,10 +1,12 @@
 //! Everything plugins need of each other and of the host, met or not, with every fault there is instead of the first.
 
 use super::{
-    Candidate, HostVersions, Need, ResolveError, cycles, graph, needs, start_order, tangles, unique, unmet,
+    Candidate, HostVersions, Need, ResolveError, cycles, graph, levels, needs, start_order, tangles, unique,
+    unmet,
 };
 use common::identity::Name;
 use semver::Version;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 /// One requirement and what there is for it.
@@ -36,11 +38,22 @@ pub struct Survey {
     pub order: Vec<Name>,
 }
 
+impl Survey {
+    /// The order as sets: those of one may start side by side once every set before it is up. Each by name.
+    pub fn levels(&self) -> Vec<Vec<&Name>> {
+        let mut needs: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
+        for Surveyed { need, .. } in &self.needs {
+            needs.entry(&need.by).or_default().push(&need.on);
+        }
+        levels(&self.order, |name| needs.get(name).into_iter().flatten().copied())
+    }
+}
+
 /// Looks at every requirement. The result depends on the set of candidates alone, not on their order.
 ///
 /// # Errors
 /// A reserved or doubled name: of such a set nobody can say who needs whom.
-pub fn survey(candidates: &[Candidate], host: &HostVersions) -> Result<Survey, ResolveError> {
+pub fn survey<C: Borrow<Candidate>>(candidates: &[C], host: &HostVersions) -> Result<Survey, ResolveError> {
     let by_name = unique(candidates, host)?;
     let needs = needs(&by_name);
     let (graph, index) = graph(&by_name, &needs);
@@ -52,11 +65,11 @@ pub fn survey(candidates: &[Candidate], host: &HostVersions) -> Result<Survey, R
     let mut faults = unmet(&needs, &by_name, host);
     faults.extend(cycles(&graph).into_iter().map(|path| ResolveError::Cycle { path }));
     let surveyed = |need: Need| Surveyed {
-        found: host.get(&need.on).or_else(|| by_name.get(&need.on).map(|c| &c.version)).cloned(),
+        found: host.version_of(&need.on).or_else(|| by_name.get(&need.on).map(|c| &c.version)).cloned(),
         circular: tangle_of(&need.by).is_some_and(|t| tangle_of(&need.on) == Some(t)),
         need,
     };
-    let order = start_order(&graph);
+    let (order, _) = start_order(&graph);
     Ok(Survey { needs: needs.into_iter().map(surveyed).collect(), faults, order })
 }
 

@@ -92,6 +92,12 @@ pub enum Trap {
     /// The deadline had passed before the guest was entered.
     #[error("the deadline passed before the call began")]
     Late,
+    /// The caller gave the call up, and the guest was ended.
+    #[error("the caller gave the call up")]
+    Cancelled,
+    /// The caller had given the call up before the guest was entered.
+    #[error("the caller gave the call up before it began")]
+    Unwanted,
     /// The instance has no such entry. The guest was not entered.
     #[error("the instance has no {0}")]
     Missing(Entry),
@@ -118,7 +124,7 @@ pub enum Trap {
 impl Trap {
     /// Whether guest code ended in the middle, so that nothing can be said of the instance's state.
     pub const fn ends_instance(&self) -> bool {
-        !matches!(self, Self::Input { .. } | Self::Late | Self::Missing(_) | Self::Nested)
+        !matches!(self, Self::Input { .. } | Self::Late | Self::Unwanted | Self::Missing(_) | Self::Nested)
     }
 }
 
@@ -126,6 +132,7 @@ impl Coded for Trap {
     fn code(&self) -> &'static Code {
         match self {
             Self::Deadline | Self::Late => &codes::E4010,
+            Self::Cancelled | Self::Unwanted => &codes::E4031,
             Self::Stack | Self::Nested => &codes::E4012,
             Self::Fuel => &codes::E4013,
             Self::Resource(_) => &codes::E4011,

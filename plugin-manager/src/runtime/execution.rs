@@ -5,6 +5,7 @@ use super::{CompiledModule, Engine, Entry, ExportPlan, Instance, Lifecycle, Runt
 use crate::abi::{HostContext, Phase};
 use crate::sandbox::Limits;
 use crate::syscall::SyscallPort;
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
@@ -16,6 +17,20 @@ pub struct Terms<'a> {
     pub deadline: Deadline,
     /// The plugins that called one another to get here, outermost first, this one not included.
     pub chain: &'a Arc<[PluginId]>,
+    /// Ends it when its caller gives it up.
+    pub cancel: Option<&'a CancelToken>,
+}
+
+impl<'a> Terms<'a> {
+    /// The terms of a call that nobody gives up.
+    pub const fn new(deadline: Deadline, chain: &'a Arc<[PluginId]>) -> Self {
+        Self { deadline, chain, cancel: None }
+    }
+    /// The same, for a call its caller may give up.
+    #[must_use]
+    pub const fn cancelled_by(self, cancel: Option<&'a CancelToken>) -> Self {
+        Self { cancel, ..self }
+    }
 }
 
 /// How a call ended that ended by itself.
@@ -56,9 +71,10 @@ impl Execution {
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
         let mut context = HostContext::new(port, limits.payload_bytes);
+        context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);
         if context.expired() {
-            return Err(RuntimeError::Instantiate(Trap::Late));
+            return Err(RuntimeError::Instantiate(unentered(&context)));
         }
         let mut instance = enter(|| engine.instantiate(module, plan, limits, context))?;
         instance.context().end(&mut Vec::new(), &mut Vec::new());
@@ -161,9 +177,12 @@ impl Execution {
         }
         // Taken out while guest code runs: if that unwinds, it is gone.
         let mut instance = self.instance.take().ok_or(Trap::Dropped)?;
-        instance.context().begin(phase, input, terms.deadline, terms.chain);
-        let late = instance.context().expired();
-        let result = if late { Err(Trap::Late) } else { enter(|| instance.call(entry)) };
+        let context = instance.context();
+        if terms.cancel.is_some() {
+            context.cancelled_by(terms.cancel);
+        }
+        context.begin(phase, input, terms.deadline, terms.chain);
+        let result = if context.expired() { Err(unentered(context)) } else { enter(|| instance.call(entry)) };
         let context = instance.context();
         let failure = context.take_failure();
         context.end(input, output);
@@ -201,4 +220,10 @@ impl Execution {
             (trap, _) => trap,
         })
     }
+}
+
+/// Why a guest is not entered whose call is over before it began.
+#[cold]
+fn unentered(context: &HostContext) -> Trap {
+    if context.cancelled() { Trap::Unwanted } else { Trap::Late }
 }

@@ -18,6 +18,7 @@ pub use code::{CodeKey, TrustedCode};
 pub use engine::{CompiledModule, Engine, Entry, ExportPlan, Instance, Usage};
 pub use error::{EngineFailure, RuntimeError, Trap};
 pub use execution::{CallOutcome, Execution, Terms};
+pub(crate) use nesting::THREAD_BYTES;
 
 use common::clock::Clock;
 use std::sync::Arc;

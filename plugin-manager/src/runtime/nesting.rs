@@ -13,7 +13,7 @@ const PER_STACK: u32 = 2;
 /// Guest calls nested in one another, over all threads. More than a chain of plugins may be long.
 const DEEPEST: u32 = 16;
 /// The stack of a thread for nested calls: two guests, and what the host needs between and below them.
-const THREAD_BYTES: usize = PER_STACK as usize * STACK_BYTES + (1 << 20);
+pub(crate) const THREAD_BYTES: usize = PER_STACK as usize * STACK_BYTES + (1 << 20);
 
 #[derive(Clone, Copy)]
 struct Depth {

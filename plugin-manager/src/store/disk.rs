@@ -1,13 +1,17 @@
-//! Files appear whole or not at all: written beside their place, synced, renamed into it, the directory synced.
+//! Every change the store makes on the disk, one method each; and files that appear whole or not at all: written
+//! beside their place, synced, renamed into it, the directory synced.
 
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every change of a file or directory the store makes outside the database, so that a test can stop it at each.
-pub(super) trait Disk: Send + Sync + std::fmt::Debug {
+/// Every change of a file or directory the store makes, those of the database included, so that a test can stop it
+/// at each.
+pub(crate) trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates a file that is not there, mode 0600.
     fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -16,6 +20,22 @@ pub(super) trait Disk: Send + Sync + std::fmt::Debug {
     fn append_to(&self, path: &Path) -> io::Result<File> {
         let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_link).open(path)
+    }
+    /// Opens a file for reading and writing in place; creates it, mode 0600, when it is not there.
+    fn open_in_place(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    }
+    /// Writes all bytes at this place.
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+    /// Makes a file longer. Its blocks are reserved where the file system can do that, so that no later write in
+    /// place finds the disk full.
+    fn grow(&self, file: &File, from: u64, to: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), from, to.saturating_sub(from)) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(to),
+            other => Ok(other?),
+        }
     }
     /// Writes all bytes.
     fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -53,7 +73,7 @@ pub(super) trait Disk: Send + Sync + std::fmt::Debug {
 
 /// The machine's own file system.
 #[derive(Debug)]
-pub(super) struct RealDisk;
+pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {}
 

@@ -1,4 +1,4 @@
-//! Private files of removed plugins go, whatever crash comes between: a row says so until they are gone.
+//! Private files and logs of removed plugins go, whatever crash comes between: a row says so until they are gone.
 
 use super::db::{ERASE, OrDb};
 use super::disk::gone;
@@ -6,7 +6,7 @@ use super::{Home, StoreError};
 use redb::ReadableTable;
 
 impl Home {
-    /// Erases the private files of every namespace that is due, then forgets that it was.
+    /// Erases the private files of every namespace that is due and the logs of every name, then forgets that it was.
     pub(super) fn finish_erasures(&self) -> Result<(), StoreError> {
         for owner in self.due()? {
             self.erase_files(&owner)?;
@@ -24,10 +24,17 @@ impl Home {
         rows.map(|row| Ok(row.or_db("read")?.0.value().to_owned())).collect()
     }
 
-    /// Moved away first, so that the area is never half there under its own name.
+    /// Moved away first, so that the area is never half there under its own name; and for good before the row goes
+    /// that would move it away again.
     fn erase_files(&self, owner: &str) -> Result<(), StoreError> {
-        let (area, aside) = (self.data_dir().join(owner), self.staging_path());
+        // An owner of private data is `publisher/name`; a name alone is of a plugin's logs.
+        let of_data = owner.contains('/');
+        let area = if of_data { self.data_dir().join(owner) } else { self.logs_dir().join(owner) };
+        let aside = self.staging_path();
         gone(self.disk.rename(&area, &aside)).map_err(StoreError::io("move", &area))?;
+        if let Some(dir) = area.parent() {
+            gone(self.disk.sync_dir(dir)).map_err(StoreError::io("sync", dir))?;
+        }
         gone(self.disk.remove_tree(&aside)).map_err(StoreError::io("remove", aside))
     }
 }
@@ -36,7 +43,7 @@ impl Home {
 mod tests {
     use super::super::home::tests::open;
     use super::super::records::tests::plugin;
-    use super::super::{KvRow, PrivateData, Section, namespace};
+    use super::super::{KvRow, LogLimits, PrivateData, Section, namespace};
 
     #[test]
     fn erasing_takes_files_values_state_and_settings_and_keeping_takes_settings_only() {
@@ -62,7 +69,11 @@ mod tests {
             home.save_state(&owner, "1.0.0", b"state").unwrap();
             home.set_setting(&p.name, Section::Config, "k", Some("v")).unwrap();
 
+            home.logs(LogLimits::default()).append(&p.name, b"line\n").unwrap();
+
             home.remove(&p.name, data).unwrap();
+
+            assert!(!home.logs_dir().join("a").exists());
 
             let count = |namespace: &str| {
                 let mut n = 0;

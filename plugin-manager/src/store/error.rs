@@ -5,6 +5,22 @@ use common::error::{Code, Coded, codes};
 use common::identity::{Digest, Name};
 use std::path::PathBuf;
 
+/// A process that holds a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Whether it is of another boot or another machine, where its number says nothing.
+    pub elsewhere: bool,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = if self.elsewhere { " of another boot or machine" } else { "" };
+        write!(f, "process {}{of}", self.pid)
+    }
+}
+
 /// What goes wrong in the home.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,12 +34,12 @@ pub enum StoreError {
         problem: &'static str,
     },
     /// Another process holds the home.
-    #[error("the home {} is in use{}", path.display(), holder.map_or(String::new(), |pid| format!(" by process {pid}")))]
+    #[error("the home {} is in use{}", path.display(), holder.map_or(String::new(), |holder| format!(" by {holder}")))]
     Locked {
         /// The home.
         path: PathBuf,
-        /// The process that wrote its number into the lock file.
-        holder: Option<u32>,
+        /// The process that signed the lock file.
+        holder: Option<Holder>,
     },
     /// The home was written by an older or newer version.
     #[error("{what} has schema {found}, this build reads {supported}")]
@@ -80,6 +96,9 @@ pub enum StoreError {
     /// A write to the journals of stored values failed before, and what is in them is not known any more.
     #[error("the journal {} takes nothing since a write to it failed", .0.display())]
     Refusing(PathBuf),
+    /// A sync of the database failed before, and what is on the disk is not known any more.
+    #[error("the state database {} takes nothing since a sync of it failed", .0.display())]
+    Unsure(PathBuf),
     /// A key file cannot be used.
     #[error("the key {} cannot be used", path.display())]
     Secret {
@@ -127,6 +146,12 @@ impl StoreError {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
     }
+
+    /// Whether the file of the database failed, so that what is open of it answers nothing any more.
+    pub(super) fn is_of_the_database_file(&self) -> bool {
+        use redb::Error::{DatabaseClosed, Io, PreviousIo};
+        matches!(self, Self::Database { source, .. } if matches!(**source, Io(_) | PreviousIo | DatabaseClosed))
+    }
 }
 
 impl Coded for StoreError {
@@ -135,7 +160,7 @@ impl Coded for StoreError {
             Self::Unusable { .. } => &codes::E0104,
             Self::Locked { .. } => &codes::E5006,
             Self::Schema { .. } => &codes::E0106,
-            Self::Io { .. } | Self::Refusing(_) => &codes::E0002,
+            Self::Io { .. } | Self::Refusing(_) | Self::Unsure(_) => &codes::E0002,
             Self::Database { source, .. } => match **source {
                 redb::Error::Corrupted(_) | redb::Error::TableTypeMismatch { .. } => &codes::E0003,
                 // What it says of a file that is no database.
@@ -156,6 +181,9 @@ impl Coded for StoreError {
         match self {
             Self::TooMany { plugin, .. } => {
                 Some(format!("`forgeone config {plugin} list` shows them; unset one that is not needed"))
+            }
+            Self::Refusing(_) | Self::Unsure(_) => {
+                Some("look at the disk, then end this process and start it again".to_owned())
             }
             _ => None,
         }

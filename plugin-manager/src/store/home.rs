@@ -1,9 +1,10 @@
 //! One home, opened and locked: where everything is, and the clearing of what a crash left.
 
-use super::db::Db;
-use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
+use super::db::{Db, RESERVE};
+use super::disk::{Disk, RealDisk, StagingNames, gone, write_atomic};
 use super::journal::Values;
 use super::lock::HomeLock;
+use super::roster::Roster;
 use super::secrets::AUDIT_KEY;
 use super::{LogFiles, LogLimits, StoreError, layout};
 use common::clock::Clock;
@@ -23,6 +24,7 @@ pub struct Home {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) values: Values,
+    pub(super) roster: Roster,
     staging: StagingNames,
     /// Held while packages and rows change together, so that clearing never takes a package whose row is on its
     /// way.
@@ -44,7 +46,7 @@ impl Home {
     }
 
     /// Opens the home on this disk.
-    pub(super) fn open_on(
+    pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
         wait: Duration,
@@ -53,7 +55,7 @@ impl Home {
         let root = layout::root(path)?;
         let lock = HomeLock::take(&root, wait)?;
         layout::tree(&root)?;
-        let db = open_db(&root)?;
+        let db = open_db(disk.clone(), &root)?;
         let values = Values::open(disk.clone(), &root, &db)?;
         let home = Self {
             root,
@@ -61,6 +63,7 @@ impl Home {
             disk,
             clock,
             values,
+            roster: Roster::default(),
             staging: StagingNames::default(),
             changing: Mutex::new(()),
             expected: Mutex::default(),
@@ -93,6 +96,15 @@ impl Home {
     /// `plugin-manager.yaml`; it need not exist.
     pub fn config_file(&self) -> PathBuf {
         self.root.join("plugin-manager.yaml")
+    }
+    /// Gives up the room that is kept on the disk, for what must be possible on a full one. The next opening keeps
+    /// what is left of it again.
+    ///
+    /// # Errors
+    /// When the file that keeps it cannot be removed.
+    pub fn lend_room(&self) -> Result<(), StoreError> {
+        let reserve = self.root.join(RESERVE);
+        gone(self.disk.remove(&reserve)).map_err(StoreError::io("remove", reserve))
     }
     /// The directory of the audit log.
     pub fn audit_dir(&self) -> PathBuf {
@@ -128,9 +140,12 @@ impl Home {
     }
     /// What the plugins logged.
     pub fn logs(&self, limits: LogLimits) -> LogFiles {
-        LogFiles::new(self.root.join("logs"), limits)
+        LogFiles::new(self.logs_dir(), limits)
     }
 
+    pub(super) fn logs_dir(&self) -> PathBuf {
+        self.root.join("logs")
+    }
     pub(super) fn staging_dir(&self) -> PathBuf {
         self.root.join("tmp/staging")
     }
@@ -153,12 +168,12 @@ impl Home {
 
 /// The key of the audit log is made after the database: where it is, a missing database was lost. Making another
 /// would drop every stored package as one that no row names.
-fn open_db(root: &Path) -> Result<Db, StoreError> {
+fn open_db(disk: Arc<dyn Disk>, root: &Path) -> Result<Db, StoreError> {
     let path = root.join("state.redb");
     if root.join(AUDIT_KEY).exists() && Db::is_missing(&path)? {
         return Err(StoreError::Lost(path));
     }
-    Db::open(&path)
+    Db::open(disk, &path)
 }
 
 impl Drop for Home {

@@ -1,6 +1,8 @@
-//! The home's lock: one process at a time, the second is told which process is the first.
+//! The home's lock: one process at a time, the second is told which process is the first, and whether it is one of this
+//! boot of this machine.
 
 use super::StoreError;
+use super::error::Holder;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -56,16 +58,29 @@ fn acquire(file: &File, wait: Duration) -> std::io::Result<bool> {
     }
 }
 
-fn holder(file: &mut File) -> Option<u32> {
+/// The number of a process and the boot of the machine it is of.
+fn holder(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(128).read_to_string(&mut text).ok()?;
+    let mut words = text.split_whitespace();
+    let pid = words.next()?.parse().ok()?;
+    // A kernel that does not tell its boot signs without one.
+    let elsewhere = words.next().is_some_and(|boot| !boot_id().is_empty() && boot != boot_id());
+    Some(Holder { pid, elsewhere })
 }
 
+/// Over what was there: on a full disk there is no room for a new block.
 fn sign(file: &mut File) -> std::io::Result<()> {
-    file.set_len(0)?;
+    let text = format!("{} {}\n", std::process::id(), boot_id());
     file.rewind()?;
-    writeln!(file, "{}", std::process::id())
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
+}
+
+/// Which boot of the machine this is; empty where the kernel does not tell.
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -78,10 +93,29 @@ mod tests {
         let first = HomeLock::take(dir.path(), Duration::ZERO).unwrap();
         let refused = HomeLock::take(dir.path(), Duration::from_millis(30)).unwrap_err();
         let me = std::process::id();
-        assert!(matches!(&refused, StoreError::Locked { holder: Some(pid), .. } if *pid == me));
+        assert!(matches!(&refused, StoreError::Locked { holder: Some(holder), .. } if holder.pid == me));
         assert!(refused.to_string().ends_with(&format!("by process {me}")), "{refused}");
         drop(first);
         HomeLock::take(dir.path(), Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn fault_096_a_holder_of_another_boot_is_told_from_one_of_this() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = HomeLock::take(dir.path(), Duration::ZERO).unwrap();
+        for (text, told) in [
+            ("77 00000000-0000-0000-0000-000000000000 \n", "by process 77 of another boot or machine"),
+            ("77\n", "by process 77"),
+            ("nobody", "is in use"),
+        ] {
+            std::fs::write(dir.path().join("lock"), text).unwrap();
+            let refused = HomeLock::take(dir.path(), Duration::ZERO).unwrap_err().to_string();
+            assert!(refused.ends_with(told), "{refused}");
+        }
+        drop(first);
+        drop(HomeLock::take(dir.path(), Duration::ZERO).unwrap());
+        let signed = std::fs::read_to_string(dir.path().join("lock")).unwrap();
+        assert_eq!(signed, format!("{} {}\n", std::process::id(), boot_id()));
     }
 
     #[test]

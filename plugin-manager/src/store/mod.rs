@@ -7,9 +7,11 @@
 //! its row last, so a crash leaves the old state and garbage that the next opening clears.
 
 mod anchor;
+mod backend;
 mod cache;
 mod db;
 mod disk;
+mod dropped;
 mod erase;
 mod error;
 mod home;
@@ -17,25 +19,37 @@ mod journal;
 mod kv;
 mod layout;
 mod lock;
+mod lockfile;
 mod logs;
 mod packages;
+mod pending;
+mod plans;
 mod plugins;
+mod quarantine;
 mod records;
+mod roster;
 mod saved;
 mod secrets;
 mod settings;
 mod versions;
 
 pub use anchor::anchor_of;
-pub use error::StoreError;
+pub(crate) use disk::{Disk, RealDisk};
+pub use dropped::{Dropped, Stamp};
+pub use error::{Holder, StoreError};
 pub use home::Home;
 #[cfg(feature = "fuzzing")]
 pub use journal::fuzzing;
 pub use kv::KvRow;
+pub use lockfile::LOCK_BYTES;
 pub use logs::{LogFiles, LogLimits};
+pub use pending::PENDING_VERSIONS;
+pub use plans::Plan;
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
 pub use settings::{Section, Setting};
 pub use versions::{Carried, KEPT_VERSIONS, StoredPackage};
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -28,12 +28,14 @@ impl Home {
         self.write_file(&self.package_path(digest), bytes)
     }
 
-    /// Removes every package file that no row and no kept version names, and that none expects.
+    /// Removes every package file that no row, no kept version and no version that waits for consent names, and that none expects.
     pub(super) fn drop_unreferenced_packages(&self) -> Result<(), StoreError> {
-        let rows = self.plugins()?;
+        let rows = self.roster()?;
         let earlier = self.all_versions()?;
+        let waiting = self.all_pending()?;
         let expected = self.expected.lock().clone();
-        let named = rows.iter().chain(&earlier).map(|p| p.plugin.package).chain(expected);
+        let rows = rows.iter().map(|row| &**row);
+        let named = rows.chain(&earlier).chain(&waiting).map(|p| p.plugin.package).chain(expected);
         let kept: BTreeSet<PathBuf> = named.map(|digest| self.package_path(&digest)).collect();
         let files = layout::entries(&self.packages_dir())?;
         files

@@ -1,13 +1,13 @@
 //! Installed plugins: rows that appear after their package is durable, and go before it does.
 
-use super::db::{ERASE, KV, OrDb, PLUGINS, SAVED, SETTINGS, VERSIONS, just_above};
+use super::db::{ERASE, KV, OrDb, PLUGINS, QUARANTINE, SAVED, SETTINGS, VERSIONS, just_above};
 use super::records::namespace;
-use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError};
+use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError, plans};
 use common::identity::{Name, Publisher};
 use redb::{ReadableTable, WriteTransaction};
 
 /// Most bytes kept of a failure's text.
-const FAILURE_TEXT: usize = 4096;
+pub(super) const FAILURE_TEXT: usize = 4096;
 
 impl Home {
     /// Every installed plugin, by name.
@@ -47,6 +47,7 @@ impl Home {
         self.put_package(&plugin.package, package).or_else(|e| self.tidy_after(Err(e)))?;
         let record = InstalledPlugin { plugin, installed_at_ns: self.clock.wall_ns(), failure: None };
         let committed = self.db.write("install", |txn| {
+            plans::done(txn, &record.plugin.name)?;
             let replaced = put(txn, &record)?;
             if replaced { Err(StoreError::Exists(record.plugin.name.clone())) } else { Ok(()) }
         });
@@ -61,7 +62,7 @@ impl Home {
         outcome
     }
 
-    /// Removes a plugin with its earlier versions, their packages and its settings; its private data too when asked. What a crash
+    /// Removes a plugin with its earlier versions, their packages, its settings and its logs; its private data too when asked. What a crash
     /// interrupts is finished by the next opening. Returns what was removed.
     ///
     /// The service that keeps stored values in memory must have forgotten the plugin before. Its values are in
@@ -103,9 +104,13 @@ impl Home {
             PrivateData::Keep => None,
         };
         self.db.write("remove", |txn| {
+            plans::done(txn, name)?;
             txn.open_table(PLUGINS).or_db("open a table")?.remove(name.as_str()).or_db("write")?;
             drop_versions(txn, name.as_str())?;
+            super::pending::drop_all(txn, name)?;
             drop_settings(txn, name.as_str())?;
+            due(txn, name.as_str())?;
+            txn.open_table(QUARANTINE).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
         drop(resting);
@@ -117,7 +122,10 @@ impl Home {
     /// # Errors
     /// E5001 when none of this name is installed.
     pub fn set_desired(&self, name: &Name, desired: Desired) -> Result<(), StoreError> {
-        self.change(name, |record| record.plugin.desired = desired)
+        self.db.write("record a change", |txn| {
+            plans::done(txn, name)?;
+            change(txn, name, |record| record.plugin.desired = desired)
+        })
     }
 
     /// Records why a plugin failed (at most 4 KiB are kept), or with `None` that it no longer does.
@@ -126,21 +134,23 @@ impl Home {
     /// E5001 when none of this name is installed.
     pub fn set_failure(&self, name: &Name, failure: Option<&str>) -> Result<(), StoreError> {
         let failure = failure.map(|text| clip(text, FAILURE_TEXT).to_owned());
-        self.change(name, |record| record.failure = failure)
+        self.db.write("record a change", |txn| change(txn, name, |record| record.failure = failure))
     }
+}
 
-    /// Changes an installed plugin's row in one transaction.
-    fn change(&self, name: &Name, change: impl FnOnce(&mut InstalledPlugin)) -> Result<(), StoreError> {
-        self.db.write("record a change", |txn| {
-            let mut table = txn.open_table(PLUGINS).or_db("open a table")?;
-            let row = table.get(name.as_str()).or_db("read")?.map(|bytes| bytes.value().to_vec());
-            let row = row.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
-            let mut record = InstalledPlugin::from_row(name.as_str(), &row)?;
-            change(&mut record);
-            table.insert(name.as_str(), record.to_row()?.as_slice()).or_db("write")?;
-            Ok(())
-        })
-    }
+/// Changes an installed plugin's row.
+fn change(
+    txn: &WriteTransaction,
+    name: &Name,
+    change: impl FnOnce(&mut InstalledPlugin),
+) -> Result<(), StoreError> {
+    let mut table = txn.open_table(PLUGINS).or_db("open a table")?;
+    let row = table.get(name.as_str()).or_db("read")?.map(|bytes| bytes.value().to_vec());
+    let row = row.ok_or_else(|| StoreError::NoPlugin(name.clone()))?;
+    let mut record = InstalledPlugin::from_row(name.as_str(), &row)?;
+    change(&mut record);
+    table.insert(name.as_str(), record.to_row()?.as_slice()).or_db("write")?;
+    Ok(())
 }
 
 /// Puts a row; tells whether there was one of that name.
@@ -169,11 +179,16 @@ fn erase_rows(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
     let next = just_above(owner);
     kv.retain_in((owner, "")..(next.as_str(), ""), |_, _| false).or_db("write")?;
     txn.open_table(SAVED).or_db("open a table")?.remove(owner).or_db("write")?;
+    due(txn, owner)
+}
+
+/// Notes that the files of a namespace, or the logs of a name, must go.
+fn due(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
     txn.open_table(ERASE).or_db("open a table")?.insert(owner, ()).or_db("write")?;
     Ok(())
 }
 
-fn clip(text: &str, bytes: usize) -> &str {
+pub(super) fn clip(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 

@@ -1,9 +1,10 @@
 //! Settings of plugins given by `forgeone config NAME set`: text by plugin, section and key.
 
 use super::db::{OrDb, SETTINGS, just_above};
-use super::{Home, StoreError};
+use super::{Home, StoreError, plans};
 use common::identity::Name;
 use redb::ReadableTable;
+use std::collections::BTreeMap;
 
 /// Most bytes of a key.
 const KEY_BYTES: usize = 256;
@@ -66,6 +67,24 @@ impl Home {
         Ok(found)
     }
 
+    /// The settings of every plugin that has some, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn all_settings(&self) -> Result<BTreeMap<String, Vec<Setting>>, StoreError> {
+        let table = self.db.read()?.open_table(SETTINGS).or_db("open a table")?;
+        let mut all: BTreeMap<String, Vec<Setting>> = BTreeMap::new();
+        for row in table.iter().or_db("read")? {
+            let (at, value) = row.or_db("read")?;
+            let (plugin, section, key) = at.value();
+            if let Some(section) = Section::from_name(section) {
+                let setting = Setting { section, key: key.to_owned(), value: value.value().to_owned() };
+                all.entry(plugin.to_owned()).or_default().push(setting);
+            }
+        }
+        Ok(all)
+    }
+
     /// Sets one setting, or with `None` removes it. The plugin need not be installed yet.
     ///
     /// # Errors
@@ -84,6 +103,7 @@ impl Home {
             return Err(StoreError::TooLarge { what: "the value of a setting", limit: VALUE_BYTES });
         }
         self.db.write("change a setting", |txn| {
+            plans::done(txn, plugin)?;
             let mut table = txn.open_table(SETTINGS).or_db("open a table")?;
             let at = (plugin.as_str(), section.name(), key);
             match value {

@@ -4,9 +4,10 @@
 use super::db::{OrDb, PLUGINS, SAVED, VERSIONS, just_above};
 use super::plugins::put;
 use super::saved::SAVED_BYTES;
-use super::{Home, InstalledPlugin, NewPlugin, StoreError};
+use super::{Home, InstalledPlugin, NewPlugin, StoreError, plans};
 use common::identity::{Digest, Name};
 use redb::{ReadableTable, WriteTransaction};
+use std::collections::BTreeMap;
 
 /// Earlier versions kept of one plugin. Beyond that the one that was replaced first goes, with its package.
 pub const KEPT_VERSIONS: usize = 5;
@@ -54,6 +55,25 @@ impl Home {
         Ok(found.into_iter().map(|(_, record)| record).collect())
     }
 
+    /// The earlier versions of every plugin that has some, those replaced last first.
+    ///
+    /// # Errors
+    /// As [`Home::plugins`].
+    pub fn versions_by_name(&self) -> Result<BTreeMap<Name, Vec<String>>, StoreError> {
+        let table = self.db.read()?.open_table(VERSIONS).or_db("open a table")?;
+        let mut found: BTreeMap<Name, Vec<(u64, String)>> = BTreeMap::new();
+        for row in table.iter().or_db("read")? {
+            let (key, value) = row.or_db("read")?;
+            let record = InstalledPlugin::from_row(key.value().0, value.value().1)?;
+            found.entry(record.plugin.name).or_default().push((value.value().0, record.plugin.version));
+        }
+        let latest_first = |mut versions: Vec<(u64, String)>| {
+            versions.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+            versions.into_iter().map(|(_, version)| version).collect()
+        };
+        Ok(found.into_iter().map(|(name, versions)| (name, latest_first(versions))).collect())
+    }
+
     /// The earlier versions of every plugin.
     ///
     /// # Errors
@@ -96,6 +116,28 @@ impl Home {
         package: StoredPackage<'_>,
         state: Option<Carried<'_>>,
     ) -> Result<InstalledPlugin, StoreError> {
+        let replaced = self.replace_alone(plugin, package, state);
+        self.drop_surplus();
+        replaced
+    }
+
+    /// Drops packages that nothing names any more. What cannot be dropped now is dropped by the next opening.
+    pub fn drop_surplus(&self) {
+        let _one = self.changing.lock();
+        let _ = self.drop_unreferenced_packages();
+    }
+
+    /// [`Home::replace`] without looking for packages that nothing names any more, which takes the longer the more plugins
+    /// there are: [`Home::drop_surplus`] does that.
+    ///
+    /// # Errors
+    /// As [`Home::replace`].
+    pub fn replace_alone(
+        &self,
+        plugin: NewPlugin,
+        package: StoredPackage<'_>,
+        state: Option<Carried<'_>>,
+    ) -> Result<InstalledPlugin, StoreError> {
         let _one = self.changing.lock();
         if plugin.package != package.digest {
             return Err(StoreError::Mismatch(plugin.package));
@@ -106,13 +148,13 @@ impl Home {
             let old = installed(txn, &name)?.ok_or(StoreError::NoPlugin(name))?;
             record.plugin.desired = old.plugin.desired;
             keep(txn, &old, &record.plugin.version)?;
+            super::pending::drop_one(txn, &record.plugin.name, &record.plugin.version)?;
             put(txn, &record)?;
+            plans::done(txn, &record.plugin.name)?;
             state.map_or(Ok(()), |state| carry(txn, state, record.installed_at_ns))?;
             Ok(old)
         });
         drop(package);
-        // The outcome is decided: what cannot be dropped now is dropped by the next opening.
-        let _ = self.drop_unreferenced_packages();
         committed
     }
 }
@@ -144,8 +186,8 @@ fn keep(txn: &WriteTransaction, old: &InstalledPlugin, by: &str) -> Result<(), S
     Ok(())
 }
 
-/// Order, version and row of the earlier versions of one plugin.
-fn of(
+/// Order, version and row of what one plugin has in this table.
+pub(super) fn of(
     table: &impl ReadableTable<(&'static str, &'static str), (u64, &'static [u8])>,
     name: &Name,
 ) -> Result<Vec<(u64, String, Vec<u8>)>, StoreError> {

@@ -5,6 +5,7 @@ use super::channel::{LogBus, Shared};
 use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
 use super::{LogLevel, Status, SyscallPort};
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::{ActionId, Caller, SyscallBridge, push};
@@ -144,6 +145,10 @@ impl SyscallPort for HostPort {
         } else {
             self.caller.begin(deadline, chain.clone());
         }
+    }
+
+    fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
+        self.caller.cancelled_by(cancel.cloned());
     }
 
     #[inline]

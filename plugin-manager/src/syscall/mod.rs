@@ -6,6 +6,7 @@ mod host;
 mod lines;
 mod names;
 mod port;
+mod shadow;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
@@ -17,3 +18,4 @@ pub use lines::LogAllowance;
 pub(crate) use lines::utc;
 pub use microkernel::syscall_bridge::{Status, SyscallArgs};
 pub use port::{LogLevel, SyscallPort};
+pub use shadow::{SHADOW_CALLS, ShadowPort};

@@ -1,6 +1,7 @@
 //! What an instance sees of the host: one object per instance, whatever stands behind it.
 
 use super::Status;
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ impl LogLevel {
 pub trait SyscallPort: Send {
     /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
     fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>);
+    /// What gives the next call up, for host calls that want to know; `None` again when that call has ended.
+    fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
+        let _ = cancel;
+    }
     /// The call ended: what it wrote to the log leaves the instance.
     fn end(&mut self);
     /// A host call by name. `response` is cleared first.

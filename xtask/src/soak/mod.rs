@@ -1,14 +1,24 @@
 //! `cargo xtask soak NAME`: measurements that take too long for the tests.
 
 mod audit;
+mod churn;
+mod crowd;
+mod kill;
+mod swap;
 
 use anyhow::{Result, bail};
+
+/// What there is to run.
+const NAMES: &str = "audit, churn, crowd, kill, swap";
 
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((name, rest)) if name == "audit" => audit::run(rest),
-        Some((name, _)) => bail!("there is no soak {name}; there is: audit"),
-        None => bail!("name one: audit"),
+        Some((name, rest)) if name == "churn" => churn::run(rest),
+        Some((name, rest)) if name == "crowd" => crowd::run(rest),
+        Some((name, rest)) if name == "kill" => kill::run(rest),
+        Some((name, rest)) if name == "swap" => swap::run(rest),
+        _ => bail!("usage: cargo xtask soak NAME [ARGS], where NAME is one of: {NAMES}"),
     }
 }

@@ -23,6 +23,14 @@ texts! {
     E0105: "`engine` names one that was not compiled in", "the build has no engine at all"; "`engine: wasmer` with a binary built for wasmtime alone";
     E0106: "the home was written by a newer or an older forgeone whose schema differs"; "a newer forgeone's home opened by this one";
     E0107: "one probe of `doctor` has the verdict `problem`"; "`forgeone doctor` in a production home: this build has no worker processes";
+    E0108: "others may write to it or own it, and what is dropped there is installed without asking who dropped it", "it has more than 10000 packages"; "`chmod 777 HOME/plugins`, then a host that watches it";
+
+    E0121: "the daemon was started before this forgeone was installed, or is another build"; "any command after an upgrade of the binary, with the old daemon still running";
+    E0122: "the daemon was killed, or ended before the answer"; "`kill -9` of the daemon while a call runs";
+    E0123: "a process of another user reached the socket"; "`su nobody -c 'forgeone list --home HOME'`, with a home that was opened to everybody";
+    E0124: "a request is larger than any file a command reads", "its bytes came too slowly"; "a program that opens the socket and sends a byte a minute";
+    E0125: "the daemon was still bringing plugins up, or already stopping, when --wait was over"; "`forgeone list --wait 0s` while the daemon starts";
+    E0126: "calls or plugins that stop took longer than --drain", "the daemon was signalled a second time"; "`forgeone serve`, stopped with Ctrl-C twice while a call runs";
 
     E1001: "the package, one of its files or what it unpacks to is over its cap", "the gzip ratio or the number of entries is over its cap"; "a package of 10 MB that unpacks to 10 GB";
     E1002: "the file is not gzip, not tar, or ends early", "bytes stand after the end of the archive"; "`forgeone install photo.png`";
@@ -76,6 +84,7 @@ texts! {
     E1411: "a plugin of this name is installed from another publisher"; "`log-redactor` of `other` while that of `acme` is installed";
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";
     E1413: "a plugin whose name differs by one letter or hyphen is installed from another publisher"; "`log-redacter` of `other` while `log-redactor` of `acme` is installed";
+    E1414: "a plugin that is needed is in none of the named packages, and the folders have it of two publishers"; "`pii-rules` of `acme` and of `other` in one folder, and neither installed";
 
     E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
@@ -85,6 +94,9 @@ texts! {
     E1602: "a plugin in `dependencies` is not installed"; "`forgeone install` of a plugin before what it needs";
     E1603: "the installed version does not satisfy one of those who need it"; "`a` needs `x ^1` and `b` needs `x ^2`";
     E1604: "`common` or `microkernel` is asked for at a version this host does not have"; "`microkernel = \"^9\"` in the manifest";
+    E1605: "the versions that are offered ask for each other in so many ways that the search was ended"; "dozens of plugins in dozens of versions of which no two fit";
+    E1606: "it is no lock file, a package it lists is not offered, or a plugin that is installed is not in it"; "`forgeone install --locked forgeone.lock --from packages` without one of the packages";
+    E1607: "the file was edited or replaced, or the home restored without it"; "a version number changed by hand in `forgeone.lock`";
 
     E2001: "a `forbid` policy matches, and forbid wins"; "`forbid(principal, action == Action::\"call\", resource);`";
     E2002: "the manifest does not ask for it, or no `permit` policy matches"; "`time_now` of a plugin for which no policy permits `clock.now`";
@@ -123,6 +135,10 @@ texts! {
     E4016: "keys and files of the plugin are at the quota"; "a cache that never deletes";
     E4017: "the plugin trapped more often than its restart budget allows"; "an operation that traps on each call";
     E4018: "`max_plugins` plugins are installed"; "`max_plugins: 1`, and a second install";
+    E4030: "as many calls wait for an instance of the plugin, or for a call thread, as may"; "`limits.queue_length: 0`, and a second call of a shared plugin that is answering one";
+    E4031: "the caller dropped the future of the call, or cancelled its token"; "a future of `call_async` that is dropped while an endless operation runs";
+    E4032: "supervision called the operation of `health.operation`, or looked at the calls of `health.status`, and found the plugin unwell `health.failures` times in a row"; "`forgeone serve` with `health: { operation: check, failures: 3 }`, and a plugin whose `check` returns 1";
+    E4033: "a call was still running, or `stop` had not returned, when the time given to `shutdown_within` was over"; "a shutdown within one second while a plugin loops in a call of ten";
     E4050: "`security.namespace_isolation` is true and this build has no worker processes"; "`forgeone install` in a production home";
     E4051: "`security.native_plugins` is false and the host program registers a plugin of its own code"; "`PluginManager::register` in a home whose configuration has `native_plugins: false`";
     E4060: "a host call with a pointer outside memory or a malformed argument list"; "`kv_get` without a key";
@@ -143,4 +159,8 @@ texts! {
     E5009: "an authority, key or file is there and is not overwritten"; "`forgeone keys init` twice";
     E5010: "plugins call each other in a circle"; "`a` calls `b`, which calls `a`";
     E5011: "`forgeone rollback` names a version that is not kept, or none is kept below the installed one"; "`forgeone rollback` of a plugin that was never upgraded";
+    E5021: "`forgeone approve` names a plugin or version that nobody offered, that was put in place or rejected since, or of which several versions wait and none is named"; "`forgeone approve NAME` after `forgeone approve NAME --reject`";
+    E5022: "a share of calls was to go to a version that keeps its state apart from the installed one, or a trial was asked for where no host stays up to hold it"; "`--canary 10%` for a plugin with `state_save`, or without a daemon";
+    E5023: "an upgrade, a rollback or another trial came while a version of the plugin is on trial; or none is on trial, and one is to be promoted or abandoned"; "two upgrades of one plugin with `--canary`";
+    E5024: "several upgrades in a row, each while calls to the versions before were still running"; "calls of many seconds, and an upgrade every second";
 }

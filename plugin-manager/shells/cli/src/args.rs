@@ -1,10 +1,14 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
 mod deps;
+mod install;
 mod pages;
+mod trial;
 
-pub use deps::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
+pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
+pub use install::Install;
 pub use pages::{Completions, Document, Explain, Man, Schema};
+pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::config::Span;
@@ -60,10 +64,16 @@ pub enum Command {
     /// Make and show signing keys and certificates
     #[command(subcommand)]
     Keys(Keys),
-    /// Verify, grant, compile and install a package
+    /// Verify, grant, compile and install packages, with what they need
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
     Upgrade(Upgrade),
+    /// Put the version that is on trial in the place of the installed one now
+    Promote(OnTrial),
+    /// End the trial of a version now; the installed one goes on
+    Abandon(OnTrial),
+    /// Consent to a version that asks for more permissions, or reject it
+    Approve(Approve),
     /// Go back to a version that was kept
     Rollback(Rollback),
     /// Stop and remove a plugin
@@ -80,6 +90,8 @@ pub enum Command {
     Pause(Plugin),
     /// Let a paused plugin run again
     Resume(Plugin),
+    /// Lift the quarantine of a plugin
+    Release(Plugin),
     /// Call an operation; its result bytes go to stdout and nothing else does
     Call(Call),
     /// Read and change a plugin's settings
@@ -95,6 +107,8 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Keep plugins running and answer other commands until SIGTERM
+    Serve(Serve),
     /// Try what this build and machine can do, and say what is wrong
     Doctor,
     /// Print the completions of a shell
@@ -231,15 +245,6 @@ pub struct KeysExport {
 }
 
 #[derive(Debug, Args)]
-pub struct Install {
-    /// The package
-    pub package: PathBuf,
-    /// Leave it stopped
-    #[arg(long)]
-    pub no_start: bool,
-}
-
-#[derive(Debug, Args)]
 pub struct Upgrade {
     /// The package
     pub package: PathBuf,
@@ -252,6 +257,24 @@ pub struct Upgrade {
     /// Call this operation of the new version first; it must return 0
     #[arg(long, value_name = "OPERATION")]
     pub check: Option<String>,
+    #[command(flatten)]
+    pub trial: Try,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The plugin
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// The version [default: the only one that waits]
+    #[arg(long, value_name = "VERSION", conflicts_with = "list")]
+    pub version: Option<String>,
+    /// Show what waits for consent
+    #[arg(long)]
+    pub list: bool,
+    /// Drop the version instead
+    #[arg(long, conflicts_with = "list")]
+    pub reject: bool,
 }
 
 #[derive(Debug, Args)]
@@ -261,6 +284,13 @@ pub struct Rollback {
     /// The version [default: the highest below the installed one]
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// How long calls under way and plugins that stop may take once it is told to stop
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub drain: Span,
 }
 
 #[derive(Debug, Args)]
@@ -293,6 +323,9 @@ pub struct Call {
     /// The input; `-` is stdin [default: nothing]
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
+    /// End the call after this time [default: the plugin's timeout]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
 }
 
 #[derive(Debug, Args)]

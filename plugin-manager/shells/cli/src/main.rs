@@ -12,12 +12,11 @@ mod failure;
 mod files;
 mod graph;
 mod help;
-mod operator;
+mod home;
 mod output;
 mod progress;
 mod usage;
 mod webhook;
-mod when;
 
 use args::Cli;
 use context::Context;

@@ -3,6 +3,7 @@
 use super::argument::{Argument, item, number};
 use crate::extension::service::invalid;
 use common::audit::RecordClass;
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{IdentityContext, PluginId};
 use microkernel::syscall_bridge::{Call, CallError};
@@ -135,6 +136,10 @@ impl<'a> ExtensionCall<'a> {
     /// By when it must end.
     pub const fn deadline(&self) -> Deadline {
         self.call.deadline
+    }
+    /// What gives it up before that, when anyone can. A function that waits for something can ask it, or be told by it.
+    pub const fn cancel(&self) -> Option<&'a CancelToken> {
+        self.call.cancel
     }
     /// The clock the deadline is read by.
     pub const fn clock(&self) -> &'a dyn Clock {

@@ -101,7 +101,7 @@ fn what_is_too_large_or_does_not_exist_never_reaches_the_guest(kind: EngineKind)
     assert_eq!(code(rig.call("init")), "E5005");
     assert_eq!(code(rig.call("op_none")), "E5005");
     let (mut input, mut output) = (vec![0; (16 << 20) + 1], vec![1]);
-    let terms = crate::runtime::Terms { deadline: Deadline::NEVER, chain: &rig.chain };
+    let terms = crate::runtime::Terms::new(Deadline::NEVER, &rig.chain);
     let index = rig.plugin.operation("op_add").unwrap();
     assert_eq!(code(rig.plugin.call(index, &mut input, &mut output, terms, 1)), "E4015");
     assert!(output.is_empty());

@@ -8,6 +8,7 @@ use crate::sandbox::{InstanceMode, Limits};
 use crate::syscall::Status;
 use crate::syscall::testing::FakePort;
 use common::audit::{AuditLog, AuditOptions, Files, SegmentFile, SystemFiles, tail};
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline, SystemClock};
 use common::crypto::{Algorithm, SigningKey};
 use common::identity::{Digest, Name, PluginId, PluginIdentity};
@@ -117,9 +118,12 @@ pub struct Rig {
     wat: String,
     pub mode: InstanceMode,
     pub max: usize,
+    pub warm: usize,
+    pub queue: usize,
     pub timeout: Duration,
     pub state: PluginState,
     pub vault: Arc<Vault>,
+    pub keeper: Arc<dyn Keeper>,
     answers: Answers,
 }
 
@@ -183,9 +187,12 @@ impl Rig {
             wat: format!("(module {HEAD} {OPERATIONS} {more})"),
             mode: InstanceMode::Shared,
             max: 1,
+            warm: 1,
+            queue: 1024,
             timeout: Duration::from_secs(20),
             state: PluginState::Created,
             vault: Arc::default(),
+            keeper: Arc::new(Nobody),
             answers: Arc::default(),
         }
     }
@@ -222,6 +229,8 @@ impl Rig {
             limits: Limits { timeout: self.timeout, ..Limits::default() },
             mode: self.mode,
             max_instances: self.max,
+            warm_instances: self.warm,
+            queue_length: self.queue,
             ports: Box::new(move |_| {
                 let port = FakePort::new(clock());
                 let answer = |port: FakePort, (name, answer): &(String, Arc<dyn Fn() -> _ + Send + Sync>)| {
@@ -234,6 +243,7 @@ impl Rig {
             clock: clock(),
             metrics: Arc::new(PluginMetrics::default()),
             vault: self.vault.clone(),
+            keeper: self.keeper,
         };
         let plugin = Arc::new(ManagedPlugin::new(blueprint, self.state));
         Built { plugin, vault: self.vault, audit, broken, chain: Arc::from([]), dir }
@@ -255,10 +265,16 @@ impl Built {
         self.call_until(operation, Deadline::NEVER)
     }
     pub fn call_until(&self, operation: &str, deadline: Deadline) -> Result<Vec<u8>, LifecycleError> {
+        self.call_on(operation, Terms::new(deadline, &self.chain))
+    }
+    /// The same for a caller that may give it up.
+    pub fn call_under(&self, operation: &str, token: &CancelToken) -> Result<Vec<u8>, LifecycleError> {
+        self.call_on(operation, Terms::new(Deadline::NEVER, &self.chain).cancelled_by(Some(token)))
+    }
+    fn call_on(&self, operation: &str, terms: Terms<'_>) -> Result<Vec<u8>, LifecycleError> {
         let index = self.plugin.operation(operation)?;
         let mut output = b"left over".to_vec();
-        let done =
-            self.plugin.call(index, &mut Vec::new(), &mut output, Terms { deadline, chain: &self.chain }, 1);
+        let done = self.plugin.call(index, &mut Vec::new(), &mut output, terms, 1);
         assert!(done.is_ok() || output.is_empty(), "a call without a result leaves none");
         done.map(|()| output)
     }

@@ -215,6 +215,8 @@ pub struct Instances {
     pub mode: InstanceMode,
     /// Most instances in the pooled mode; says nothing in the others.
     pub max: NonZeroU32,
+    /// Instances made when a pooled plugin starts, at most `max`; says nothing in the other modes.
+    pub warm: NonZeroU32,
 }
 
 /// The three ways of keeping instances.
@@ -242,7 +244,7 @@ impl InstanceMode {
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { mode: InstanceMode::default(), max: read::DEFAULT_POOL }
+        Self { mode: InstanceMode::default(), max: read::DEFAULT_POOL, warm: NonZeroU32::MIN }
     }
 }
 

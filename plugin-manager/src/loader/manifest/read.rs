@@ -268,11 +268,21 @@ fn timeout(node: &Node) -> Read<Duration> {
 fn instances(node: Node) -> Read<Instances> {
     use InstanceMode::{Fresh, Pooled, Shared};
     let words = [Shared, Pooled, Fresh].map(|m| (m.name(), m));
-    let mut fields = node.fields(&["mode", "max"])?;
+    let mut fields = node.fields(&["mode", "max", "warm"])?;
     let mode = fields.take("mode").map_or(Ok(InstanceMode::default()), |n| one_of(&n, &words))?;
-    let max = fields.take("max").map(|n| n.integer(1..=1024)).transpose()?;
-    let max = max.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
-    Ok(Instances { mode, max: max.unwrap_or(DEFAULT_POOL) })
+    let max = fields.take("max").map_or(Ok(DEFAULT_POOL), |n| count(&n))?;
+    let warm = fields.take("warm");
+    let warm = warm.map_or(Ok(NonZeroU32::MIN), |n| match count(&n)? {
+        more if more > max => Err(n.fail("must be at most `instances.max`")),
+        warm => Ok(warm),
+    })?;
+    Ok(Instances { mode, max, warm })
+}
+
+/// A number of instances.
+fn count(node: &Node) -> Read<NonZeroU32> {
+    let count = u32::try_from(node.integer(1..=1024)?).ok().and_then(NonZeroU32::new);
+    Ok(count.unwrap_or(NonZeroU32::MIN))
 }
 
 fn files(node: Node) -> Read<BTreeMap<String, Digest>> {

@@ -65,6 +65,8 @@ impl LimitsOut {
 struct InstancesOut {
     mode: &'static str,
     max: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm: Option<u32>,
 }
 
 pub(super) fn json(manifest: &Manifest) -> Vec<u8> {
@@ -89,10 +91,16 @@ fn out(m: &Manifest) -> Out<'_> {
         dependencies: m.dependencies.iter().map(|(n, r)| (n.as_str(), r.to_string())).collect(),
         permissions: permissions(&m.permissions),
         limits: limits(m),
-        instances: InstancesOut { mode: m.instances.mode.name(), max: m.instances.max.get() },
+        instances: instances(m.instances),
         engine: EnginePreference::name(m.engine),
         files: m.files.iter().map(|(n, d)| (n.as_str(), d.to_string())).collect(),
     }
+}
+
+/// `warm` is left out where it is what hosts that do not know it do anyway.
+fn instances(i: super::Instances) -> InstancesOut {
+    let warm = i.warm.get();
+    InstancesOut { mode: i.mode.name(), max: i.max.get(), warm: (warm > 1).then_some(warm) }
 }
 
 fn operation(o: &super::Operation) -> OperationOut<'_> {

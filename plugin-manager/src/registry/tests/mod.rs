@@ -3,13 +3,24 @@
 mod added;
 mod api;
 mod by_id;
+mod callers;
+mod consent;
+mod crash;
 mod faults;
 mod guard;
+mod health;
 mod install;
+mod keeping;
 mod life;
 mod native;
+mod plan;
+mod port;
+mod running;
+mod shutdown;
 mod swap;
 mod threads;
+mod together;
+mod trial;
 mod upgrade;
 
 use crate::PluginManager;
@@ -132,6 +143,10 @@ impl Guest {
             body: GOOD.into(),
             operations: vec!["echo", "fail", "trap", "greet", "rule"],
         }
+    }
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
     }
     pub fn publisher(mut self, publisher: &str) -> Self {
         self.publisher = publisher.into();

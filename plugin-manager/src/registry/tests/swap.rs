@@ -12,6 +12,7 @@ on_each_engine! {
     swaps_of_pools_and_of_instances_for_each_call_fail_no_call
     calls_that_are_held_go_on_when_the_swap_comes_to_nothing
     upgrades_of_one_plugin_at_once_come_one_after_the_other
+    an_upgrade_does_not_wait_for_calls_of_the_old_version
 }
 
 const CALLERS: usize = 4;
@@ -19,8 +20,8 @@ const SWAPS: usize = 100;
 
 /// What callers saw.
 #[derive(Debug, Default)]
-struct Seen {
-    calls: u64,
+pub struct Seen {
+    pub calls: u64,
     longest: Duration,
 }
 
@@ -34,7 +35,7 @@ impl Drop for Over<'_> {
 }
 
 /// Calls without pause through handles, and in every fourth thread by name, while `job` is done.
-fn beside_calls(host: &PluginManager, operation: &str, job: impl FnOnce(&AtomicU64)) -> Seen {
+pub fn beside_calls(host: &PluginManager, operation: &str, job: impl FnOnce(&AtomicU64)) -> Seen {
     let (over, made) = (AtomicBool::new(false), AtomicU64::new(0));
     let longest = std::thread::scope(|scope| {
         let over_at_the_end = Over(&over);
@@ -65,7 +66,7 @@ fn beside_calls(host: &PluginManager, operation: &str, job: impl FnOnce(&AtomicU
 }
 
 /// Until so many calls more are answered.
-fn after(made: &AtomicU64, calls: u64) {
+pub fn after(made: &AtomicU64, calls: u64) {
     let until = made.load(Ordering::SeqCst) + calls;
     while made.load(Ordering::SeqCst) < until {
         std::thread::yield_now();
@@ -167,4 +168,58 @@ fn upgrades_of_one_plugin_at_once_come_one_after_the_other(kind: EngineKind) {
     });
     assert_eq!(count(&host), seen.calls);
     assert_eq!(host.status("a").unwrap().kept, ["1.0.0"]);
+}
+
+/// Spins for as long as the file `/data/go` is not there.
+fn spinner(version: &str) -> Vec<u8> {
+    let body = format!(
+        r#"{} (data (i32.const 256) "file_stat") (data (i32.const 272) "\08\00\00\00/data/go")
+        (func (export "spin") (param i32) (result i32)
+          (loop $again
+            (br_if $again (i32.lt_s
+              (call $syscall (i32.const 256) (i32.const 9) (i32.const 272) (i32.const 12) (i32.const 512) (i32.const 64))
+              (i32.const 0))))
+          i32.const 0)"#,
+        super::GOOD
+    );
+    let tables = "[permissions]\nfilesystem = [\"read\"]\n[limits]\ntimeout = \"20s\"\n[instances]\nmode = \"pooled\"\nmax = 4";
+    Guest::new("a").version(version).tables(tables).body(&body).operation("spin").package()
+}
+
+fn an_upgrade_does_not_wait_for_calls_of_the_old_version(kind: EngineKind) {
+    let world = World::development(kind);
+    let host = world.open();
+    host.install(&spinner("1.0.0"), true).unwrap();
+    let first = host.status("a").unwrap().calls;
+    std::thread::scope(|scope| {
+        let go = || {
+            std::fs::create_dir_all(world.path("data/acme/a")).unwrap();
+            std::fs::write(world.path("data/acme/a/go"), b"").unwrap();
+        };
+        let mut spinning = Vec::new();
+        for version in ["1.1.0", "1.2.0", "1.3.0"] {
+            let host = &host;
+            spinning.push(scope.spawn(move || host.call("a", "spin", vec![])));
+            // It is in flight once it has asked for the file.
+            let asking = || host.hall().loaded("a").unwrap().plugin.metrics().sample().instances > 0;
+            while !asking() || host.hall().loaded("a").unwrap().plugin.is_to_be_waited_for() {
+                std::thread::yield_now();
+            }
+            let report = host.upgrade(&spinner(version), &UpgradeOptions::default()).unwrap();
+            assert_eq!((report.now.version.as_str(), report.draining.len()), (version, spinning.len()));
+            host.call("a", "echo", vec![1]).unwrap();
+        }
+        assert_eq!(host.status("a").unwrap().draining, ["1.0.0", "1.1.0", "1.2.0"]);
+        let refused = host.upgrade(&spinner("1.4.0"), &UpgradeOptions::default()).unwrap_err();
+        assert_eq!(refused.code().id, "E5024");
+        assert!(refused.to_string().contains("1.0.0, 1.1.0, 1.2.0"), "{refused}");
+        go();
+        for call in spinning {
+            call.join().unwrap().unwrap();
+        }
+    });
+    assert_eq!((first, world.recorded(&host, &["\"type\":\"call\""])), (0, 0));
+    host.clone().shutdown().unwrap();
+    assert_eq!(host.status("a").unwrap().draining, [] as [&str; 0]);
+    assert_eq!(world.recorded(&host, &["\"to\":\"Unloaded\"", "another version took its place"]), 3);
 }

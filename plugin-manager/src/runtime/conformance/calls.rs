@@ -196,12 +196,12 @@ fn a_loaded_state_comes_with_the_version_that_saved_it(bench: &Bench) {
 fn a_call_that_is_late_enters_no_guest(bench: &Bench) {
     let mut guest = bench.guest(COUNTER).run();
     let chain = Arc::from([]);
-    let late = Terms { deadline: Deadline::at_ms(0), chain: &chain };
+    let late = Terms::new(Deadline::at_ms(0), &chain);
     let called = guest.execution.operation(0, &mut Vec::new(), &mut Vec::new(), late);
     assert_eq!(called, Err(Trap::Late));
     assert!(guest.execution.is_alive());
     assert_eq!(guest.status(), Ok(1));
-    let never = Terms { deadline: Deadline::NEVER, chain: &chain };
+    let never = Terms::new(Deadline::NEVER, &chain);
     let called = guest.execution.operation(0, &mut Vec::new(), &mut Vec::new(), never);
     assert_eq!(called.unwrap().status, 2);
 }
@@ -210,7 +210,7 @@ fn the_chain_and_each_call_reach_the_port(bench: &Bench) {
     let mut guest = bench.guest(COUNTER).run();
     let name = |n: &str| Name::new(n).unwrap();
     let chain: Arc<[PluginId]> = [PluginId::new(&name("acme"), &name("caller"))].into();
-    let terms = Terms { deadline: Deadline::NEVER, chain: &chain };
+    let terms = Terms::new(Deadline::NEVER, &chain);
     guest.execution.operation(0, &mut Vec::new(), &mut Vec::new(), terms).unwrap();
     let seen = guest.seen.get();
     assert_eq!((seen.begun, seen.ended, &seen.chain[..]), (2, 2, &chain[..]));

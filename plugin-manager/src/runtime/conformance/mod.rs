@@ -2,6 +2,7 @@
 //! run once for each engine compiled in.
 
 mod calls;
+mod cancels;
 mod code;
 mod deadlines;
 mod features;
@@ -132,7 +133,7 @@ impl<'a> Guest<'a> {
     pub fn run_module(self, module: &CompiledModule) -> Result<Running<'a>, RuntimeError> {
         let chain = Arc::from([]);
         let deadline = Deadline::after(&*self.bench.clock, self.limits.timeout);
-        let terms = Terms { deadline, chain: &chain };
+        let terms = Terms::new(deadline, &chain);
         let engine = &*self.bench.engine;
         let execution = Execution::new(engine, module, &self.plan, &self.limits, Box::new(self.port), terms)?;
         let timeout = self.limits.timeout;
@@ -155,7 +156,7 @@ impl Running<'_> {
     fn with<R>(&mut self, call: impl FnOnce(&mut Execution, Terms<'_>) -> R) -> R {
         let chain = Arc::from([]);
         let deadline = Deadline::after(&*self.bench.clock, self.timeout);
-        call(&mut self.execution, Terms { deadline, chain: &chain })
+        call(&mut self.execution, Terms::new(deadline, &chain))
     }
     pub fn lifecycle(&mut self, function: Lifecycle) -> Result<CallOutcome, Trap> {
         self.with(|e, terms| e.lifecycle(function, terms))

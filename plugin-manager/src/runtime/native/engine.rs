@@ -197,6 +197,7 @@ impl Instance for Native {
         match done {
             Err(panic) => Err(panicked(panic)),
             // Nothing could interrupt it; that it came back late ends it as it would have ended a guest.
+            Ok(_) if self.context.cancelled() => Err(Trap::Cancelled),
             Ok(_) if self.context.expired() => Err(Trap::Deadline),
             Ok(Ok(())) => Ok(0),
             Ok(Err(error)) => {

@@ -54,8 +54,8 @@ impl<'a> NativeHost<'a> {
         self.context.variable(key.as_bytes()).map_err(NativeCallError::of("env"))
     }
 
-    /// Whether the deadline of this call has passed. Nothing interrupts native code: work that takes long asks
-    /// this now and then and gives up.
+    /// Whether this call is to end: its deadline has passed, or its caller gave it up. Nothing interrupts native code:
+    /// work that takes long asks this now and then and gives up.
     pub fn expired(&self) -> bool {
         self.context.expired()
     }

@@ -51,7 +51,7 @@ fn made(code: &NativeCode) -> Result<Rig, RuntimeError> {
     let (seen, chain) = (port.seen(), Arc::from([]));
     let limits = Limits { payload_bytes: PAYLOAD, ..Limits::default() };
     let (module, plan) = (code.module(), code.plan(vec!["op".into(), "other".into()]));
-    let terms = Terms { deadline: Deadline::NEVER, chain: &chain };
+    let terms = Terms::new(Deadline::NEVER, &chain);
     let execution = Execution::new(&*super::engine(), &module, &plan, &limits, Box::new(port), terms)?;
     Ok(Rig { clock, execution, seen })
 }
@@ -63,7 +63,8 @@ fn rig(does: impl Fn(&mut NativeHost<'_>) -> Result<(), NativeError> + Send + Sy
 impl Rig {
     fn within<T>(&mut self, call: impl FnOnce(&mut Execution, Terms<'_>) -> T) -> T {
         let deadline = Deadline::after(&*self.clock, Duration::from_millis(50));
-        call(&mut self.execution, Terms { deadline, chain: &Arc::from([]) })
+        let chain = Arc::from([]);
+        call(&mut self.execution, Terms::new(deadline, &chain))
     }
     /// Calls the first operation: its outcome and what it wrote. The input comes back as it was.
     fn call(&mut self, input: &[u8]) -> Result<(CallOutcome, Vec<u8>), Trap> {
@@ -221,7 +222,8 @@ fn there_is_nothing_to_compile_and_no_other_module_to_run() {
     assert!(engine.serialize(&code.module()).is_err());
     let foreign = CompiledModule { kind: EngineKind::Native, inner: Arc::new(()) };
     let port = Box::new(FakePort::new(ManualClock::at(0)));
-    let terms = Terms { deadline: Deadline::NEVER, chain: &Arc::from([]) };
+    let chain = Arc::from([]);
+    let terms = Terms::new(Deadline::NEVER, &chain);
     let limits = Limits::default();
     let made = Execution::new(&*engine, &foreign, &code.plan(Vec::new()), &limits, port, terms);
     assert!(matches!(made, Err(RuntimeError::Mismatch(_))));

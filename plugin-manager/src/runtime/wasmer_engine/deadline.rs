@@ -1,8 +1,10 @@
-//! Sets the interrupt flag of an instance when the deadline it is armed with has passed, and at no other time.
+//! Sets the interrupt flag of an instance when the deadline it is armed with has passed or its call was given up, and at
+//! no other time.
 //!
 //! Each instance has a slot. Arming and disarming touch the slot and read one word that all share; the thread that
 //! fires looks at the slots only when the earliest deadline it knows of has passed.
 
+use common::cancel::{CancelToken, OnCancel};
 use common::clock::{Clock, Deadline};
 use parking_lot::Mutex;
 use std::ptr::NonNull;
@@ -17,6 +19,8 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Slot states beside an armed deadline in milliseconds. Not armed; the value of [`Deadline::NEVER`].
 const IDLE: u64 = u64::MAX;
+/// Armed without a deadline, for a call that can be given up: more than any clock tells.
+const FAR: u64 = u64::MAX - 3;
 /// The thread is about to set the flag.
 const FIRING: u64 = u64::MAX - 1;
 /// The flag is set.
@@ -38,7 +42,9 @@ impl Flag {
     }
     fn set(self, value: u32) {
         // SAFETY: valid by the contract of `at`, for the watch is not dropped yet: the thread fires registered slots
-        // alone, under the lock that dropping a watch takes to unregister it, and else the watch itself disarms.
+        // alone, under the lock that dropping a watch takes to unregister it; a token fires a slot it listens for alone,
+        // under the lock that ends the listening, which `during` does while it borrows the watch; and else the watch
+        // itself disarms.
         #[allow(unsafe_code, reason = "the flag is a global of an instance")]
         unsafe { self.0.as_ref() }.store(value, Ordering::SeqCst);
     }
@@ -69,12 +75,16 @@ impl Slot {
         if state > now {
             return state;
         }
-        let won = self.state.compare_exchange(state, FIRING, Ordering::SeqCst, Ordering::SeqCst);
+        self.fire_armed(state);
+        IDLE
+    }
+    /// Sets the flag if the slot is still armed so.
+    fn fire_armed(&self, armed: u64) {
+        let won = self.state.compare_exchange(armed, FIRING, Ordering::SeqCst, Ordering::SeqCst);
         if won.is_ok() {
             self.flag.set(1);
             self.state.store(FIRED, Ordering::SeqCst);
         }
-        IDLE
     }
     /// Ends the armed time. The flag is clear afterwards.
     fn disarm(&self, armed: u64) {
@@ -87,6 +97,16 @@ impl Slot {
         }
         self.flag.set(0);
         self.state.store(IDLE, Ordering::SeqCst);
+    }
+}
+
+/// The call the slot is armed for was given up.
+impl OnCancel for Slot {
+    fn cancelled(&self) {
+        let state = self.state.load(Ordering::SeqCst);
+        if state < FIRED {
+            self.fire_armed(state);
+        }
     }
 }
 
@@ -166,15 +186,31 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Runs `call` with the flag armed. The flag is clear before and after, however `call` ends.
-    pub(super) fn during<T>(&self, deadline: Deadline, call: impl FnOnce() -> T) -> T {
+    #[inline]
+    pub(super) fn during<T>(
+        &self,
+        deadline: Deadline,
+        cancel: Option<&CancelToken>,
+        call: impl FnOnce() -> T,
+    ) -> T {
         // An unarmed slot is IDLE, so a deadline that would read as a state is no deadline.
-        let armed = if deadline.as_ms() >= FIRED { IDLE } else { deadline.as_ms() };
+        let armed = match cancel {
+            None if deadline.as_ms() >= FAR => IDLE,
+            _ => deadline.as_ms().min(FAR),
+        };
         let armed = Armed { slot: &self.slot, deadline: armed };
         armed.slot.state.store(armed.deadline, Ordering::SeqCst);
         if armed.deadline < self.deadlines.earliest.load(Ordering::SeqCst) {
             self.deadlines.earliest.fetch_min(armed.deadline, Ordering::SeqCst);
         }
-        call()
+        match cancel {
+            None => call(),
+            Some(token) => {
+                let listener: Arc<dyn OnCancel> = self.slot.clone();
+                let _listening = token.listen(listener);
+                call()
+            }
+        }
     }
 }
 
@@ -228,7 +264,7 @@ mod tests {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
         let watch = deadlines.register(flag).unwrap();
-        watch.during(Deadline::at_ms(10), || {
+        watch.during(Deadline::at_ms(10), None, || {
             deadlines.tick();
             assert_eq!(word.load(Ordering::SeqCst), 0);
             clock.advance(Duration::from_millis(9));
@@ -239,7 +275,7 @@ mod tests {
             assert_eq!(word.load(Ordering::SeqCst), 1);
         });
         assert_eq!(word.load(Ordering::SeqCst), 0);
-        let next = watch.during(Deadline::at_ms(11), || ticked(&deadlines, word));
+        let next = watch.during(Deadline::at_ms(11), None, || ticked(&deadlines, word));
         assert_eq!(next, 0, "the next call has a deadline of its own");
     }
 
@@ -248,12 +284,12 @@ mod tests {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
         let watch = deadlines.register(flag).unwrap();
-        watch.during(Deadline::at_ms(1), || ());
+        watch.during(Deadline::at_ms(1), None, || ());
         clock.advance(Duration::from_secs(1));
         deadlines.tick();
         assert_eq!(word.load(Ordering::SeqCst), 0);
         for ms in [FIRED, FIRING, IDLE, Deadline::NEVER.as_ms()] {
-            assert_eq!(watch.during(Deadline::at_ms(ms), || ticked(&deadlines, word)), 0);
+            assert_eq!(watch.during(Deadline::at_ms(ms), None, || ticked(&deadlines, word)), 0);
         }
     }
 
@@ -285,7 +321,7 @@ mod tests {
         let (flag, word) = flag();
         let watch = deadlines.register(flag).unwrap();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            watch.during(Deadline::at_ms(1), || {
+            watch.during(Deadline::at_ms(1), None, || {
                 clock.advance(Duration::from_millis(1));
                 deadlines.tick();
                 std::panic::resume_unwind(Box::new(()));
@@ -294,6 +330,28 @@ mod tests {
         assert!(caught.is_err());
         deadlines.tick();
         assert_eq!(word.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_call_given_up_has_its_flag_set_at_once_and_the_next_has_not() {
+        let (_, deadlines) = deadlines();
+        let (flag, word) = flag();
+        let watch = deadlines.register(flag).unwrap();
+        for deadline in [Deadline::at_ms(10), Deadline::NEVER, Deadline::at_ms(FAR), Deadline::at_ms(FIRED)] {
+            let token = CancelToken::new();
+            watch.during(deadline, Some(&token), || {
+                assert_eq!(ticked(&deadlines, word), 0);
+                token.cancel();
+                assert_eq!(word.load(Ordering::SeqCst), 1);
+            });
+            assert_eq!(word.load(Ordering::SeqCst), 0);
+            watch.during(deadline, Some(&token), || assert_eq!(word.load(Ordering::SeqCst), 1));
+            assert_eq!(watch.during(deadline, None, || ticked(&deadlines, word)), 0);
+            let late = CancelToken::new();
+            watch.during(deadline, Some(&late), || ());
+            late.cancel();
+            assert_eq!(word.load(Ordering::SeqCst), 0);
+        }
     }
 
     #[test]
@@ -342,7 +400,7 @@ mod tests {
                     let mut fired = 0;
                     for round in 0..200_000u64 {
                         let soon = deadlines.clock.coarse_ms().saturating_add(round % 4);
-                        let set = watch.during(Deadline::at_ms(soon), || {
+                        let set = watch.during(Deadline::at_ms(soon), None, || {
                             while round % 1024 == 0 && word.load(Ordering::SeqCst) == 0 {
                                 std::thread::yield_now();
                             }
@@ -377,7 +435,7 @@ mod tests {
                     for round in 0..100 {
                         let timeout = Duration::from_millis(1 + (thread + round) % 3);
                         let begun = std::time::Instant::now();
-                        watch.during(Deadline::after(&*clock, timeout), || {
+                        watch.during(Deadline::after(&*clock, timeout), None, || {
                             while word.load(Ordering::SeqCst) == 0 {
                                 assert!(begun.elapsed() < Duration::from_secs(10), "forgotten");
                                 std::hint::spin_loop();

@@ -131,7 +131,8 @@ impl WasmerInstance {
         if let Some(fuel) = &self.fuel {
             fuel.get().store(self.budget, Ordering::Relaxed);
         }
-        let result = self.watch.during(deadline, || call(&mut self.store));
+        let cancel = self.env.as_ref(&self.store).context.cancel().cloned();
+        let result = self.watch.during(deadline, cancel.as_ref(), || call(&mut self.store));
         let left = self.fuel.as_ref().map(|fuel| fuel.get().load(Ordering::Relaxed));
         self.used = left.and_then(|left| u64::try_from(self.budget.saturating_sub(left)).ok());
         result.map_err(|error| self.trapped(error, left.is_some_and(|left| left < 0)))
@@ -146,6 +147,7 @@ impl WasmerInstance {
         }
         match self.reason.get().load(Ordering::Relaxed) {
             checks::CHECK if exhausted => Trap::Fuel,
+            checks::CHECK if self.env.as_ref(&self.store).context.cancelled() => Trap::Cancelled,
             checks::CHECK => Trap::Deadline,
             checks::UNREACHABLE => guest(TrapCode::UnreachableCodeReached),
             checks::MEMORY => guest(TrapCode::HeapAccessOutOfBounds),

@@ -2,7 +2,9 @@
 
 use super::limiter::Limiter;
 use crate::abi::{HostContext, vm};
+use common::clock::Clock;
 use forgeone_abi::names::{MODULE, export, import};
+use std::sync::Arc;
 use wasmtime::{Caller, Engine, Linker, Memory};
 
 /// What a store keeps for its one instance.
@@ -11,6 +13,8 @@ pub(super) struct State {
     pub(super) limiter: Limiter,
     /// Looked up once: a look-up on each host call would cost several times the call.
     pub(super) memory: Option<Memory>,
+    /// The clock deadlines are read by.
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The guest called `abort`; the text is with the context.

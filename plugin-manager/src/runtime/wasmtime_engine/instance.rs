@@ -9,17 +9,18 @@ use crate::sandbox::Limits;
 use common::clock::Clock;
 use forgeone_abi::names::export;
 use std::sync::Arc;
-use wasmtime::{Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults};
 
 /// Ticks of a deadline that never comes: more than 30 years.
 const NEVER: u64 = 1 << 40;
+/// Ticks after which a call that can be given up looks whether it was.
+const LOOK: u64 = 2;
 
 type Action = TypedFunc<(), i32>;
 type Operation = TypedFunc<u32, i32>;
 
 pub(super) struct Guest {
     store: Store<State>,
-    clock: Arc<dyn Clock>,
     /// Fuel of one call, when the module meters it.
     fuel: Option<u64>,
     initialize: Option<TypedFunc<(), ()>>,
@@ -37,11 +38,12 @@ impl Guest {
         host: HostContext,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RuntimeError> {
-        let state = State { host, limiter: Limiter::new(limits), memory: None };
+        let state = State { host, limiter: Limiter::new(limits), memory: None, clock };
         let mut store = Store::new(linked.pre.module().engine(), state);
         store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(|store| Ok(look(store.data())));
         let fuel = linked.fuel.then(|| limits.fuel.unwrap_or(u64::MAX));
-        arm(&mut store, &*clock, fuel)?;
+        arm(&mut store, fuel)?;
         let instance = match linked.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(e) => return Err(refused(&mut store, &e)),
@@ -50,7 +52,6 @@ impl Guest {
         let memory = instance.get_memory(&mut store, export::MEMORY).ok_or_else(missing)?;
         store.data_mut().memory = Some(memory);
         Exports { store: &mut store, instance }.resolve(plan).map(|found| Self {
-            clock,
             fuel,
             initialize: found.initialize,
             lifecycle: found.lifecycle,
@@ -119,12 +120,29 @@ impl Exports<'_> {
 
 /// Arms deadline and fuel for what runs next.
 #[inline]
-fn arm(store: &mut Store<State>, clock: &dyn Clock, fuel: Option<u64>) -> Result<(), Trap> {
-    let deadline = store.data().host.deadline().as_ms();
-    store.set_epoch_deadline(deadline.saturating_sub(clock.coarse_ms()).min(NEVER));
+fn arm(store: &mut Store<State>, fuel: Option<u64>) -> Result<(), Trap> {
+    let ticks = until_look(store.data());
+    store.set_epoch_deadline(ticks);
     match fuel {
         Some(fuel) => store.set_fuel(fuel).map_err(|e| Trap::Engine(e.to_string())),
         None => Ok(()),
+    }
+}
+
+/// Ticks until the guest is interrupted to see whether it may go on: until its deadline, earlier when its caller can
+/// give it up. A store's epoch deadline can be moved by nobody but the store itself.
+#[inline]
+fn until_look(state: &State) -> u64 {
+    let left = state.host.deadline().as_ms().saturating_sub(state.clock.coarse_ms()).min(NEVER);
+    if state.host.cancel().is_some() { left.min(LOOK) } else { left }
+}
+
+/// The ticks it was given are over: whether it goes on.
+fn look(state: &State) -> UpdateDeadline {
+    let wanted = state.host.cancel().is_some_and(|cancel| !cancel.is_cancelled());
+    match until_look(state) {
+        more @ 1.. if wanted => UpdateDeadline::Continue(more),
+        _ => UpdateDeadline::Interrupt,
     }
 }
 
@@ -142,6 +160,7 @@ fn refused(store: &mut Store<State>, error: &wasmtime::Error) -> RuntimeError {
 fn trap(error: &wasmtime::Error, host: &mut HostContext) -> Trap {
     use wasmtime::Trap as T;
     match error.downcast_ref::<T>() {
+        Some(T::Interrupt) if host.cancelled() => Trap::Cancelled,
         Some(T::Interrupt) => Trap::Deadline,
         Some(T::StackOverflow) => Trap::Stack,
         Some(T::OutOfFuel) => Trap::Fuel,
@@ -167,7 +186,7 @@ impl Instance for Guest {
     }
 
     fn call(&mut self, entry: Entry) -> Result<i32, Trap> {
-        arm(&mut self.store, &*self.clock, self.fuel)?;
+        arm(&mut self.store, self.fuel)?;
         let length = self.input_len();
         let missing = || Trap::Missing(entry);
         let store = &mut self.store;

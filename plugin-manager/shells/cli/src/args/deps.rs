@@ -11,6 +11,8 @@ pub enum Deps {
     Check(DepsCheck),
     /// Draw who needs whom
     Graph(DepsGraph),
+    /// Write forgeone.lock anew from what is installed
+    Lock(DepsLock),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +45,13 @@ pub struct DepsGraph {
     /// Draw only this plugin, what it needs and what needs it
     #[arg(long, value_name = "NAME")]
     pub about: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DepsLock {
+    /// Write a copy here
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,19 +1,20 @@
-//! `deps tree`, `deps check`, `deps graph`: who needs whom among the installed plugins, and with packages that are
+//! `deps tree`, `deps check`, `deps graph`, `deps lock`: who needs whom among the installed plugins, and with packages that are
 //! not installed yet.
 //!
 //! JSON of `tree`: `{"nodes","needs"}`; of `check`: `{"plugins","requirements","order"}`; of `graph`:
-//! `{"format","file","bytes","picture","nodes","needs"}`, where `picture` is null when it went to `file`. Nodes are
+//! `{"format","file","bytes","picture","nodes","needs"}`; of `lock`: `{"plugins","was","file"}`, where `picture` is null when it went to `file`. Nodes are
 //! `{"name","version","publisher","kind","replaces"}` with kind `installed`, `offered`, `host` or `missing`; needs
 //! `{"by","on","requirement","found","met","circular"}`.
 
 use super::needs::{NeedLine, NodeLine, Tree};
-use crate::args::{Deps, DepsCheck, DepsGraph, DepsTree, PictureFormat};
+use crate::args::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::files::{self, MAX_FILE};
 use crate::graph::{self, Graph, MAX_NODES};
 use crate::output::{Show, write_pairs};
 use common::error::{ForgeError, codes};
+use forgeone_api::{Parcel, asks};
 use plugin_manager::{DependencyKind, DependencyReport, Manifest, Package, PackageLimits};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -22,25 +23,31 @@ use std::path::{Path, PathBuf};
 /// Runs `deps`.
 ///
 /// # Errors
-/// E1601 to E1604 from `check` for what is not met; E5001 for a plugin that is not there; when a package is none,
+/// E1601 to E1604 from `check` for what is not met, E1607 for a lock file that says something else; E5001 for a plugin that is not there; when a package is none,
 /// or the home cannot be opened.
 pub fn run(context: &Context, args: &Deps) -> Result<(), Failure> {
     match args {
         Deps::Tree(args) => tree(context, args),
         Deps::Check(args) => check(context, args),
         Deps::Graph(args) => graph(context, args),
+        Deps::Lock(args) => lock(context, args),
     }
 }
 
 fn report(context: &Context, packages: &[PathBuf]) -> Result<DependencyReport, Failure> {
+    let offered = manifests(packages)?;
+    let (dependencies, _) = context.answer(asks::DependenciesOf::with(&offered))?;
+    Ok(dependencies.into())
+}
+
+fn manifests(packages: &[PathBuf]) -> Result<Vec<Manifest>, ForgeError> {
     // Of each package only its manifest is kept.
     let load = |path: &PathBuf| {
         let bytes = files::read(path, MAX_FILE)?;
         let package = Package::load(&bytes, &PackageLimits::default()).map_err(ForgeError::from)?;
         Ok(package.manifest().clone())
     };
-    let offered: Vec<Manifest> = packages.iter().map(load).collect::<Result<_, ForgeError>>()?;
-    context.with_manager(|manager| manager.dependencies(&offered))
+    packages.iter().map(load).collect()
 }
 
 fn tree(context: &Context, args: &DepsTree) -> Result<(), Failure> {
@@ -75,12 +82,41 @@ impl Show for Checked {
 fn check(context: &Context, args: &DepsCheck) -> Result<(), Failure> {
     let report = report(context, &args.packages)?;
     report.verdict()?;
+    context.ask(asks::CheckLock {})?;
     let plugin = |kind| matches!(kind, DependencyKind::Installed | DependencyKind::Offered);
     context.output().show(&Checked {
         plugins: report.nodes.iter().filter(|n| plugin(n.kind)).count(),
         requirements: report.needs.len(),
         order: report.order,
     })
+}
+
+/// A lock file that was written.
+#[derive(Debug, Serialize)]
+struct Locked<'a> {
+    plugins: usize,
+    was: Vec<String>,
+    file: Option<&'a Path>,
+}
+
+impl Show for Locked<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let was = if self.was.is_empty() { "as it is".to_owned() } else { self.was.join("; ") };
+        let mut pairs = vec![("plugins", self.plugins.to_string()), ("it was", was)];
+        pairs.extend(self.file.map(|file| ("copy", file.display().to_string())));
+        write_pairs(out, &pairs)
+    }
+}
+
+fn lock(context: &Context, args: &DepsLock) -> Result<(), Failure> {
+    let answer = context.ask_to_the_end(asks::Relock {}.into())?;
+    answer.ended?;
+    let Parcel { head: asks::Relocked { was, plugins }, body: text } = answer.parcel;
+    let file = args.output.as_deref();
+    if let Some(file) = file {
+        files::write(file, &text, 0o644)?;
+    }
+    context.output().show(&Locked { plugins, was, file })
 }
 
 /// A picture that was drawn.

@@ -1,6 +1,7 @@
 //! One file per group of commands. Each asks the library, then shows the answer; each holds the types whose
 //! `Serialize` is its JSON.
 
+mod approve;
 mod audit;
 mod call;
 mod config;
@@ -8,6 +9,7 @@ mod deps;
 mod doctor;
 mod explain;
 mod inspect;
+mod install;
 mod keys;
 mod logs;
 mod needs;
@@ -17,13 +19,16 @@ mod pages;
 mod plugins;
 mod policy;
 mod schema;
+mod serve;
 mod source;
 mod status;
+mod trial;
 mod upgrade;
 
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::Failure;
+use forgeone_api::asks::Verb;
 
 /// Runs one command.
 ///
@@ -37,16 +42,20 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => package::verify(context, &args),
         Command::Inspect(args) => inspect::inspect(context, &args),
         Command::Keys(args) => keys::run(context, &args),
-        Command::Install(args) => plugins::install(context, &args),
+        Command::Install(args) => install::install(context, args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
+        Command::Promote(args) => trial::promote(context, &args),
+        Command::Abandon(args) => trial::abandon(context, &args),
+        Command::Approve(args) => approve::approve(context, &args),
         Command::Rollback(args) => upgrade::rollback(context, &args),
         Command::Remove(args) => plugins::remove(context, &args),
         Command::List => status::list(context),
         Command::Status(args) => status::status(context, &args),
-        Command::Start(args) => plugins::turn(context, &args, plugins::Turn::Start),
-        Command::Stop(args) => plugins::turn(context, &args, plugins::Turn::Stop),
-        Command::Pause(args) => plugins::turn(context, &args, plugins::Turn::Pause),
-        Command::Resume(args) => plugins::turn(context, &args, plugins::Turn::Resume),
+        Command::Start(args) => plugins::turn(context, &args, Verb::Start),
+        Command::Stop(args) => plugins::turn(context, &args, Verb::Stop),
+        Command::Pause(args) => plugins::turn(context, &args, Verb::Pause),
+        Command::Resume(args) => plugins::turn(context, &args, Verb::Resume),
+        Command::Release(args) => plugins::turn(context, &args, Verb::Release),
         Command::Call(args) => call::call(context, &args),
         Command::Config(args) => config::run(context, &args),
         Command::Logs(args) => logs::logs(context, &args),
@@ -54,6 +63,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(context, &args),
         Command::Explain(args) => explain::explain(context, &args),
         Command::Schema(args) => schema::schema(context, &args),
+        Command::Serve(args) => serve::serve(context, &args),
         Command::Doctor => doctor::doctor(context),
         Command::Deps(args) => deps::run(context, &args),
         Command::Completions(args) => pages::completions(context, &args),

@@ -31,12 +31,30 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
-    ("forgeone install", &["forgeone install my.forgepkg", "forgeone install my.forgepkg --no-start"]),
+    (
+        "forgeone install",
+        &[
+            "forgeone install my.forgepkg",
+            "forgeone install front.forgepkg --from packages --dry-run",
+            "forgeone install --locked forgeone.lock --from packages",
+        ],
+    ),
     (
         "forgeone upgrade",
         &[
             "forgeone upgrade log-redactor-1.1.0.forgepkg",
             "forgeone upgrade log-redactor-1.1.0.forgepkg --check self-test --accept-permissions",
+            "forgeone upgrade log-redactor-1.1.0.forgepkg --canary 10% --for 5m --max-errors 0.5%",
+        ],
+    ),
+    ("forgeone promote", &["forgeone promote log-redactor"]),
+    ("forgeone abandon", &["forgeone abandon log-redactor"]),
+    (
+        "forgeone approve",
+        &[
+            "forgeone approve --list",
+            "forgeone approve log-redactor --version 1.2.0",
+            "forgeone approve log-redactor --reject",
         ],
     ),
     ("forgeone rollback", &["forgeone rollback log-redactor", "forgeone rollback log-redactor --to 1.0.0"]),
@@ -47,6 +65,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone stop", &["forgeone stop log-redactor"]),
     ("forgeone pause", &["forgeone pause log-redactor"]),
     ("forgeone resume", &["forgeone resume log-redactor"]),
+    ("forgeone release", &["forgeone release log-redactor"]),
     (
         "forgeone call",
         &[
@@ -71,6 +90,7 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone deps graph new.forgepkg --about new --format mermaid",
         ],
     ),
+    ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
     ("forgeone policy check", &["forgeone policy check"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
     (
@@ -83,6 +103,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
     ("forgeone audit classes", &["forgeone audit classes"]),
+    ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
     (
         "forgeone completions",

@@ -7,8 +7,14 @@ use std::fmt::Write;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Make a package", &["new", "pack", "sign", "keys"]),
     ("Look at a package", &["inspect", "verify"]),
-    ("Install and remove", &["install", "upgrade", "rollback", "remove", "list", "status", "deps"]),
-    ("Run", &["start", "stop", "pause", "resume", "call", "config", "logs"]),
+    (
+        "Install and remove",
+        &[
+            "install", "upgrade", "promote", "abandon", "approve", "rollback", "remove", "list", "status",
+            "deps",
+        ],
+    ),
+    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs", "serve"]),
     ("Permit and prove", &["policy", "audit"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];

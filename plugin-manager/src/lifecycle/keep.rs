@@ -1,0 +1,56 @@
+//! What is done to a plugin by whoever keeps it up or takes it down in a hurry, beside what operators ask for.
+
+use super::error::LifecycleError;
+use super::manager::ManagedPlugin;
+use super::service::Occasion;
+use crate::plugin::PluginState;
+use common::clock::Deadline;
+use std::time::Duration;
+
+/// How long to wait before asking again how long there is.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl ManagedPlugin {
+    /// It failed its health check this often in a row: out of service, as after any failure there, if it still is in
+    /// service. Calls in flight are not waited for; their instances are dropped when they are done.
+    pub fn unwell(&self, failures: u32, last: &str) {
+        let _slot = self.steps.lock();
+        let (plugin, last) = (self.service.name.clone(), last.to_owned());
+        self.fail_from(PluginState::Running, &LifecycleError::Unwell { plugin, failures, last });
+    }
+
+    /// `Quarantined` to `Stopped`.
+    ///
+    /// # Errors
+    /// [`LifecycleError::Move`] when it is not quarantined; when the step cannot be recorded.
+    pub fn release(&self) -> Result<(), LifecycleError> {
+        let _slot = self.steps.lock();
+        self.step(PluginState::Stopped, "asked to release")
+    }
+
+    /// [`ManagedPlugin::stop`] that is over when `until` has come, which may come nearer meanwhile: calls in flight
+    /// are waited for until then, and `state_save` and `stop` end then.
+    ///
+    /// # Errors
+    /// [`LifecycleError`]; the plugin is down all the same, `Failed` when it did not stop by itself. Instances of
+    /// calls that were not waited for are dropped when those are done.
+    pub fn stop_within(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
+        let quiet = || self.quiet_until(until);
+        self.stop_when("asked to stop within a deadline", quiet, |live| {
+            self.service.end(live, Occasion { until: until(), chain: &self.no_chain, cancel: None })
+        })
+    }
+
+    fn quiet_until(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
+        let clock = &*self.service.blueprint.clock;
+        loop {
+            let last = until();
+            if self.pool.quiet(last.min(Deadline::after(clock, LOOK)), clock) == 0 {
+                return Ok(());
+            }
+            if last.passed(clock) {
+                return Err(LifecycleError::Busy { plugin: self.service.name.clone() });
+            }
+        }
+    }
+}
