@@ -2,11 +2,12 @@
 
 use crate::registry::sources;
 use crate::store::anchor_of;
-use common::audit::Witness;
+use common::audit::{Witness, sign_statement};
 use common::crypto::{PublicKey, SigningKey};
 use common::error::{ForgeError, codes};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The audit log of a home, for those who read and verify it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct AuditSource {
     pub key: PublicKey,
     /// The checkpoint the state database kept last; `None` when there is none, or while another process has the home.
     pub anchor: Option<String>,
+    signing: Arc<SigningKey>,
 }
 
 impl AuditSource {
@@ -38,7 +40,20 @@ impl AuditSource {
             _ => unreadable(e.to_string()),
         })?;
         let key = SigningKey::from_pkcs8(&pkcs8).map_err(|e| unreadable(e.to_string()))?;
-        Ok(Self { dir: home.join("audit"), key: key.public(), anchor: anchor_of(home) })
+        Ok(Self {
+            dir: home.join("audit"),
+            key: key.public(),
+            anchor: anchor_of(home),
+            signing: Arc::new(key),
+        })
+    }
+
+    /// A signed note of this log's key, of the name `origin`, that is no checkpoint.
+    ///
+    /// # Errors
+    /// E3004 when the text or the name cannot be signed.
+    pub fn sign(&self, origin: &str, subject: &str, lines: &str) -> Result<String, ForgeError> {
+        Ok(sign_statement(&self.signing, origin, subject, lines)?)
     }
 }
 

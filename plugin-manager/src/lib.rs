@@ -42,6 +42,8 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
+pub mod evidence;
+pub mod export;
 pub mod extension;
 #[cfg(any(test, feature = "authority"))]
 pub mod keys;
@@ -64,6 +66,10 @@ pub mod workshop;
 pub use attestation::CheckOutcome;
 pub use common::cancel::CancelToken;
 pub use config::Config;
+pub use evidence::{
+    Covered as EvidenceCovered, Document as EvidenceDocument, Evidence, Framework, Request as EvidenceRequest,
+};
+pub use export::{Condition, Event as AuditEvent, ExportError, Format as ExportFormat, Selection};
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};

@@ -25,7 +25,13 @@ const DEBIAN: [(&str, &str); 10] = [
 ];
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
+const PYPI: [&str; 5] = [
+    "check-jsonschema==0.33.3",
+    "compliance-trestle==5.2.0",
+    "cryptography==48.0.0",
+    "jsonschema==4.26.0",
+    "ocsf-json-schema==1.2.0",
+];
 
 /// crates.io tools with their versions.
 const CARGO_DENY: &str = "0.20.2";

@@ -37,7 +37,7 @@ pub(super) fn name_is_usable(name: &str) -> bool {
 }
 
 /// SHA-256(name ‖ "\n" ‖ 0x01 ‖ public key), its first four bytes: the key id of an Ed25519 key.
-fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
+pub(super) fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
     let mut hasher = Sha256::new();
     for part in [name.as_bytes(), b"\n\x01", key.as_bytes()] {
         hasher.update(part);

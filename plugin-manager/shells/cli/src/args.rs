@@ -1,10 +1,12 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
+mod audit;
 mod deps;
 mod install;
 mod pages;
 mod trial;
 
+pub use audit::{AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use pages::{Completions, Document, Explain, Man, Schema};
@@ -107,6 +109,8 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Write figures from the audit log for an auditor
+    Evidence(EvidenceArgs),
     /// Keep plugins running and answer other commands until SIGTERM
     Serve(Serve),
     /// Try what this build and machine can do, and say what is wrong
@@ -391,6 +395,8 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
+    /// Write or send records in the formats of other tools
+    Export(AuditExport),
     /// Show how each action is recorded
     Classes,
 }

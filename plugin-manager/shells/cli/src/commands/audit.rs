@@ -29,6 +29,7 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
         Audit::Prove(AuditProve { consistency: Some(file), .. }) => consistency(context, file),
         Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
         Audit::Cosign(args) => cosign(context, args),
+        Audit::Export(args) => super::export::export(context, args),
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }

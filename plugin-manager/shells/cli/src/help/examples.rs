@@ -102,7 +102,21 @@ pub const ALL: &[(&str, &[&str])] = &[
         &["forgeone audit prove 42", "forgeone audit prove --consistency earlier-checkpoint.txt"],
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
+    (
+        "forgeone audit export",
+        &[
+            "forgeone audit export --format ocsf --since 2026-11-01 --filter outcome!=ok",
+            "forgeone audit export --follow --cursor siem.cursor --to tls:siem.example.com:6514",
+        ],
+    ),
     ("forgeone audit classes", &["forgeone audit classes"]),
+    (
+        "forgeone evidence",
+        &[
+            "forgeone evidence --framework soc2 --from 2026-01-01 --to 2026-04-01 --out evidence",
+            "forgeone evidence --framework gdpr --incident log-redactor --out incident",
+        ],
+    ),
     ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
     (

@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs", "serve"]),
-    ("Permit and prove", &["policy", "audit"]),
+    ("Permit and prove", &["policy", "audit", "evidence"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];
 
