@@ -131,6 +131,7 @@ impl PluginManager {
                 accept_permissions: false,
                 check: known(waiting, fact::CHECK)?,
                 trial: None,
+                drain: None,
             };
             let added = self.may_replace(old, verified.package().manifest(), digest, &options)?;
             let grant = host.grant(verified)?;
@@ -139,7 +140,7 @@ impl PluginManager {
                 return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
             }
             let (action, old, check) = (ManagementAction::Approve, old.clone(), options.check.as_deref());
-            self.exchange(Exchange { action, old, grant, digest, package: None, added, check })
+            self.exchange(Exchange { action, old, grant, digest, package: None, added, check, drain: None })
         })
     }
 

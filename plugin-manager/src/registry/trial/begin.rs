@@ -67,7 +67,7 @@ impl PluginManager {
                 thread: Mutex::new(None),
             });
             // The version starts from a copy of the state, and is sent every call after it.
-            let held = if gives { Some(installed.plugin.hold()?) } else { None };
+            let held = if gives { Some(installed.plugin.hold(None)?) } else { None };
             if let Some(mut state) = held.as_ref().map(|held| held.state()).transpose()?.flatten() {
                 trial.candidate.plugin.adopt(&mut state)?;
             }

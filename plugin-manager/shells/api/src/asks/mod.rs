@@ -17,6 +17,7 @@ pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use settings::{SetSetting, Settings};
 
 use crate::error::DaemonError;
+use common::cancel::CancelToken;
 use common::error::ForgeError;
 use plugin_manager::PluginManager;
 use serde::de::DeserializeOwned;
@@ -66,6 +67,21 @@ pub trait Ask: Clone + Serialize + DeserializeOwned + Into<Request> + Send + 'st
     /// # Errors
     /// Whatever the manager answers.
     fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Self::Reply>, ForgeError>;
+
+    /// [`Ask::execute`], given up when the token says that nobody wants the answer any more, where what is asked can be
+    /// given up: what changes the home is always done to its end.
+    ///
+    /// # Errors
+    /// As [`Ask::execute`]; E4031 when it was given up.
+    fn execute_while(
+        self,
+        manager: &PluginManager,
+        body: Vec<u8>,
+        unwanted: &CancelToken,
+    ) -> Result<Parcel<Self::Reply>, ForgeError> {
+        let _ = unwanted;
+        self.execute(manager, body)
+    }
 }
 
 macro_rules! requests {
@@ -86,12 +102,17 @@ macro_rules! requests {
                 match self { $(Self::$name(_) => <$name as Ask>::LANE),* }
             }
 
-            /// The answer, as JSON, with its bytes.
+            /// The answer, as JSON, with its bytes; [`Ask::execute_while`].
             ///
             /// # Errors
             /// Whatever the manager answers.
-            pub fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Vec<u8>>, ForgeError> {
-                match self { $(Self::$name(ask) => encoded(ask.execute(manager, body)?)),* }
+            pub fn execute_while(
+                self,
+                manager: &PluginManager,
+                body: Vec<u8>,
+                unwanted: &CancelToken,
+            ) -> Result<Parcel<Vec<u8>>, ForgeError> {
+                match self { $(Self::$name(ask) => encoded(ask.execute_while(manager, body, unwanted)?)),* }
             }
         }
     };
