@@ -25,6 +25,7 @@ pub struct Output {}
 impl Ask for Call {
     type Reply = Output;
     const LANE: Lane = Lane::Calls;
+    const GIVES_UP: bool = true;
 
     fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Output>, ForgeError> {
         self.execute_while(manager, body, &CancelToken::new())

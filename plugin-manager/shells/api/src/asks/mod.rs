@@ -61,6 +61,10 @@ pub trait Ask: Clone + Serialize + DeserializeOwned + Into<Request> + Send + 'st
         None
     }
 
+    /// Whether a command that opened the home for it can be told by Ctrl-C to give it up, and then lets go of the home in
+    /// order. Any other is ended by it at once, which a home survives.
+    const GIVES_UP: bool = false;
+
     /// Asks the manager. This is what a command does that opened the home itself, and what a daemon does for one that
     /// did not.
     ///
