@@ -272,11 +272,11 @@ fn a_plugin_that_cannot_come_up_is_said_and_keeps_nobody_else_down() {
     world.install("ill", &Wat::new("ill", &[], ill).package()).exits(5);
     let mut daemon = Daemon::start(&world, &[]);
     assert_eq!(daemon.ready()["running"], serde_json::json!(["good"]));
-    assert_eq!(daemon.ready()["failed"][0]["plugin"], "ill");
+    assert_eq!(daemon.ready()["not_ready"][0]["plugin"], "ill");
     let mut ready = daemon.ready().clone();
     ready["pid"] = 4711.into();
     snapshot("serve", &world, &ready);
-    daemon.says("plugin ill is not up: error[E5003]");
+    daemon.says("plugin ill is not ready: it is Failed: ");
     daemon.says("1 plugins running, 1 not");
     world.run(&["call", "good", "hello"]).ok();
     daemon.stop();
