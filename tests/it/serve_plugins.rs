@@ -92,7 +92,7 @@ fn a_canary_that_does_well_is_promoted_and_one_that_fails_is_abandoned() {
     let daemon = Daemon::start(&world, &[]);
     let call = || world.run(&["call", "tried", "tell"]);
     world.write("good.forgepkg", versioned("1.1.0", TELLS));
-    world.run(&["upgrade", "good.forgepkg", "--canary", "50%", "--canary-calls", "3"]).ok();
+    world.run(&["upgrade", "good.forgepkg", "--canary", "50%", "--calls", "3"]).ok();
     until("promoted", || {
         call().ok().stdout == b"told" && status(&world, "tried").unwrap()["version"] == "1.1.0"
     });
@@ -128,12 +128,20 @@ fn calls_of_four_clients_are_answered_while_versions_take_turns() {
     daemon.stop();
 }
 
-/// Its `spin` says so in the log and never returns.
+/// Its `spin` stores a value, which is recorded, and never returns.
 fn spinning() -> Vec<u8> {
-    let body = r#"(data (i32.const 0) "spinning")
+    let body = r#"(data (i32.const 0) "kv_set") (data (i32.const 16) "\01\00\00\00k\01\00\00\00v")
         (func (export "spin") (param i32) (result i32)
-          (call $log (i32.const 0) (i32.const 8)) (loop $a (br $a)) (i32.const 0))"#;
-    Wat::new("spinning", &["spin"], &format!("{}{body}", lifecycle())).package()
+          (drop (call $syscall (i32.const 0) (i32.const 6) (i32.const 16) (i32.const 10) (i32.const 64) (i32.const 0)))
+          (loop $a (br $a)) (i32.const 0))"#;
+    let plugin = Wat::new("spinning", &["spin"], &format!("{}{body}", lifecycle()));
+    plugin.says("permissions", json!({ "storage": ["set"] })).package()
+}
+
+/// Until the log says that the guest stores its value.
+fn until_it_spins(world: &World) {
+    let stores = |bytes: &[u8]| bytes.windows(6).any(|word| word == b"kv_set");
+    until("it spins", || world.files_below("audit").iter().any(|(_, bytes)| stores(bytes)));
 }
 
 #[test]
@@ -142,7 +150,7 @@ fn a_guest_whose_client_goes_away_is_ended_and_costs_the_plugin_nothing() {
     world.install("spinning", &spinning()).ok();
     let daemon = Daemon::start(&world, &[]);
     let mut client = world.command().args(["call", "spinning", "spin"]).spawn().expect("it runs");
-    until("begun", || world.run(&["logs", "spinning"]).ok().text().contains("spinning"));
+    until_it_spins(&world);
     client.kill().expect("it is there");
     client.wait().expect("it is gone");
     let began = Instant::now();
@@ -161,9 +169,7 @@ fn ctrl_c_ends_the_guest_of_a_call_without_a_daemon() {
     let mut command = world.command();
     command.args(["call", "spinning", "spin"]).stdin(Stdio::null()).stderr(Stdio::piped());
     let client = command.spawn().expect("it runs");
-    let log =
-        || world.files_below("logs").iter().any(|(_, bytes)| bytes.windows(8).any(|w| w == b"spinning"));
-    until("begun", log);
+    until_it_spins(&world);
     kill_process(Pid::from_child(&client), Signal::INT).expect("it is there");
     let ended = client.wait_with_output().expect("it ends");
     let stderr = String::from_utf8_lossy(&ended.stderr);
