@@ -156,6 +156,7 @@ fn masked(line: &str) -> String {
         "calls ",
         "memory ",
         "daemon ",
+        "health ",
         "ready ",
         "\"calls\"",
         "\"errors\"",
@@ -187,7 +188,9 @@ fn comparable_json(mut value: Value) -> Value {
                 if up && map.get("state").is_some_and(|s| s == "Stopped") {
                     map.insert("state".to_owned(), "Running".into());
                 }
-                for key in ["calls", "errors", "denials", "memory_bytes", "daemon", "compiled_ms"] {
+                for key in
+                    ["calls", "errors", "denials", "memory_bytes", "daemon", "compiled_ms", "ready", "health"]
+                {
                     map.remove(key);
                 }
                 for key in ["health", "ready", "not_ready", "restarts"] {
