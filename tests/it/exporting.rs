@@ -1,0 +1,175 @@
+//! The audit log leaves the host: formats, resuming, following, receivers that come and go, and an auditor's documents.
+
+use forgeone_tests::{Wat, World, workspace_root};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A home in which something was done, and denied.
+fn used() -> World {
+    let world = World::development();
+    world.install("good", &Wat::good().package()).ok();
+    world.run(&["call", "good", "hello"]).ok();
+    world.run(&["call", "good", "nothing"]).exits(7);
+    world
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}
+
+fn lines(world: &World, arguments: &[&str]) -> Vec<String> {
+    let line: Vec<&str> = ["audit", "export"].iter().chain(arguments).copied().collect();
+    world.run(&line).ok().text().lines().map(str::to_owned).collect()
+}
+
+fn seqs(lines: &[String]) -> Vec<u64> {
+    lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn an_export_is_the_log_and_each_format_has_every_record() {
+    let world = used();
+    let all = lines(&world, &[]);
+    let log = std::fs::read_to_string(world.home().join("audit/0000000001.jsonl")).unwrap();
+    assert_eq!(all, log.lines().collect::<Vec<_>>());
+    for format in ["jsonl", "ocsf", "rfc5424", "cef", "ecs"] {
+        assert_eq!(lines(&world, &["--format", format]).len(), all.len(), "{format}");
+    }
+    let denied = lines(&world, &["--filter", "type=management", "--filter", "action=install"]);
+    assert_eq!(denied.len(), 1, "{denied:?}");
+    assert_eq!(lines(&world, &["--until", "2000-01-01"]), [""; 0]);
+    assert_eq!(lines(&world, &["--since", "2000-01-01T00:00:00Z"]).len(), all.len());
+    for wrong in [["--filter", "nonsense"], ["--since", "yesterday"], ["--to", "udp:x:1"]] {
+        world.run(&["audit", "export", wrong[0], wrong[1]]).fails(2, "E0101");
+    }
+}
+
+#[test]
+fn an_export_goes_on_after_the_record_it_ended_with() {
+    let world = used();
+    let cursor = world.path("cursor");
+    let first = lines(&world, &["--cursor", text(&cursor)]);
+    assert_eq!(lines(&world, &["--cursor", text(&cursor)]), [""; 0]);
+    world.run(&["call", "good", "hello"]).ok();
+    let more = lines(&world, &["--cursor", text(&cursor)]);
+    let both: Vec<String> = first.iter().chain(&more).cloned().collect();
+    assert!(!more.is_empty());
+    assert_eq!(seqs(&both), (0..both.len() as u64).collect::<Vec<_>>(), "nothing twice, nothing left out");
+    assert_eq!(lines(&world, &["--after-seq", &(first.len() - 1).to_string()]), more);
+    std::fs::write(&cursor, "x").unwrap();
+    world.run(&["audit", "export", "--cursor", text(&cursor)]).fails(8, "E3016");
+}
+
+#[test]
+fn a_follower_gets_what_is_recorded_after_it_began() {
+    let world = used();
+    let before = lines(&world, &[]).len();
+    let mut follower = world
+        .command()
+        .args(["audit", "export", "--follow", "--after-seq", &(before - 1).to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(follower.stdout.take().unwrap());
+    world.run(&["list"]).ok();
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    assert_eq!(seqs(&[line]), [before as u64]);
+}
+
+/// Reads the messages of one connection, framed by their length.
+fn messages(stream: &mut impl Read) -> Vec<String> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let (mut found, mut rest) = (Vec::new(), &bytes[..]);
+    while let Some(space) = rest.iter().position(|b| *b == b' ') {
+        let length: usize = std::str::from_utf8(&rest[..space]).unwrap().parse().unwrap();
+        found.push(String::from_utf8(rest[space + 1..space + 1 + length].to_vec()).unwrap());
+        rest = &rest[space + 1 + length..];
+    }
+    found
+}
+
+#[test]
+fn a_receiver_that_ends_in_the_middle_gets_every_record_when_it_is_back() {
+    let world = used();
+    let all = lines(&world, &[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp:{}", listener.local_addr().unwrap());
+    let receiver = std::thread::spawn(move || {
+        // Ends with most of the batch unread.
+        listener.accept().unwrap().0.read_exact(&mut [0; 16]).unwrap();
+        messages(&mut listener.accept().unwrap().0)
+    });
+    let cursor = world.path("cursor");
+    world.run(&["audit", "export", "--to", &to, "--cursor", text(&cursor)]).ok().says("sent again");
+    let got = receiver.join().unwrap();
+    assert_eq!(got.len(), all.len());
+    for (seq, (message, line)) in got.iter().zip(&all).enumerate() {
+        assert!(message.contains(&format!("[forgeone@32473 seq=\"{seq}\" ")), "{message}");
+        assert!(message.ends_with(line.as_str()), "the record as it stands in the log: {message}");
+    }
+    assert_eq!(std::fs::read_to_string(cursor).unwrap(), format!("{}\n", all.len()));
+}
+
+#[test]
+fn evidence_is_signed_bound_to_a_checkpoint_and_refused_for_a_damaged_log() {
+    let world = used();
+    let out = world.path("evidence");
+    let line = ["evidence", "--framework", "soc2", "--incident", "good", "--out", text(&out), "--json"];
+    let ran = world.run(&line).ok();
+    let json = serde_json::to_string_pretty(&ran.json()).unwrap().replace(text(&out), "[DIR]");
+    insta::with_settings!({
+        prepend_module_to_snapshot => false,
+        filters => vec![(r"sha256:[0-9a-f]{64}", "[DIGEST]")],
+    }, { insta::assert_snapshot!("evidence", json); });
+    let sums = Command::new("sha256sum").args(["-c", "SHA256SUMS"]).current_dir(&out).output().unwrap();
+    assert!(sums.status.success(), "{}", String::from_utf8_lossy(&sums.stdout));
+    assert_eq!(
+        std::fs::read_to_string(out.join("checkpoint")).unwrap(),
+        std::fs::read_to_string(world.home().join("audit/checkpoint")).unwrap()
+    );
+    let note = std::fs::read_to_string(out.join("SHA256SUMS.note")).unwrap();
+    assert!(note.starts_with("forgeone evidence v1\n"), "{note}");
+    let figures = std::fs::read_to_string(out.join("figures.csv")).unwrap();
+    assert!(
+        figures
+            .contains("\"unattested-executions\",\"Executions without a valid attestation\",\"1\",\"CC6.8\"")
+    );
+    assert!(std::fs::read_to_string(out.join("timeline.csv")).unwrap().contains("\"install\""));
+    let log = world.home().join("audit/0000000001.jsonl");
+    let changed =
+        std::fs::read_to_string(&log).unwrap().replace("\"action\":\"install\"", "\"action\":\"inspect\"");
+    std::fs::write(&log, changed).unwrap();
+    world.run(&line).fails(8, "E3003");
+}
+
+fn python(script: &str, argument: Option<&Path>, input: &str) -> String {
+    let mut command = Command::new("python");
+    command.arg(workspace_root().join("tests/interop").join(script)).args(argument);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "{script}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "needs PyPI ocsf-json-schema and compliance-trestle: cargo xtask interop"]
+fn interop_what_a_real_log_exports_is_of_its_schemas() {
+    let world = used();
+    let events = lines(&world, &["--format", "ocsf"]);
+    let seen: Value = serde_json::from_str(&python("ocsf.py", None, &events.join("\n"))).unwrap();
+    let sum: u64 = seen.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(sum, events.len() as u64);
+    for framework in ["soc2", "iso27001", "gdpr"] {
+        let out = world.path(framework);
+        world.run(&["evidence", "--framework", framework, "--out", text(&out)]).ok();
+        python("oscal.py", Some(&out), "");
+    }
+}
