@@ -158,6 +158,18 @@ pub enum AttestationError {
         /// The floor.
         minimum: Version,
     },
+    /// A timestamp that the bundle carries does not hold, or one is required and missing.
+    #[error("the signature's timestamp {how}")]
+    Timestamp {
+        /// What is wrong.
+        how: String,
+    },
+    /// A log entry that the bundle carries does not hold, or one is required and missing.
+    #[error("the signature's log entry {how}")]
+    LogEntry {
+        /// What is wrong.
+        how: String,
+    },
     /// Something is on the kill-list.
     #[error("{what} is on the kill-list of trust.toml")]
     Killed {
@@ -217,6 +229,8 @@ impl Coded for AttestationError {
             Self::NoTrust => &codes::E1408,
             Self::Development { .. } => &codes::E1410,
             Self::Ceiling { .. } => &codes::E1412,
+            Self::Timestamp { .. } => &codes::E1415,
+            Self::LogEntry { .. } => &codes::E1416,
             Self::Module(error) => error.code(),
         }
     }

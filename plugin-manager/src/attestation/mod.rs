@@ -20,6 +20,8 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod timestamp;
+mod tlog;
 pub mod trust;
 mod verify;
 

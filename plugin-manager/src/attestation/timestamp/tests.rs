@@ -1,0 +1,1 @@
+//! Timestamps made here and elsewhere: what is believed and what is not.
