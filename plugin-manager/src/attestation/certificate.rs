@@ -281,6 +281,15 @@ impl Cert {
         }
     }
 
+    /// Whether it may sign revocation lists.
+    #[cfg(any(test, feature = "authority"))]
+    pub(super) fn check_list_signer(&self) -> Result<(), AttestationError> {
+        match self.extension::<KeyUsage>("keyUsage")? {
+            Some(usage) if usage.crl_sign() => Ok(()),
+            _ => Err(self.unfit("does not allow revocation lists to be signed")),
+        }
+    }
+
     /// Step 8: the one URI that names the publisher.
     pub(super) fn uri(&self) -> Result<String, AttestationError> {
         let names = self.extension::<SubjectAltName>("subjectAltName")?;

@@ -2,11 +2,15 @@
 
 use super::certificate::{Cert, bad};
 use super::error::AttestationError;
+use super::revocation::{self, Revocation};
 use super::trust::{Anchor, TrustRoot};
 use common::crypto::Algorithm;
 use pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use std::time::Duration;
-use webpki::{EndEntityCert, Error, KeyUsage};
+use webpki::{
+    CertRevocationList, EndEntityCert, Error, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder,
+    UnknownStatusPolicy,
+};
 
 /// id-kp-codeSigning, the content of its DER encoding.
 const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
@@ -18,9 +22,18 @@ pub(super) struct Path<'t> {
     pub(super) anchor: &'t Anchor,
     /// Certificates between leaf and anchor, from the leaf up.
     pub(super) intermediates: Vec<Cert>,
+    /// What revocation lists say of it.
+    pub(super) revocation: Revocation,
 }
 
 impl Path<'_> {
+    /// Seconds since 1970 up to which it holds, unless the trust configuration changes.
+    pub(super) fn until(&self, leaf: &Cert, skew: u64) -> u64 {
+        let above = self.intermediates.iter().chain([self.anchor.certificate()]);
+        let valid = above.chain([leaf]).map(Cert::not_after).min().unwrap_or(0);
+        valid.saturating_add(skew).min(self.revocation.until)
+    }
+
     /// Whether any certificate above the leaf was made for development.
     pub(super) fn development(&self) -> bool {
         self.anchor.certificate().development() || self.intermediates.iter().any(Cert::development)
@@ -81,6 +94,12 @@ fn path<'t>(
     let anchors = [anchor.trust_anchor().clone()];
     let pool: Vec<CertificateDer<'_>> =
         trust.intermediates().iter().map(|c| CertificateDer::from(c.der())).collect();
+    let lists: Vec<&CertRevocationList<'_>> = trust.lists().iter().map(|crl| crl.list()).collect();
+    let unknown = if trust.crl().required { UnknownStatusPolicy::Deny } else { UnknownStatusPolicy::Allow };
+    // Lists that have run out still name what they name; how old they may be is asked below.
+    let options = RevocationOptionsBuilder::new(&lists)
+        .ok()
+        .map(|options| options.with_depth(RevocationCheckDepth::Chain).with_status_policy(unknown).build());
     let verified = end_entity
         .verify_for_usage(
             &algorithms(trust),
@@ -88,7 +107,7 @@ fn path<'t>(
             &pool,
             UnixTime::since_unix_epoch(Duration::from_secs(now)),
             KeyUsage::required(CODE_SIGNING),
-            None,
+            options,
             None,
         )
         .map_err(|e| refused_at(leaf, trust, e, now))?;
@@ -102,7 +121,14 @@ fn path<'t>(
     if too_long || intermediates.len() + 2 > trust.max_chain() {
         return Err(AttestationError::ChainLength { subject: leaf.subject() });
     }
-    Ok(Path { anchor, intermediates })
+    let revocation = revocation::current(
+        std::iter::once(leaf).chain(&intermediates),
+        trust.lists(),
+        trust.crl(),
+        now,
+        trust.clock_skew().as_secs(),
+    )?;
+    Ok(Path { anchor, intermediates, revocation })
 }
 
 fn algorithms(trust: &TrustRoot) -> Vec<&'static dyn SignatureVerificationAlgorithm> {
@@ -135,6 +161,21 @@ fn refused(leaf: &Cert, error: Error) -> AttestationError {
         Error::CertExpired { not_after, .. } => AttestationError::Expired { subject, at: at(not_after) },
         Error::CertNotValidYet { not_before, .. } => {
             AttestationError::NotYetValid { subject, at: at(not_before) }
+        }
+        Error::CertRevoked => AttestationError::Revoked { subject },
+        Error::UnknownRevocationStatus => AttestationError::RevocationUnknown {
+            subject,
+            how: "an issuer of its path has no list".to_owned(),
+        },
+        Error::InvalidCrlSignatureForPublicKey => AttestationError::RevocationUnknown {
+            subject,
+            how: "the list is not signed by the issuer whose name it bears".to_owned(),
+        },
+        Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_)
+        | Error::UnsupportedRevocationReason => {
+            AttestationError::RevocationUnknown { subject, how: format!("the list cannot be used: {error}") }
         }
         Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
             AttestationError::Purpose { subject }

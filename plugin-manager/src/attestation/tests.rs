@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 mod authorities;
 mod paths;
 mod policy;
+mod revocation;
+mod witnesses;
 
 const DAY: u64 = 86_400;
 const NOW: u64 = 1_795_000_000;

@@ -1,10 +1,10 @@
 //! From entries to the text of `trust.toml`.
 
-use super::config::{CertificateSource, Environment, PublisherEntry, TrustConfig};
+use super::config::{CertificateSource, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig};
 use common::config::Span;
 use common::crypto::Algorithm;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Serialize)]
 struct Out {
@@ -18,6 +18,8 @@ struct Out {
     intermediate: Vec<SourceOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     publisher: Vec<PublisherOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signer: Vec<SignerOut>,
     kill: KillOut,
 }
 
@@ -26,6 +28,24 @@ struct VerifyOut {
     algorithms: Vec<&'static str>,
     clock_skew: String,
     max_chain: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    require: Vec<&'static str>,
+    crl: CrlOut,
+}
+
+#[derive(Serialize)]
+struct CrlOut {
+    directory: String,
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SignerOut {
+    name: String,
+    uri: String,
+    roles: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +73,16 @@ struct PublisherOut {
     max_permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     min_version: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_signers: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    required_roles: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    require: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    builders: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +106,12 @@ fn out(config: &TrustConfig) -> Out {
             algorithms: config.algorithms.iter().map(|a| Algorithm::name(*a)).collect(),
             clock_skew: Span(config.clock_skew).to_string(),
             max_chain: u32::try_from(config.max_chain).unwrap_or(u32::MAX),
+            require: words(&config.require),
+            crl: CrlOut {
+                directory: config.crl.directory.clone(),
+                required: config.crl.required,
+                max_age: config.crl.max_age.map(|age| Span(age).to_string()),
+            },
         },
         anchor: config
             .anchors
@@ -88,6 +124,7 @@ fn out(config: &TrustConfig) -> Out {
             .collect(),
         intermediate: config.intermediates.iter().map(source).collect(),
         publisher: config.publishers.iter().map(publisher).collect(),
+        signer: config.signers.iter().map(signer).collect(),
         kill: KillOut {
             digests: kill.digests.iter().map(ToString::to_string).collect(),
             serials: kill.serials.iter().cloned().collect(),
@@ -103,6 +140,18 @@ fn source(source: &CertificateSource) -> SourceOut {
     }
 }
 
+fn words(required: &BTreeSet<Requirement>) -> Vec<&'static str> {
+    required.iter().map(|r| r.name()).collect()
+}
+
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+fn signer(entry: &SignerEntry) -> SignerOut {
+    SignerOut { name: entry.name.to_string(), uri: entry.uri.clone(), roles: texts(&entry.roles) }
+}
+
 fn publisher(entry: &PublisherEntry) -> PublisherOut {
     let verb = |c: &common::permission::Capability| format!("{}:{}", c.family(), c.verb());
     PublisherOut {
@@ -112,5 +161,10 @@ fn publisher(entry: &PublisherEntry) -> PublisherOut {
         environments: entry.environments.iter().map(|e| e.name()).collect(),
         max_permissions: entry.max_permissions.as_ref().map(|set| set.iter().map(verb).collect()),
         min_version: entry.min_version.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        required_signers: Some(entry.required_signers).filter(|m| *m > 1).and_then(|m| u32::try_from(m).ok()),
+        signers: texts(&entry.signers),
+        required_roles: texts(&entry.required_roles),
+        require: words(&entry.require),
+        builders: entry.builders.clone(),
     }
 }
