@@ -5,6 +5,7 @@ use super::certificate::Cert;
 use super::chain;
 use super::error::AttestationError;
 use super::judgement::{Content, accepted, allowed, content_alive, identity};
+use super::notes::Notes;
 use super::trust::{Environment, TrustRoot};
 use super::verify::Verifier;
 use super::witness::{Scene, Witnesses};
@@ -23,6 +24,7 @@ pub struct Standing {
 pub(super) struct Signed {
     pub(super) leaf: Cert,
     pub(super) witnesses: Witnesses,
+    pub(super) notes: Notes,
 }
 
 impl Standing {
@@ -65,7 +67,8 @@ impl Signed {
         now: u64,
     ) -> Result<u64, AttestationError> {
         accepted(&self.leaf, trust)?;
-        let paths = chain::paths(&self.leaf, trust, now)?;
+        let paths = chain::paths(&self.leaf, trust, self.notes.moment(trust, now)?)?;
+        self.notes.logged(trust)?;
         let (publisher, path) = identity(&self.leaf, &paths, trust, environment)?;
         allowed(content, publisher, &self.leaf, path, trust)?;
         let scene = Scene { content, publisher, leaf: &self.leaf, trust, environment, now };

@@ -4,7 +4,6 @@
 //! RFC 6962 tree whose checkpoints are C2SP signed notes of an Ed25519 key.
 
 use super::bundle::Bundle;
-use super::certificate::Cert;
 use super::error::AttestationError;
 use crate::loader::document::{DocumentError, Node};
 use base64::Engine;
@@ -86,7 +85,9 @@ impl LogEntry {
             return Err(index_node.fail("is another than the entry's"));
         }
         let path = match proof.take("hashes") {
-            Some(hashes) => hashes.list(MAX_PATH)?.iter().map(|h| decoded(h, 32)).collect::<Result<_, _>>()?,
+            Some(hashes) => {
+                hashes.list(MAX_PATH)?.iter().map(|h| decoded(h, 32)).collect::<Result<_, _>>()?
+            }
             None => Vec::new(),
         };
         Ok(Self {
@@ -103,6 +104,11 @@ impl LogEntry {
                 .to_owned(),
             body: decoded(&entry.need("canonicalizedBody")?, MAX_BODY)?,
         })
+    }
+
+    /// The log's checkpoint that covers it.
+    pub(super) fn checkpoint(&self) -> &str {
+        &self.checkpoint
     }
 
     /// The element of `tlogEntries`.
@@ -122,21 +128,23 @@ impl LogEntry {
         })
     }
 
-    /// Checks that a trusted log has this bundle's signature.
+    /// Checks that a trusted log has the entry with this body.
     ///
     /// # Errors
     /// E1416, with what does not hold.
-    pub(super) fn verify(&self, bundle: &Bundle, leaf_cert: &Cert, logs: &[LogKey]) -> Result<Logged, AttestationError> {
+    pub(super) fn verify(&self, body: &str, logs: &[LogKey]) -> Result<Logged, AttestationError> {
         let fail = |how: &str| AttestationError::LogEntry { how: how.to_owned() };
         let log = logs.iter().find(|log| log.id().as_slice() == self.log_id);
         let log = log.ok_or_else(|| fail("is of a log that trust.toml does not name"))?;
-        let body = body(bundle, leaf_cert.public_key()?.algorithm());
         if self.body != body.as_bytes() {
             return Err(fail("is not about this signature"));
         }
         let checkpoint = Checkpoint::open(&self.checkpoint, &log.key)
             .map_err(|e| fail(&format!("has a checkpoint that is not believed: {e}")))?;
-        if checkpoint.origin != log.origin || checkpoint.size != self.size || checkpoint.root.as_slice() != self.root {
+        if checkpoint.origin != log.origin
+            || checkpoint.size != self.size
+            || checkpoint.root.as_slice() != self.root
+        {
             return Err(fail("has a proof of another tree than its checkpoint's"));
         }
         let path: Option<Vec<Hash>> = self.path.iter().map(|h| h.as_slice().try_into().ok()).collect();

@@ -7,10 +7,11 @@ use super::error::AttestationError;
 use super::evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
 use super::judgement::{Checked, Content, accepted, allowed, content_alive, identity};
 use super::module::{self, ModuleFacts, ModuleLimits, ModuleRules};
+use super::notes::{self, Notes};
 use super::standing::{Signed, Standing};
 use super::statement::Statement;
 use super::trust::{Environment, PublisherEntry, TrustRoot};
-use super::witness::{Scene, Witnesses};
+use super::witness::{Attested, Scene, Witnesses};
 use crate::loader::Package;
 use crate::metrics::{NoProgress, Phase, Progress, Stage};
 use common::error::{Code, Coded};
@@ -340,8 +341,11 @@ impl<'a> Run<'a> {
             self.record(Step::Bundle, Bundle::parse(bundle), |_| "Sigstore bundle v0.3, DSSE".to_owned())?;
         let leaf = leaf(&bundle, trust);
         let leaf = self.record(Step::Leaf, leaf, Cert::subject)?;
-        let paths = chain::paths(&leaf, trust, self.now);
-        let paths = self.record(Step::Path, paths, |paths| describe(paths))?;
+        let notes = Notes::of(&bundle, &leaf)?;
+        let judged = notes.moment(trust, self.now);
+        let paths = judged.and_then(|moment| chain::paths(&leaf, trust, moment).map(|paths| (moment, paths)));
+        let describe = |(moment, paths): &(_, Vec<Path<'_>>)| describe(paths) + &notes::told(*moment);
+        let (_, paths) = self.record(Step::Path, paths, describe)?;
         let environment = self.verifier.environment;
         let identity = identity(&leaf, &paths, trust, environment);
         let (publisher, path) =
@@ -358,9 +362,11 @@ impl<'a> Run<'a> {
         let witnesses = Witnesses::of(self.package);
         let scene =
             Scene { content: self.content, publisher, leaf: &leaf, trust, environment, now: self.now };
-        let attested = self.record(Step::Attestations, witnesses.attest(&scene), |a| a.detail.clone())?;
+        let attested = witnesses.attest(&scene).and_then(|a| notes.logged(trust).map(|logged| (a, logged)));
+        let describe = |(a, logged): &(Attested, Vec<_>)| a.detail.clone() + &notes::told_logs(logged);
+        let (attested, _) = self.record(Step::Attestations, attested, describe)?;
         let signer = signer(&leaf, path, publisher, algorithm, statement, attested.signers);
-        Ok((signer, Signed { leaf, witnesses }))
+        Ok((signer, Signed { leaf, witnesses, notes }))
     }
 }
 

@@ -11,6 +11,7 @@ mod operator;
 mod place;
 pub mod server;
 pub mod shown;
+mod timestamps;
 mod when;
 mod wire;
 
@@ -18,5 +19,6 @@ pub use asks::{Ask, Lane, Parcel, Request};
 pub use client::{Answered, Target, Unanswered};
 pub use error::{DaemonError, fault};
 pub use operator::{name as operator, name_of as operator_named};
+pub use timestamps::fetch_timestamp;
 pub use when::rfc3339;
 pub use wire::DaemonInfo;

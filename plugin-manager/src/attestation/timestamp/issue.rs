@@ -2,15 +2,16 @@
 
 use super::syntax::{
     CONTENT_TYPE, ECDSA_SHA_256, ED25519, EssCertIdV2, MESSAGE_DIGEST, MessageImprint, POLICY, PkiStatusInfo,
-    SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_TIME, SigningCertificateV2, TST_INFO, TimeStampReq, TimeStampResp,
-    TstInfo, sha_256,
+    SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_TIME, SigningCertificateV2, TST_INFO, TimeStampReq,
+    TimeStampResp, TstInfo, sha_256,
 };
 use super::verify::{Chain, Token};
 use crate::attestation::error::AttestationError;
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{
-    CertificateSet, EncapsulatedContentInfo, SignedAttributes, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
+    CertificateSet, EncapsulatedContentInfo, SignedAttributes, SignedData, SignerIdentifier, SignerInfo,
+    SignerInfos,
 };
 use common::crypto::{Algorithm, CryptoError, SigningKey, random, sha256};
 use common::error::{Code, Coded, codes};

@@ -8,4 +8,4 @@ mod tests;
 mod verify;
 
 pub use issue::{TimestampError, Timestamper, request, response_of};
-pub(super) use verify::{Chain, Stamped, verify};
+pub(super) use verify::{Chain, verify};

@@ -1,8 +1,8 @@
 //! A timestamp's bytes to the time a trusted authority stated: fails closed on anything unclear.
 
 use super::syntax::{
-    CONTENT_TYPE, MESSAGE_DIGEST, MessageImprint, SHA_256, SIGNED_DATA, SIGNING_CERTIFICATE, SigningCertificateV2,
-    TST_INFO, TimeStampResp, TstInfo,
+    CONTENT_TYPE, MESSAGE_DIGEST, MessageImprint, SHA_256, SIGNED_DATA, SIGNING_CERTIFICATE,
+    SigningCertificateV2, TST_INFO, TimeStampResp, TstInfo,
 };
 use crate::attestation::certificate::{Cert, bad, pems_to_der};
 use crate::attestation::der::whole_lengths;
@@ -55,7 +55,9 @@ impl Chain {
                 above.iter().try_for_each(|cert| cert.check_authority().map(|_| ()))?;
                 Ok(Self(certs))
             }
-            _ => Err(bad(format!("a timestamp authority has from 2 to {MAX_CHAIN} certificates, the root last"))),
+            _ => Err(bad(format!(
+                "a timestamp authority has from 2 to {MAX_CHAIN} certificates, the root last"
+            ))),
         }
     }
     /// The certificates, the signing one first.
@@ -123,7 +125,9 @@ pub(in crate::attestation) fn verify(
     if at > latest {
         return Err(refused("is of the future"));
     }
-    authority.holds_at(at).ok_or_else(|| refused("is by a certificate that was not valid for it at its time"))?;
+    authority
+        .holds_at(at)
+        .ok_or_else(|| refused("is by a certificate that was not valid for it at its time"))?;
     Ok(Stamped { at })
 }
 
@@ -157,7 +161,8 @@ impl Token {
             return Err(refused("is no signed message"));
         }
         let data: SignedData = token.content.decode_as().map_err(malformed)?;
-        let content = data.encap_content_info.econtent.filter(|_| data.encap_content_info.econtent_type == TST_INFO);
+        let content =
+            data.encap_content_info.econtent.filter(|_| data.encap_content_info.econtent_type == TST_INFO);
         let content = content.ok_or_else(|| refused("says nothing about time"))?;
         let content = content.decode_as::<OctetStringRef<'_>>().map_err(malformed)?.as_bytes().to_vec();
         whole_lengths(&content).map_err(malformed)?;
@@ -172,7 +177,8 @@ impl Token {
         if self.signer.digest_alg.oid != SHA_256 {
             return Err(refused("uses another digest than SHA-256"));
         }
-        let attributes = self.signer.signed_attrs.as_ref().ok_or_else(|| refused("has no signed attributes"))?;
+        let attributes =
+            self.signer.signed_attrs.as_ref().ok_or_else(|| refused("has no signed attributes"))?;
         let signed = attributes.to_der().map_err(malformed)?;
         if !authority.signed(&signed, self.signer.signature.as_bytes()) {
             return Err(refused("has a signature that does not match"));
@@ -192,7 +198,8 @@ impl Token {
         whole_lengths(named.value()).map_err(malformed)?;
         let named: SigningCertificateV2 = named.decode_as().map_err(malformed)?;
         let own = authority.signer().map(|cert| sha256(cert.der()));
-        let first = named.certs.first().filter(|id| id.hash_algorithm.as_ref().is_none_or(|a| a.oid == SHA_256));
+        let first =
+            named.certs.first().filter(|id| id.hash_algorithm.as_ref().is_none_or(|a| a.oid == SHA_256));
         match first.is_some_and(|id| own.is_some_and(|own| own.as_bytes() == id.cert_hash.as_bytes())) {
             true => Ok(()),
             false => Err(refused("names another certificate than its authority's")),

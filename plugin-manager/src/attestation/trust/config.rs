@@ -1,5 +1,6 @@
 //! The entries of `trust.toml` as values that can be added to and written back.
 
+use super::notary::Notaries;
 use super::{TrustError, read, write};
 use common::crypto::Algorithm;
 use common::identity::{Digest, Name, Publisher};
@@ -50,6 +51,8 @@ pub struct TrustConfig {
     pub crl: CrlPolicy,
     /// What every package must carry beside its publisher's signature.
     pub require: BTreeSet<Requirement>,
+    /// Who says when a signature was made, and which logs have it.
+    pub notaries: Notaries,
     /// Authorities that are trusted.
     pub anchors: Vec<AnchorEntry>,
     /// Certificates that may stand between a leaf and an anchor.
@@ -72,6 +75,7 @@ impl Default for TrustConfig {
             max_chain: 4,
             crl: CrlPolicy::default(),
             require: BTreeSet::new(),
+            notaries: Notaries::default(),
             anchors: Vec::new(),
             intermediates: Vec::new(),
             publishers: Vec::new(),
@@ -111,6 +115,7 @@ impl TrustConfig {
     /// The files it names, relative to the trust directory.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let sources = self.anchors.iter().map(|a| &a.source).chain(&self.intermediates);
+        let sources = sources.chain(self.notaries.timestamp_authorities.iter().map(|a| &a.source));
         sources.filter_map(|source| match source {
             CertificateSource::File(file) => Some(file.as_str()),
             CertificateSource::Pem(_) => None,

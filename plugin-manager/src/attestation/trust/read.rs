@@ -1,10 +1,10 @@
 //! From the text of `trust.toml` to its entries.
 
-use super::TrustError;
 use super::config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
     Requirement, SignerEntry, TrustConfig,
 };
+use super::{TrustError, notary};
 use crate::attestation::certificate::plain_serial;
 use crate::loader::document::{self, DocumentError, Fields, Node};
 use common::config::Span;
@@ -24,7 +24,7 @@ const MAX_PEM: usize = 64 << 10;
 const MAX_SKEW: Duration = Duration::from_secs(3600);
 
 /// Keys of checks that a later version brings.
-const LATER_TOP: &[&str] = &["log", "witness", "timestamp_authority"];
+const LATER_TOP: &[&str] = &["witness"];
 const LATER_VERIFY: &[&str] = &["timestamp", "log"];
 const LATER_KILL: &[&str] = &["file", "url"];
 
@@ -37,7 +37,18 @@ pub(super) fn config(text: &str) -> Result<TrustConfig, TrustError> {
 
 fn read(text: &str) -> Result<TrustConfig, TrustError> {
     let document = document::toml(text, MAX_TEXT).map_err(TrustError::Invalid)?;
-    let known = ["version", "mode", "verify", "anchor", "intermediate", "publisher", "signer", "kill"];
+    let known = [
+        "version",
+        "mode",
+        "verify",
+        "anchor",
+        "intermediate",
+        "publisher",
+        "signer",
+        "kill",
+        "timestamp_authority",
+        "log",
+    ];
     let mut top = fields(document, &known, LATER_TOP, "")?;
     only_version_one(&top.need("version").map_err(TrustError::Invalid)?).map_err(TrustError::Invalid)?;
     let mut config = TrustConfig::default();
@@ -50,6 +61,11 @@ fn read(text: &str) -> Result<TrustConfig, TrustError> {
     config.anchors = list(&mut top, "anchor", MAX_ANCHORS, |n| anchor(n).map_err(TrustError::Invalid))?;
     config.intermediates =
         list(&mut top, "intermediate", MAX_ANCHORS, |n| intermediate(n).map_err(TrustError::Invalid))?;
+    config.notaries.timestamp_authorities = list(&mut top, "timestamp_authority", MAX_ANCHORS, |n| {
+        notary::authority(n).map_err(TrustError::Invalid)
+    })?;
+    config.notaries.logs =
+        list(&mut top, "log", MAX_ANCHORS, |n| notary::log(n).map_err(TrustError::Invalid))?;
     config.publishers = list(&mut top, "publisher", MAX_ITEMS, publisher)?;
     config.signers = list(&mut top, "signer", MAX_ITEMS, |n| signer(n).map_err(TrustError::Invalid))?;
     if let Some(node) = top.take("kill") {
@@ -90,12 +106,22 @@ fn environment(node: &Node) -> Result<Environment, DocumentError> {
 }
 
 fn verify(node: Node, config: &mut TrustConfig) -> Result<(), TrustError> {
-    let known = ["algorithms", "clock_skew", "max_chain", "time", "require", "crl"];
+    let known = [
+        "algorithms",
+        "clock_skew",
+        "max_chain",
+        "time",
+        "require",
+        "crl",
+        "require_timestamp",
+        "require_log_entry",
+    ];
     let mut fields = fields(node, &known, LATER_VERIFY, "verify.")?;
     supported(fields.take("time"), "now")?;
     if let Some(node) = fields.take("require") {
         config.require = requirements(node)?;
     }
+    notary::required(&mut fields, &mut config.notaries).map_err(TrustError::Invalid)?;
     verify_values(&mut fields, config).map_err(TrustError::Invalid)
 }
 
@@ -172,7 +198,7 @@ fn algorithm(node: &Node) -> Result<Algorithm, DocumentError> {
         .ok_or_else(|| node.fail(format!("must be one of {}", known.map(Algorithm::name).join(", "))))
 }
 
-fn source(fields: &mut Fields) -> Result<CertificateSource, DocumentError> {
+pub(super) fn source(fields: &mut Fields) -> Result<CertificateSource, DocumentError> {
     match (fields.take("file"), fields.take("pem")) {
         (Some(file), None) => plain_path(&file).map(CertificateSource::File),
         (None, Some(pem)) => Ok(CertificateSource::Pem(pem.text(MAX_PEM)?.to_owned())),
@@ -351,6 +377,7 @@ fn consistent(config: &TrustConfig) -> Result<(), DocumentError> {
             return fail("uri", "lies under no anchor's uri_prefix");
         }
     }
+    notary::consistent(&config.notaries)?;
     signers_fit(config, uris)
 }
 

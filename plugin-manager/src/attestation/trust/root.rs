@@ -6,6 +6,8 @@ use super::config::{
 };
 use crate::attestation::certificate::{Cert, pem_to_der};
 use crate::attestation::revocation::Crl;
+use crate::attestation::timestamp::Chain;
+use crate::attestation::tlog::LogKey;
 use common::crypto::{Algorithm, Sha256};
 use common::identity::Digest;
 use pki_types::{CertificateDer, TrustAnchor};
@@ -78,6 +80,8 @@ pub struct TrustRoot {
     intermediates: Vec<Cert>,
     /// The newest of each issuer first.
     lists: Vec<Crl>,
+    timestamp_authorities: Vec<Chain>,
+    logs: Vec<LogKey>,
     digest: Digest,
 }
 
@@ -98,8 +102,10 @@ impl TrustRoot {
         for (i, source) in config.intermediates.iter().enumerate() {
             intermediates.push(authority(&format!("intermediate[{i}]"), source, &mut read)?);
         }
-        let digest = digest(&config, &anchors, &intermediates, &lists);
-        Ok(Self { config, anchors, intermediates, lists, digest })
+        let timestamp_authorities = timestamp_authorities(&config, &mut read)?;
+        let digest = digest(&config, &anchors, &intermediates, &lists, &timestamp_authorities);
+        let logs = config.notaries.logs.iter().map(|log| log.key()).collect();
+        Ok(Self { config, anchors, intermediates, lists, timestamp_authorities, logs, digest })
     }
 
     /// [`TrustRoot::from_files`] without revocation lists: `read` gives a file's bytes, if it can be read.
@@ -139,6 +145,12 @@ impl TrustRoot {
     /// How many revocation lists there are.
     pub fn revocation_lists(&self) -> usize {
         self.lists.len()
+    }
+    pub(in crate::attestation) fn timestamp_authorities(&self) -> &[Chain] {
+        &self.timestamp_authorities
+    }
+    pub(in crate::attestation) fn logs(&self) -> &[LogKey] {
+        &self.logs
     }
     /// What is refused whoever signed it.
     pub const fn kill_list(&self) -> &KillList {
@@ -187,12 +199,7 @@ fn authority(
     source: &CertificateSource,
     read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
 ) -> Result<Cert, TrustError> {
-    let pem = match source {
-        CertificateSource::File(file) => {
-            read(file).ok_or_else(|| TrustError::Missing { file: file.clone() })?
-        }
-        CertificateSource::Pem(text) => text.clone().into_bytes(),
-    };
+    let pem = text(source, read)?;
     let usable = || {
         let cert = Cert::parse(&pem_to_der(&pem)?)?;
         cert.public_key()?;
@@ -200,6 +207,31 @@ fn authority(
         Ok(cert)
     };
     usable().map_err(|source| TrustError::Certificate { entry: entry.to_owned(), source: Box::new(source) })
+}
+
+fn text(
+    source: &CertificateSource,
+    read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Vec<u8>, TrustError> {
+    match source {
+        CertificateSource::File(file) => read(file).ok_or_else(|| TrustError::Missing { file: file.clone() }),
+        CertificateSource::Pem(text) => Ok(text.clone().into_bytes()),
+    }
+}
+
+fn timestamp_authorities(
+    config: &TrustConfig,
+    read: &mut impl FnMut(&str) -> Option<Vec<u8>>,
+) -> Result<Vec<Chain>, TrustError> {
+    let mut chains = Vec::new();
+    for entry in &config.notaries.timestamp_authorities {
+        let chain = Chain::parse(&text(&entry.source, read)?);
+        chains.push(chain.map_err(|source| TrustError::Certificate {
+            entry: entry.name.to_string(),
+            source: Box::new(source),
+        })?);
+    }
+    Ok(chains)
 }
 
 /// The lists of a directory: every file whose name ends as one.
@@ -221,10 +253,17 @@ fn lists(directory: &str, files: &mut impl TrustFiles) -> Result<Vec<Crl>, Trust
 }
 
 /// Over the canonical text and the fingerprint of each certificate and list.
-fn digest(config: &TrustConfig, anchors: &[Anchor], intermediates: &[Cert], lists: &[Crl]) -> Digest {
+fn digest(
+    config: &TrustConfig,
+    anchors: &[Anchor],
+    intermediates: &[Cert],
+    lists: &[Crl],
+    times: &[Chain],
+) -> Digest {
     let mut hash = Sha256::new();
     hash.update(Digest::of(config.to_toml().as_bytes()).as_bytes());
     let certificates = anchors.iter().map(|a| &a.certificate).chain(intermediates);
+    let certificates = certificates.chain(times.iter().flat_map(Chain::certificates));
     certificates.for_each(|c| hash.update(c.fingerprint().as_bytes()));
     lists.iter().for_each(|list| hash.update(list.digest().as_bytes()));
     hash.finish()

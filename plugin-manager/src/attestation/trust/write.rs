@@ -17,6 +17,10 @@ struct Out {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     intermediate: Vec<SourceOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    timestamp_authority: Vec<AuthorityOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log: Vec<LogOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     publisher: Vec<PublisherOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signer: Vec<SignerOut>,
@@ -30,7 +34,23 @@ struct VerifyOut {
     max_chain: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     require: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_timestamp: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_log_entry: bool,
     crl: CrlOut,
+}
+
+#[derive(Serialize)]
+struct AuthorityOut {
+    name: String,
+    #[serde(flatten)]
+    source: SourceOut,
+}
+
+#[derive(Serialize)]
+struct LogOut {
+    vkey: String,
 }
 
 #[derive(Serialize)]
@@ -107,6 +127,8 @@ fn out(config: &TrustConfig) -> Out {
             clock_skew: Span(config.clock_skew).to_string(),
             max_chain: u32::try_from(config.max_chain).unwrap_or(u32::MAX),
             require: words(&config.require),
+            require_timestamp: config.notaries.require_timestamp,
+            require_log_entry: config.notaries.require_log_entry,
             crl: CrlOut {
                 directory: config.crl.directory.clone(),
                 required: config.crl.required,
@@ -123,6 +145,13 @@ fn out(config: &TrustConfig) -> Out {
             })
             .collect(),
         intermediate: config.intermediates.iter().map(source).collect(),
+        timestamp_authority: config
+            .notaries
+            .timestamp_authorities
+            .iter()
+            .map(|a| AuthorityOut { name: a.name.to_string(), source: source(&a.source) })
+            .collect(),
+        log: config.notaries.logs.iter().map(|l| LogOut { vkey: l.vkey() }).collect(),
         publisher: config.publishers.iter().map(publisher).collect(),
         signer: config.signers.iter().map(signer).collect(),
         kill: KillOut {
