@@ -26,6 +26,7 @@ mod serve;
 mod serve_signals;
 mod serve_socket;
 mod shapes;
+mod sigstore;
 mod tamper;
 mod together;
 mod upgrade;

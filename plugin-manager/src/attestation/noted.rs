@@ -74,6 +74,11 @@ impl NotedBundle {
         self.0.entries.push(entry);
         Ok(checkpoint)
     }
+    /// Puts the entries of another bundle in the place of its own.
+    #[cfg(test)]
+    pub(super) fn take_entries(&mut self, other: Self) {
+        self.0.entries = other.0.entries;
+    }
     /// The bundle with its notes.
     ///
     /// # Errors

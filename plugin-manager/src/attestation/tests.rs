@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod authorities;
+mod notes;
 mod paths;
 mod policy;
 mod revocation;

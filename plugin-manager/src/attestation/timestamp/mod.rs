@@ -3,8 +3,6 @@
 
 mod issue;
 mod syntax;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 pub use issue::{TimestampError, Timestamper, request, response_of};

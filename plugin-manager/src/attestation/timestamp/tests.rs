@@ -1,1 +1,0 @@
-//! Timestamps made here and elsewhere: what is believed and what is not.
