@@ -74,8 +74,10 @@ impl PluginManager {
 
     fn trust_probe(&self) -> Probe {
         let host = self.host();
-        let anchors = host.judge.verifier().trust().map(|trust| trust.anchors().len());
-        let (verdict, detail) = match (host.judge.problem(), anchors) {
+        let office = host.court.office();
+        let judge = &office.1;
+        let anchors = judge.verifier().trust().map(|trust| trust.anchors().len());
+        let (verdict, detail) = match (judge.problem(), anchors) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
             (None, None) => {

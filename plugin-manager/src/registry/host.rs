@@ -1,7 +1,7 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::court::Court;
 use super::events::Feed;
-use super::judge::Judge;
 use super::native::Natives;
 use super::quarantine::Quarantine;
 use super::supervisor::Ledgers;
@@ -47,7 +47,8 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
-    pub judge: Judge,
+    /// Who judges packages, and what runs by it.
+    pub court: Arc<Court>,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.
