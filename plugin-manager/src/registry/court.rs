@@ -24,12 +24,20 @@ pub(super) struct Court {
     /// Those that may run. As many as there are plugins that are up, on trial or drained.
     warrants: Mutex<Vec<Weak<HouseWarrant>>>,
     changing: Mutex<()>,
+    /// Held for a moment while another takes office.
+    replacing: Mutex<()>,
 }
 
 impl Court {
     pub fn new(judge: Judge, clock: Arc<dyn Clock>) -> Self {
         let office = ArcSwap::from_pointee((1, judge));
-        Self { office, clock, warrants: Mutex::default(), changing: Mutex::default() }
+        Self {
+            office,
+            clock,
+            warrants: Mutex::default(),
+            changing: Mutex::default(),
+            replacing: Mutex::default(),
+        }
     }
 
     /// The judge in office, and its term.
@@ -37,16 +45,21 @@ impl Court {
         self.office.load_full()
     }
 
-    /// The right to change who is in office.
+    /// The right to read the trust configuration and to act on it.
     pub fn lock(&self) -> MutexGuard<'_, ()> {
         self.changing.lock()
     }
 
-    /// Puts another judge in office. Held by whoever has the lock.
-    pub fn replace(&self, judge: Judge) -> u64 {
-        let term = self.office.load().0.saturating_add(1);
-        self.office.store(Arc::new((term, judge)));
-        term
+    /// Puts this judge in office, unless the one that is judges by the same. Who is in office then.
+    pub fn in_force(&self, judge: Judge) -> Arc<(u64, Judge)> {
+        let _one = self.replacing.lock();
+        let office = self.office();
+        if office.1.is_like(&judge) {
+            return office;
+        }
+        let next = Arc::new((office.0.saturating_add(1), judge));
+        self.office.store(next.clone());
+        next
     }
 
     /// The warrant of a package that was proven. It is asked of whoever is in office when it is used first.
@@ -98,11 +111,6 @@ pub(super) struct HouseWarrant {
 }
 
 impl HouseWarrant {
-    /// Why it is over for good, when it is.
-    pub fn withdrawn(&self) -> Option<&Withdrawn> {
-        self.withdrawn.get()
-    }
-
     /// Whether trust in it was taken away now.
     fn review(&self) -> bool {
         match self.ask() {

@@ -73,11 +73,10 @@ impl PluginManager {
     }
 
     fn trust_probe(&self) -> Probe {
-        let host = self.host();
-        let office = host.court.office();
-        let judge = &office.1;
-        let anchors = judge.verifier().trust().map(|trust| trust.anchors().len());
-        let (verdict, detail) = match (judge.problem(), anchors) {
+        let judge = self.host().judge();
+        let problem = judge.as_ref().map_or_else(Some, |office| office.1.problem());
+        let trust = judge.as_ref().ok().and_then(|office| office.1.verifier().trust());
+        let (verdict, detail) = match (problem, trust.map(|trust| trust.anchors().len())) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
             (None, None) => {

@@ -2,7 +2,7 @@
 //! never taken for one that is not there.
 
 use super::sources;
-use crate::attestation::{CheckOutcome, Refusal, Standing, VerifiedPackage, Verifier};
+use crate::attestation::{CheckOutcome, Refusal, Standing, TrustRoot, VerifiedPackage, Verifier};
 use crate::config::Config;
 use crate::loader::Package;
 use crate::metrics::Progress;
@@ -41,6 +41,13 @@ impl Judge {
         })
     }
 
+    /// Whether it judges by the same as another.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let said = |judge: &Self| judge.problem().map(|p| (p.code().id, p.to_string(), p.reasons().to_vec()));
+        let digest = |judge: &Self| judge.verifier.trust().map(TrustRoot::digest);
+        said(self) == said(other) && digest(self) == digest(other)
+    }
+
     /// Whether what was proven still stands at a time, and up to when, both in nanoseconds since 1970.
     ///
     /// # Errors
@@ -66,7 +73,7 @@ impl Judge {
         let judged = self.verifier.verify_telling(package, now, progress).map_err(refused);
         match (&self.problem, judged) {
             (Some(_), Err(error)) if error.code() == &codes::E1201 => Err(error),
-            // What was found when it was read holds for every package.
+            // What is wrong with it holds for every package.
             (Some(problem), _) => Err(problem.again()),
             (None, judged) => judged,
         }

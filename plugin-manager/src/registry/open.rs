@@ -2,6 +2,7 @@
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
 use super::court::Court;
+use super::dependencies::Parsed;
 use super::error::HostError;
 use super::events::Feed;
 use super::host::{Host, Roster};
@@ -22,7 +23,7 @@ use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
+use common::audit::{Actor, AuditError, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -30,6 +31,7 @@ use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -149,7 +151,19 @@ fn audit(
     clock: Arc<dyn Clock>,
 ) -> Result<AuditLog, ForgeError> {
     log_is_there(home)?;
-    Ok(AuditLog::open_on(files, &home.audit_dir(), home.audit_key()?, audit_options(config), clock)?)
+    let open = || -> Result<_, ForgeError> {
+        let key = home.audit_key()?;
+        let options = audit_options(config);
+        Ok(AuditLog::open_on(files.clone(), &home.audit_dir(), key, options, clock.clone()))
+    };
+    match open()? {
+        // What a full disk kept in its journal is written first.
+        Err(AuditError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+            home.lend_room()?;
+            Ok(open()??)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// A home with its log, before its services.
@@ -187,6 +201,7 @@ fn open(
         feed: Feed::new(clock.clone()),
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        parsed: Parsed::default(),
         roster: Roster::default(),
         publishing: Mutex::default(),
         home,

@@ -2,7 +2,6 @@
 //! trusted no more.
 
 use super::error::HostError;
-use super::judge::Judge;
 use super::manager::PluginManager;
 use common::audit::Outcome;
 use common::error::ForgeError;
@@ -52,11 +51,11 @@ impl PluginManager {
     fn read_trust_again(&self) -> Result<TrustReload, ForgeError> {
         let host = self.host();
         let lock = host.court.lock();
-        let judge = Judge::again(&host.config, &host.home.trust_dir())?;
+        let office = host.judge()?;
+        let (term, judge) = (office.0, &office.1);
         let digest = judge.verifier().trust().map(|trust| trust.digest().to_string());
         let problem = judge.problem().map(told);
         let code = judge.problem().map(|p| p.code().id);
-        let term = host.court.replace(judge);
         host.court.review();
         let withdrawn = self.stop_what_lost_trust();
         drop(lock);

@@ -89,7 +89,7 @@ fn a_killed_digest_stops_what_runs_and_ends_its_call(kind: EngineKind) {
     host.install(&bad, true).unwrap();
     host.install(&good, true).unwrap();
     let call = spinning(&host, "bad");
-    home.change(|trust| drop(trust.kill.digests.insert(Digest::of(&bad))));
+    home.change(|trust| assert!(trust.kill.digests.insert(Digest::of(&bad))));
     let began = Instant::now();
     let read = host.reload_trust().unwrap();
     assert_eq!(call.join().unwrap(), "E4031");
@@ -114,7 +114,7 @@ fn a_watcher_stops_within_a_second_what_its_files_revoke(kind: EngineKind) {
     let watch = host.watch_trust().unwrap();
     let call = spinning(&host, "a");
     let serial = home.serial();
-    home.change(|trust| drop(trust.kill.serials.insert(serial)));
+    home.change(|trust| assert!(trust.kill.serials.insert(serial)));
     let began = Instant::now();
     assert_eq!(call.join().unwrap(), "E4031");
     while host.status("a").unwrap().state != "Quarantined" {
