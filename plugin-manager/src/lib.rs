@@ -81,7 +81,7 @@ pub use registry::{
     InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
-    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

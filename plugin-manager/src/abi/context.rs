@@ -51,6 +51,8 @@ pub struct HostContext {
     deadline: Deadline,
     /// Gives the running call up.
     cancel: Option<CancelToken>,
+    /// Ends every call.
+    ended: Option<CancelToken>,
     payload_bytes: usize,
 }
 
@@ -64,6 +66,7 @@ impl HostContext {
     /// A context with this port and this bound on a call's output.
     pub fn new(port: Box<dyn SyscallPort>, payload_bytes: usize) -> Self {
         Self {
+            ended: port.ended().cloned(),
             port,
             phase: Phase::Idle,
             input: Vec::new(),
@@ -125,10 +128,14 @@ impl HostContext {
     pub fn expired(&self) -> bool {
         self.cancelled() || self.port.expired()
     }
-    /// Whether the caller gave the running call up.
+    /// Whether the caller gave the running call up, or every call is to end.
     #[inline]
     pub fn cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+        [&self.cancel, &self.ended].into_iter().flatten().any(CancelToken::is_cancelled)
+    }
+    /// What ends every call; engines look at it a few times a second while guest code runs.
+    pub const fn ended(&self) -> Option<&CancelToken> {
+        self.ended.as_ref()
     }
     /// What gives the running call up; engines look at it while guest code runs.
     pub const fn cancel(&self) -> Option<&CancelToken> {

@@ -1,6 +1,7 @@
 //! What a plugin is brought up from, and where its saved state is kept.
 
 use super::keeper::Keeper;
+use super::warrant::Warrant;
 use crate::metrics::PluginMetrics;
 use crate::runtime::{CompiledModule, Engine, ExportPlan};
 use crate::sandbox::{InstanceMode, Limits};
@@ -80,6 +81,8 @@ pub struct Blueprint {
     pub vault: Arc<dyn StateVault>,
     /// Who keeps it.
     pub keeper: Arc<dyn Keeper>,
+    /// The right to run it. Its ports must name the same token as what ends their calls.
+    pub warrant: Arc<dyn Warrant>,
 }
 
 impl fmt::Debug for Blueprint {

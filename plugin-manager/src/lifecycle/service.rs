@@ -164,6 +164,8 @@ impl Service {
 
     fn make(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
         let b = &self.blueprint;
+        let withdrawn = |withdrawn| LifecycleError::Withdrawn { plugin: self.name.clone(), withdrawn };
+        b.warrant.holds().map_err(withdrawn)?;
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let port = (b.ports)(number);
         let execution = Execution::new(&*b.engine, &b.module, &b.plan, &b.limits, port, self.terms(on))

@@ -27,6 +27,7 @@ pub struct HostPort {
     allowance: Arc<LogAllowance>,
     share: Share,
     dropped: u64,
+    ended: Option<CancelToken>,
     /// Whose log lines these are: the plugin and the number of its instance. Who is no plugin has no log.
     owner: Option<(Name, u64)>,
     /// An argument list in the making.
@@ -58,6 +59,7 @@ impl HostPort {
             allowance,
             share: Share::default(),
             dropped: 0,
+            ended: None,
             owner,
             scratch: Vec::new(),
             bridge,
@@ -69,6 +71,13 @@ impl HostPort {
     #[must_use]
     pub fn bounded(mut self, calls: Arc<CallAllowance>) -> Self {
         self.share = Share::of(calls);
+        self
+    }
+
+    /// The same port of an instance all calls into which this ends.
+    #[must_use]
+    pub fn ended_by(mut self, ended: CancelToken) -> Self {
+        self.ended = Some(ended);
         self
     }
 
@@ -149,6 +158,10 @@ impl SyscallPort for HostPort {
 
     fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
         self.caller.cancelled_by(cancel.cloned());
+    }
+
+    fn ended(&self) -> Option<&CancelToken> {
+        self.ended.as_ref()
     }
 
     #[inline]

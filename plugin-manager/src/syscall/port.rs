@@ -40,6 +40,11 @@ pub trait SyscallPort: Send {
     fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
         let _ = cancel;
     }
+    /// What ends every call into the instance, whoever made it and whenever it began; looked at when the instance is
+    /// made.
+    fn ended(&self) -> Option<&CancelToken> {
+        None
+    }
     /// The call ended: what it wrote to the log leaves the instance.
     fn end(&mut self);
     /// A host call by name. `response` is cleared first.

@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) const MAX_SLOTS: usize = 15_000;
 /// How often the thread looks.
 const TICK: Duration = Duration::from_millis(1);
+/// After so many looks it also asks what is to end whatever its deadline.
+const TICKS_OVER: u32 = 100;
 
 /// Slot states beside an armed deadline in milliseconds. Not armed; the value of [`Deadline::NEVER`].
 const IDLE: u64 = u64::MAX;
@@ -63,6 +65,8 @@ unsafe impl Sync for Flag {}
 struct Slot {
     state: AtomicU64,
     flag: Flag,
+    /// Ends every call of the instance.
+    ended: Option<CancelToken>,
 }
 
 impl Slot {
@@ -77,6 +81,12 @@ impl Slot {
         }
         self.fire_armed(state);
         IDLE
+    }
+    /// Sets the flag of a call that is to end with all others of its plugin.
+    fn end(&self) {
+        if self.ended.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.cancelled();
+        }
     }
     /// Sets the flag if the slot is still armed so.
     fn fire_armed(&self, armed: u64) {
@@ -140,8 +150,8 @@ impl Deadlines {
         Self { clock, earliest: AtomicU64::new(IDLE), slots: Mutex::default() }
     }
     /// Registers an instance's flag; `None` when there are [`MAX_SLOTS`] already.
-    pub(super) fn register(self: &Arc<Self>, flag: Flag) -> Option<Watch> {
-        let slot = Arc::new(Slot { state: AtomicU64::new(IDLE), flag });
+    pub(super) fn register(self: &Arc<Self>, flag: Flag, ended: Option<CancelToken>) -> Option<Watch> {
+        let slot = Arc::new(Slot { state: AtomicU64::new(IDLE), flag, ended });
         let mut slots = self.slots.lock();
         let index = match slots.free.pop() {
             Some(index) => index,
@@ -153,6 +163,10 @@ impl Deadlines {
         };
         *slots.slots.get_mut(index)? = Some(slot.clone());
         Some(Watch { deadlines: self.clone(), slot, index })
+    }
+    /// Fires what is to end whatever its deadline. A few thousand loads at most.
+    fn end_all(&self) {
+        self.slots.lock().slots.iter().flatten().for_each(|slot| slot.end());
     }
     /// Fires what has passed.
     fn tick(&self) {
@@ -169,8 +183,13 @@ impl Deadlines {
 }
 
 fn run(deadlines: &Weak<Deadlines>) {
+    let mut ticks = 0_u32;
     while let Some(deadlines) = deadlines.upgrade() {
         deadlines.tick();
+        ticks = ticks.wrapping_add(1);
+        if ticks % TICKS_OVER == 0 {
+            deadlines.end_all();
+        }
         drop(deadlines);
         std::thread::sleep(TICK);
     }
@@ -263,7 +282,7 @@ mod tests {
     fn a_flag_is_set_when_its_deadline_has_passed_and_cleared_after_the_call() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, None).unwrap();
         watch.during(Deadline::at_ms(10), None, || {
             deadlines.tick();
             assert_eq!(word.load(Ordering::SeqCst), 0);
@@ -283,7 +302,7 @@ mod tests {
     fn a_tick_after_the_call_sets_nothing() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, None).unwrap();
         watch.during(Deadline::at_ms(1), None, || ());
         clock.advance(Duration::from_secs(1));
         deadlines.tick();
@@ -299,7 +318,7 @@ mod tests {
         let watches: Vec<_> = (0..50)
             .map(|_| {
                 let (flag, word) = flag();
-                (deadlines.register(flag).unwrap(), word)
+                (deadlines.register(flag, None).unwrap(), word)
             })
             .collect();
         // The later deadlines first, so that the earliest known has to come down.
@@ -319,7 +338,7 @@ mod tests {
     fn a_panic_in_the_call_disarms() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, None).unwrap();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             watch.during(Deadline::at_ms(1), None, || {
                 clock.advance(Duration::from_millis(1));
@@ -336,7 +355,7 @@ mod tests {
     fn a_call_given_up_has_its_flag_set_at_once_and_the_next_has_not() {
         let (_, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, None).unwrap();
         for deadline in [Deadline::at_ms(10), Deadline::NEVER, Deadline::at_ms(FAR), Deadline::at_ms(FIRED)] {
             let token = CancelToken::new();
             watch.during(deadline, Some(&token), || {
@@ -359,7 +378,7 @@ mod tests {
         let (_, deadlines) = deadlines();
         let (flag, _) = flag();
         for _ in 0..3 {
-            let watches: Vec<_> = std::iter::from_fn(|| deadlines.register(flag)).collect();
+            let watches: Vec<_> = std::iter::from_fn(|| deadlines.register(flag, None)).collect();
             assert_eq!(watches.len(), MAX_SLOTS);
         }
         assert_eq!(deadlines.slots.lock().slots.len(), MAX_SLOTS);
@@ -370,7 +389,7 @@ mod tests {
     fn a_dropped_watch_leaves_nothing_behind_that_could_set_the_flag() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, None).unwrap();
         watch.slot.state.store(1, Ordering::SeqCst);
         deadlines.earliest.fetch_min(1, Ordering::SeqCst);
         drop(watch);
@@ -396,7 +415,7 @@ mod tests {
                 let deadlines = deadlines.clone();
                 std::thread::spawn(move || {
                     let (flag, word) = flag();
-                    let watch = deadlines.register(flag).unwrap();
+                    let watch = deadlines.register(flag, None).unwrap();
                     let mut fired = 0;
                     for round in 0..200_000u64 {
                         let soon = deadlines.clock.coarse_ms().saturating_add(round % 4);
@@ -431,7 +450,7 @@ mod tests {
                 let (deadlines, clock) = (deadlines.clone(), clock.clone());
                 std::thread::spawn(move || {
                     let (flag, word) = flag();
-                    let watch = deadlines.register(flag).unwrap();
+                    let watch = deadlines.register(flag, None).unwrap();
                     for round in 0..100 {
                         let timeout = Duration::from_millis(1 + (thread + round) % 3);
                         let begun = std::time::Instant::now();

@@ -15,6 +15,8 @@ use wasmtime::{Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults};
 const NEVER: u64 = 1 << 40;
 /// Ticks after which a call that can be given up looks whether it was.
 const LOOK: u64 = 2;
+/// Ticks after which every call looks whether all calls of its plugin are to end.
+const LOOK_OVER: u64 = 100;
 
 type Action = TypedFunc<(), i32>;
 type Operation = TypedFunc<u32, i32>;
@@ -134,14 +136,17 @@ fn arm(store: &mut Store<State>, fuel: Option<u64>) -> Result<(), Trap> {
 #[inline]
 fn until_look(state: &State) -> u64 {
     let left = state.host.deadline().as_ms().saturating_sub(state.clock.coarse_ms()).min(NEVER);
-    if state.host.cancel().is_some() { left.min(LOOK) } else { left }
+    match (state.host.cancel(), state.host.ended()) {
+        (Some(_), _) => left.min(LOOK),
+        (None, Some(_)) => left.min(LOOK_OVER),
+        (None, None) => left,
+    }
 }
 
 /// The ticks it was given are over: whether it goes on.
 fn look(state: &State) -> UpdateDeadline {
-    let wanted = state.host.cancel().is_some_and(|cancel| !cancel.is_cancelled());
     match until_look(state) {
-        more @ 1.. if wanted => UpdateDeadline::Continue(more),
+        more @ 1.. if !state.host.cancelled() => UpdateDeadline::Continue(more),
         _ => UpdateDeadline::Interrupt,
     }
 }

@@ -97,19 +97,34 @@ async fn run(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)
     if let Ok(Some(plugins)) = started {
         daemon.gate.pass_to(Stage::Serving);
         tell(Event::Ready(&Ready { socket: name.path().to_owned(), plugins }));
-        until_stopped(&mut signals, &manager, tell).await;
-        return stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
+        let watched = manager.clone();
+        let watch = worked(spawn_blocking(move || watched.watch_trust()).await);
+        // A daemon that cannot stop what is revoked does not serve.
+        let watched = match watch {
+            Ok(watch) => {
+                until_stopped(&mut signals, &manager, tell).await;
+                drop(watch);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let going = Going { manager, daemon, acceptor };
+        return watched.and(stop(going, &mut name, &mut signals, options.drain, tell).await);
     }
     let stopped =
         stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
     started.and(stopped)
 }
 
-/// Until a signal says stop; SIGHUP reads the policies again.
+/// Until a signal says stop; SIGHUP reads the policies and the trust configuration again.
 async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
     while let Told::Reload = signals.next().await {
         let manager = manager.clone();
-        let read = spawn_blocking(move || manager.reload_policies()).await;
+        let read = spawn_blocking(move || {
+            let policies = manager.reload_policies();
+            manager.reload_trust().and(policies)
+        });
+        let read = read.await;
         tell(Event::Reloaded(worked(read)));
     }
 }
