@@ -27,7 +27,7 @@ const DEBIAN: [(&str, &str); 12] = [
 ];
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 1] = ["check-jsonschema==0.33.3"];
+const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
 
 /// npm packages with their versions, installed into a directory of their own. They state newer engines than Debian's
 /// Node.js, and run on it from version 18: what they do is what the tests see.
@@ -102,7 +102,15 @@ fn node_modules() -> Result<PathBuf> {
     let dir = target()?.join("interop/node");
     std::fs::create_dir_all(&dir)?;
     let mut install = Command::new("npm");
-    install.current_dir(&dir).args(["install", "--prefix", ".", "--no-audit", "--no-fund", "--loglevel", "error"]);
+    install.current_dir(&dir).args([
+        "install",
+        "--prefix",
+        ".",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel",
+        "error",
+    ]);
     install.args(NPM);
     run_command(install)?;
     Ok(dir)
