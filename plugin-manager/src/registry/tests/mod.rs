@@ -21,6 +21,7 @@ mod swap;
 mod threads;
 mod together;
 mod trial;
+mod trust;
 mod upgrade;
 
 use crate::PluginManager;
