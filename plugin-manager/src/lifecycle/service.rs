@@ -44,7 +44,12 @@ impl Service {
     /// The service of this plugin.
     pub fn new(blueprint: Blueprint) -> Self {
         let name = blueprint.identity.name.to_string();
-        Self { over: blueprint.over.derive().and(blueprint.warrant.over()), blueprint, name, made: AtomicU64::new(0) }
+        Self {
+            over: blueprint.over.derive().and(blueprint.warrant.over()),
+            blueprint,
+            name,
+            made: AtomicU64::new(0),
+        }
     }
 
     /// A deadline for one function, from now.

@@ -15,7 +15,6 @@ use crate::runtime::{CodeKey, CompiledModule, Engine, ExportPlan, RuntimeError};
 use crate::sandbox::{Grant, Lifecycle};
 use crate::syscall::{CallAllowance, CallRates, HostPort, LogAllowance, ShadowPort, SyscallPort};
 use common::audit::{Outcome, Record};
-use common::cancel::CancelToken;
 use common::error::{Coded, ForgeError};
 use common::identity::{Digest, IdentityContext, PluginId, PluginIdentity};
 use microkernel::trust::TrustContext;
