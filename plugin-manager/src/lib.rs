@@ -66,7 +66,7 @@ pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
-pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, RevocationList, RevokeRequest};
 pub use ledger::AuditSource;
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
@@ -88,5 +88,5 @@ pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_module, check_policies,
-    check_policies_with, claimed_signer, sign, sign_in, verify, verify_telling,
+    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
 };

@@ -37,6 +37,8 @@ pub use evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
 pub use export::sigstore_root;
 pub(crate) use module::inspect as inspect_module;
 pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
+#[cfg(any(test, feature = "authority"))]
+pub use revocation::revoked_in;
 pub use sign::{SignError, sign};
 pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;

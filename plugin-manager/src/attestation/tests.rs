@@ -13,6 +13,7 @@ mod authorities;
 mod paths;
 mod policy;
 mod revocation;
+mod table;
 mod witnesses;
 
 const DAY: u64 = 86_400;

@@ -1,6 +1,8 @@
 //! From entries to the text of `trust.toml`.
 
-use super::config::{CertificateSource, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig};
+use super::config::{
+    CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig,
+};
 use common::config::Span;
 use common::crypto::Algorithm;
 use serde::Serialize;
@@ -30,7 +32,8 @@ struct VerifyOut {
     max_chain: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     require: Vec<&'static str>,
-    crl: CrlOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crl: Option<CrlOut>,
 }
 
 #[derive(Serialize)]
@@ -107,11 +110,11 @@ fn out(config: &TrustConfig) -> Out {
             clock_skew: Span(config.clock_skew).to_string(),
             max_chain: u32::try_from(config.max_chain).unwrap_or(u32::MAX),
             require: words(&config.require),
-            crl: CrlOut {
+            crl: (config.crl != CrlPolicy::default()).then(|| CrlOut {
                 directory: config.crl.directory.clone(),
                 required: config.crl.required,
                 max_age: config.crl.max_age.map(|age| Span(age).to_string()),
-            },
+            }),
         },
         anchor: config
             .anchors

@@ -13,6 +13,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone sign",
         &[
             "forgeone sign my.forgepkg --publisher acme",
+            "forgeone sign my.forgepkg --cosigner ada",
             "forgeone sign my.forgepkg --key acme.pk8.pem --cert acme.pem",
         ],
     ),
@@ -26,11 +27,21 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone keys issue",
         &[
             "forgeone keys issue acme",
+            "forgeone keys issue ada --signer --role review",
             "forgeone keys issue acme --algorithm ed25519 --days 30 --packages log-*",
         ],
     ),
     ("forgeone keys list", &["forgeone keys list"]),
-    ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
+    ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
+    ("forgeone keys rotate", &["forgeone keys rotate acme"]),
+    (
+        "forgeone keys export",
+        &[
+            "forgeone keys export > root.pem",
+            "forgeone keys export acme -o acme.pem",
+            "forgeone keys export --sigstore-root -o trusted_root.json",
+        ],
+    ),
     (
         "forgeone install",
         &[
