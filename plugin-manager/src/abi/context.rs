@@ -1,5 +1,6 @@
 //! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
 
+use super::wasi::State;
 use crate::syscall::SyscallPort;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
@@ -52,6 +53,10 @@ pub struct HostContext {
     /// Gives the running call up.
     cancel: Option<CancelToken>,
     payload_bytes: usize,
+    /// Descriptors it may open beyond those it begins with.
+    pub(super) descriptors: u32,
+    /// Made when the first function of WASI is called.
+    pub(super) wasi: Option<Box<State>>,
 }
 
 impl std::fmt::Debug for HostContext {
@@ -74,7 +79,15 @@ impl HostContext {
             deadline: Deadline::NEVER,
             cancel: None,
             payload_bytes,
+            descriptors: 0,
+            wasi: None,
         }
+    }
+    /// The same, for an instance that may have so many files and directories open at once.
+    #[must_use]
+    pub const fn with_descriptors(mut self, descriptors: u32) -> Self {
+        self.descriptors = descriptors;
+        self
     }
     /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
     pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Arc<[PluginId]>) {
@@ -115,6 +128,9 @@ impl HostContext {
         std::mem::swap(&mut self.input, input);
         std::mem::swap(&mut self.output, output);
         self.phase = Phase::Idle;
+        if let Some(wasi) = &mut self.wasi {
+            wasi.flush(&mut *self.port);
+        }
         self.port.end();
         if self.cancel.is_some() {
             self.cancelled_by(None);

@@ -41,6 +41,7 @@ mod shutdown;
 pub(crate) mod sources;
 mod steps;
 mod supervisor;
+mod surroundings;
 mod survey;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -70,7 +70,7 @@ impl Execution {
         port: Box<dyn SyscallPort>,
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
-        let mut context = HostContext::new(port, limits.payload_bytes);
+        let mut context = HostContext::new(port, limits.payload_bytes).with_descriptors(limits.file_descriptors);
         context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);
         if context.expired() {

@@ -4,7 +4,7 @@ use super::allowance::{CallAllowance, Kind, Share};
 use super::channel::{LogBus, Shared};
 use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{Name, PluginId};
@@ -31,6 +31,7 @@ pub struct HostPort {
     owner: Option<(Name, u64)>,
     /// An argument list in the making.
     scratch: Vec<u8>,
+    surroundings: Arc<Surroundings>,
 }
 
 impl std::fmt::Debug for HostPort {
@@ -60,6 +61,7 @@ impl HostPort {
             dropped: 0,
             owner,
             scratch: Vec::new(),
+            surroundings: Arc::default(),
             bridge,
             caller,
         }
@@ -69,6 +71,13 @@ impl HostPort {
     #[must_use]
     pub fn bounded(mut self, calls: Arc<CallAllowance>) -> Self {
         self.share = Share::of(calls);
+        self
+    }
+
+    /// The same port, which tells its instance of these surroundings.
+    #[must_use]
+    pub fn amid(mut self, surroundings: Arc<Surroundings>) -> Self {
+        self.surroundings = surroundings;
         self
     }
 
@@ -204,6 +213,10 @@ impl SyscallPort for HostPort {
 
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.bridge.invalid(&mut self.caller, import, Status::Limit, what);
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::clone(&self.surroundings)
     }
 
     fn expired(&self) -> bool {

@@ -1,0 +1,1 @@
+//! Functions called with arguments and memory alone, against a port that answers from a script.
