@@ -46,7 +46,7 @@ impl Open {
         match &self.kind {
             Kind::File { path, .. } => Ok(path),
             Kind::Directory { .. } => Err(Errno::IsDirectory),
-            Kind::Input | Kind::Lines { .. } => Err(Errno::Invalid),
+            Kind::Input | Kind::Lines { .. } => Err(Errno::BadDescriptor),
         }
     }
     /// The directory's path.

@@ -7,8 +7,6 @@ use crate::syscall::Status;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Errno {
-    /// The argument lists are too long.
-    TooBig = 1,
     /// Policy or grants do not allow it.
     Access = 2,
     /// The descriptor is not open, or not for this.

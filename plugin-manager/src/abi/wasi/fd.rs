@@ -125,6 +125,7 @@ pub(super) fn read(g: &mut Guest<'_>) -> Result<(), Errno> {
         g.fd(0)?.may(rights::FD_READ)?;
         0
     } else {
+        g.fd(0)?.file()?;
         let at = *g.state.descriptors.get_mut(fd)?.position()?;
         let done = read_at(g, &vectors, at)?;
         *g.state.descriptors.get_mut(fd)?.position()? = at.saturating_add(done.into());
@@ -167,6 +168,7 @@ pub(super) fn write(g: &mut Guest<'_>) -> Result<(), Errno> {
         g.log(fd, &bytes)?;
         return g.put(out, &Guest::total(&vectors).to_le_bytes());
     }
+    open.file()?;
     let appends = open.appends();
     let at = *g.state.descriptors.get_mut(fd)?.position()?;
     let (done, end) = if appends { append(g, &vectors)? } else { write_at(g, &vectors, at)? };

@@ -178,3 +178,142 @@ fn rename_to(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::FileLimits;
+    use super::*;
+    use crate::extension::testing::{Host, args, n};
+    use microkernel::syscall_bridge::SyscallArgs;
+
+    struct Disk(Host);
+
+    impl Disk {
+        fn new(limits: FileLimits) -> Self {
+            Self(Host::with_files(limits))
+        }
+        fn call(&self, name: &str, args: SyscallArgs) -> Result<Vec<u8>, Status> {
+            self.0.call(name, args)
+        }
+        fn open(&self, path: &str, flags: u64) -> Result<(), Status> {
+            self.call("file_open", args().arg(path).arg(n(flags))).map(drop)
+        }
+        fn put(&self, path: &str, at: u64, bytes: &str) -> Result<u64, Status> {
+            let end = self.call("file_write_at", args().arg(path).arg(n(at)).arg(bytes))?;
+            Ok(u64::from_le_bytes(end.try_into().unwrap()))
+        }
+        fn resize(&self, path: &str, size: u64) -> Result<(), Status> {
+            self.call("file_resize", args().arg(path).arg(n(size))).map(drop)
+        }
+        fn make(&self, path: &str) -> Result<(), Status> {
+            self.call("dir_create", args().arg(path)).map(drop)
+        }
+        fn rename(&self, from: &str, to: &str) -> Result<(), Status> {
+            self.call("file_rename_from", args().arg(from))?;
+            self.call("file_rename_to", args().arg(to)).map(drop)
+        }
+        fn read(&self, path: &str) -> Result<Vec<u8>, Status> {
+            self.call("file_read", args().arg(path))
+        }
+    }
+
+    fn small() -> Disk {
+        Disk::new(FileLimits { bytes: 100, entries: 3, ..FileLimits::default() })
+    }
+
+    #[test]
+    fn opening_makes_empties_and_insists_as_it_is_told() {
+        let disk = small();
+        assert_eq!(disk.open("/data/f", 0), Err(Status::NotFound));
+        assert_eq!(disk.open("/data/none/f", CREATE), Err(Status::NotFound), "no directory is made");
+        disk.open("/data/f", CREATE | EXCLUSIVE).unwrap();
+        assert_eq!(disk.put("/data/f", 0, "text"), Ok(4));
+        assert_eq!(disk.open("/data/f", CREATE | EXCLUSIVE), Err(Status::Conflict));
+        disk.open("/data/f", CREATE).unwrap();
+        assert_eq!(disk.read("/data/f"), Ok(b"text".to_vec()));
+        disk.open("/data/f", TRUNCATE).unwrap();
+        assert_eq!(disk.read("/data/f"), Ok(Vec::new()));
+        assert_eq!(disk.open("/data/f", 8), Err(Status::Invalid));
+        disk.make("/data/d").unwrap();
+        assert_eq!(disk.open("/data/d", 0), Err(Status::Invalid));
+        assert_eq!(disk.make("/data/d"), Err(Status::Conflict));
+        assert_eq!(disk.make("/data"), Err(Status::Conflict));
+        disk.make("/data/d/e").unwrap();
+        assert_eq!(disk.make("/data/x"), Err(Status::Limit), "three entries");
+        assert_eq!(disk.open("/data/x", CREATE), Err(Status::Limit));
+    }
+
+    #[test]
+    fn writing_at_a_place_keeps_the_rest_and_the_quota() {
+        let disk = small();
+        disk.open("/data/f", CREATE).unwrap();
+        assert_eq!(disk.put("/data/f", 0, "0123456789"), Ok(10));
+        assert_eq!(disk.put("/data/f", 3, "abc"), Ok(6));
+        assert_eq!(disk.put("/data/f", END, "xy"), Ok(12));
+        assert_eq!(disk.read("/data/f"), Ok(b"012abc6789xy".to_vec()));
+        assert_eq!(disk.put("/data/f", 14, "z"), Ok(15));
+        assert_eq!(disk.read("/data/f").unwrap()[12..], *b"\0\0z");
+        assert_eq!(disk.put("/data/f", 100, "!"), Err(Status::Limit));
+        assert_eq!(disk.put("/data/f", 99, "!"), Ok(100));
+        assert_eq!(disk.put("/data/f", u64::MAX - 1, "!!"), Err(Status::Limit));
+        assert_eq!(disk.put("/data/f", i64::MAX as u64, "!"), Err(Status::Limit));
+        disk.resize("/data/f", 2).unwrap();
+        assert_eq!(disk.read("/data/f"), Ok(b"01".to_vec()));
+        assert_eq!(disk.resize("/data/f", 101), Err(Status::Limit));
+        disk.resize("/data/f", 100).unwrap();
+        assert_eq!(disk.put("/data/none", 0, ""), Err(Status::NotFound));
+        assert_eq!(disk.call("file_sync", args().arg("/data/f")), Ok(Vec::new()));
+        assert_eq!(disk.call("file_sync", args().arg("/data/none")), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn renaming_moves_and_replaces_and_keeps_count() {
+        let disk = small();
+        disk.open("/data/a", CREATE).unwrap();
+        disk.put("/data/a", 0, "old").unwrap();
+        disk.make("/data/d").unwrap();
+        disk.rename("/data/a", "/data/d/b").unwrap();
+        assert_eq!(disk.read("/data/a"), Err(Status::NotFound));
+        assert_eq!(disk.read("/data/d/b"), Ok(b"old".to_vec()));
+        disk.open("/data/c", CREATE).unwrap();
+        disk.put("/data/c", 0, &"n".repeat(97)).unwrap();
+        disk.rename("/data/c", "/data/d/b").unwrap();
+        disk.rename("/data/d/b", "/data/d/b").unwrap();
+        assert_eq!(disk.put("/data/d/b", END, "123"), Ok(100), "what was replaced is given back");
+        disk.open("/data/c", CREATE).unwrap();
+        assert_eq!(disk.open("/data/e", CREATE), Err(Status::Limit), "and counts no more");
+        assert_eq!(disk.rename("/data/d", "/data/d/e"), Err(Status::Invalid));
+        assert_eq!(disk.rename("/data/c", "/data/d"), Err(Status::Invalid));
+        assert_eq!(disk.rename("/data/d", "/data/c"), Err(Status::Invalid));
+        assert_eq!(disk.rename("/data/none", "/data/x"), Err(Status::NotFound));
+        let alone = disk.call("file_rename_to", args().arg("/data/x"));
+        assert_eq!(alone, Err(Status::Unavailable), "what was named is named once");
+    }
+
+    #[test]
+    fn deleting_by_kind_spares_what_is_of_another() {
+        let disk = small();
+        disk.open("/data/f", CREATE).unwrap();
+        disk.make("/data/d").unwrap();
+        let delete = |path: &str, kind| disk.call("file_delete", args().arg(path).arg(n(kind)));
+        assert_eq!(delete("/data/f", 1), Err(Status::Invalid));
+        assert_eq!(delete("/data/d", 0), Err(Status::Invalid));
+        assert_eq!((delete("/data/f", 0), delete("/data/d", 1)), (Ok(Vec::new()), Ok(Vec::new())));
+    }
+
+    #[test]
+    fn links_are_neither_written_through_nor_renamed() {
+        let disk = small();
+        disk.make("/data/d").unwrap();
+        let area = disk.0.dir().join("data/acme/log-redactor");
+        std::os::unix::fs::symlink("/etc", area.join("etc")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", area.join("name")).unwrap();
+        assert_eq!(disk.open("/data/etc/x", CREATE), Err(Status::Denied));
+        assert_eq!(disk.open("/data/name", TRUNCATE), Err(Status::Denied));
+        assert_eq!(disk.put("/data/name", 0, "x"), Err(Status::Denied));
+        assert_eq!(disk.resize("/data/name", 0), Err(Status::Denied));
+        assert_eq!(disk.make("/data/etc/d"), Err(Status::Denied));
+        assert_eq!(disk.rename("/data/name", "/data/x"), Err(Status::Denied));
+        assert_eq!(disk.rename("/data/d", "/data/etc/d"), Err(Status::Denied));
+    }
+}
