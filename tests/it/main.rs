@@ -26,3 +26,4 @@ mod shapes;
 mod tamper;
 mod together;
 mod upgrade;
+mod wasi;
