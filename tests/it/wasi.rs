@@ -44,15 +44,13 @@ fn notes(permissions: Value) -> Wat {
     Wat::of_module("notes", &["put", "get", "say"], &fields).says("permissions", permissions)
 }
 
-/// The records of a plugin with this outcome: action, resource and code.
+/// Each record with this outcome: action, resource and code.
 fn records(world: &World, outcome: &str) -> Vec<String> {
-    let all = world.run(&["audit", "tail", "--json", "--lines", "1000"]).ok();
-    let lines = all.text().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
-    lines
-        .filter(|record| record["outcome"] == outcome)
-        .map(|record| format!("{} {} {}", of(&record, "action"), record["resource"]["id"].as_str().unwrap_or_default(), of(&record, "code")))
-        .collect()
+    let all = world.run(&["audit", "tail", "--json", "--lines", "1000"]).ok().json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let records = all["records"].as_array().expect("records").iter();
+    let shown = |r: &Value| format!("{} {} {}", text(&r["action"]), text(&r["resource"]["name"]), text(&r["code"]));
+    records.filter(|r| r["outcome"] == outcome).map(shown).collect()
 }
 
 on_both_engines! {

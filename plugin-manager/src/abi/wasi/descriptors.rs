@@ -78,19 +78,24 @@ impl Open {
     }
 }
 
-/// What was written to standard output or error, as lines.
-pub(super) fn lines(begun: &mut Vec<u8>, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
-    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-        let (head, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-        begun.extend_from_slice(head);
-        line(begun);
-        begun.clear();
-        bytes = rest.get(1..).unwrap_or_default();
-    }
-    begun.extend_from_slice(bytes);
-    while begun.len() >= LINE_BYTES {
-        line(begun.get(..LINE_BYTES).unwrap_or_default());
-        begun.drain(..LINE_BYTES);
+/// What was written to standard output or error, as lines of at most [`LINE_BYTES`]; a longer one becomes several.
+pub(super) fn lines(begun: &mut Vec<u8>, bytes: &[u8], mut line: impl FnMut(&[u8])) {
+    for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = piece.strip_suffix(b"\n");
+        for part in text.unwrap_or(piece).chunks(LINE_BYTES) {
+            let room = LINE_BYTES.saturating_sub(begun.len());
+            let (fits, rest) = part.split_at_checked(room).unwrap_or((part, &[]));
+            begun.extend_from_slice(fits);
+            if !rest.is_empty() {
+                line(begun);
+                begun.clear();
+                begun.extend_from_slice(rest);
+            }
+        }
+        if text.is_some() {
+            line(begun);
+            begun.clear();
+        }
     }
 }
 
