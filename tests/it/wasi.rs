@@ -49,7 +49,8 @@ fn records(world: &World, outcome: &str) -> Vec<String> {
     let all = world.run(&["audit", "tail", "--json", "--lines", "1000"]).ok().json();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let records = all["records"].as_array().expect("records").iter();
-    let shown = |r: &Value| format!("{} {} {}", text(&r["action"]), text(&r["resource"]["name"]), text(&r["code"]));
+    let shown =
+        |r: &Value| format!("{} {} {}", text(&r["action"]), text(&r["resource"]["name"]), text(&r["code"]));
     records.filter(|r| r["outcome"] == outcome).map(shown).collect()
 }
 
@@ -224,8 +225,12 @@ fn interop_wasi_sqlite_keeps_its_database_within_the_grant_on_both_engines() {
         let sql = |database: &str, statements: &str| {
             world.call("sqlite", "sql", format!("{database}\n{statements}").as_bytes())
         };
-        sql("/data/books.db", "create table book(title, pages); begin; insert into book values('Emma', 474);
-            insert into book values('Dubliners', 152); commit; begin; delete from book; rollback;").ok();
+        sql(
+            "/data/books.db",
+            "create table book(title, pages); begin; insert into book values('Emma', 474);
+            insert into book values('Dubliners', 152); commit; begin; delete from book; rollback;",
+        )
+        .ok();
         let rows = sql("/data/books.db", "select title, pages from book order by pages").ok();
         assert_eq!(rows.text(), "Dubliners|152\nEmma|474\n", "{engine:?}");
         assert!(world.home().join("data/acme/sqlite/books.db").is_file());
@@ -238,6 +243,9 @@ fn interop_wasi_sqlite_keeps_its_database_within_the_grant_on_both_engines() {
         assert!(!world.home().join("data/acme/sqlite/other.db").exists());
         let denied = records(&world, "denied");
         assert!(denied.iter().any(|record| record.contains("/data/other.db")), "{denied:?}");
-        assert!(!denied.iter().any(|record| record.contains("passwd")), "what has no mount asks nobody: {denied:?}");
+        assert!(
+            !denied.iter().any(|record| record.contains("passwd")),
+            "what has no mount asks nobody: {denied:?}"
+        );
     }
 }

@@ -119,7 +119,10 @@ fn seeds() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for status in [99, 0, 1] {
         for (index, function) in (0_u8..).zip(WASI_FUNCTIONS) {
-            let mut one = script(status, b"\x08\0\0\0\x04\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0");
+            let mut one = script(
+                status,
+                b"\x08\0\0\0\x04\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0",
+            );
             one.extend([index, 0]);
             function.params().iter().for_each(|_| one.extend([0, 3]));
             all.push(one);

@@ -5,7 +5,7 @@ use super::denials::Denials;
 use super::host::Host;
 use super::judge::Judge;
 use super::supervisor::HouseKeeper;
-use super::surroundings::surroundings;
+use super::surroundings::around;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
@@ -209,21 +209,19 @@ impl Host {
     ) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
-        let settings = self.services.settings.clone();
+        let around = around(&self.services.settings, &identity.name, &permissions);
         let now = self.clock.coarse_ms();
         let allowance = Arc::new(LogAllowance::new(now));
         let limits = &self.config.limits;
         let rates = CallRates { calls: limits.host_calls_per_second, effects: limits.effects_per_second };
         let calls = Arc::new(CallAllowance::new(rates, metrics, now));
         Box::new(move |instance| {
-            let own = settings.of(&identity.name);
-            let surroundings = Arc::new(surroundings(&permissions, own.env.keys()));
             let identity = IdentityContext::plugin(PluginIdentity { instance, ..identity.clone() });
             let trust = TrustContext::with_grants(Arc::new(identity), permissions.clone());
             let caller = bridge.caller(trust);
             denials.watch(caller.stats().clone());
             let port = HostPort::new(bridge.clone(), caller, &bus, allowance.clone());
-            Box::new(port.bounded(calls.clone()).amid(surroundings))
+            Box::new(port.bounded(calls.clone()).amid(around.clone()))
         })
     }
 }

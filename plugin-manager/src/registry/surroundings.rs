@@ -1,25 +1,34 @@
 //! What a grant lets an instance know of its surroundings: names of variables and of directories. Deciding each use
 //! stays the bridge's.
 
-use crate::syscall::Surroundings;
+use crate::extension::Settings;
+use crate::syscall::{Around, Surroundings};
+use common::identity::Name;
 use common::permission::{Capability, Permission};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The private area.
 const PRIVATE: &str = "/data";
 
+/// What the instances of a plugin with these permissions are told, by its settings at that time.
+pub(super) fn around(settings: &Arc<Settings>, plugin: &Name, permissions: &[Permission]) -> Around {
+    let (settings, plugin, permissions) = (settings.clone(), plugin.clone(), permissions.to_vec());
+    Arc::new(move || surroundings(&permissions, settings.of(&plugin).env.keys()))
+}
+
 /// What an instance with these permissions is told, of these variables of its plugin.
-pub(super) fn surroundings<'a>(
-    permissions: &[Permission],
-    variables: impl Iterator<Item = &'a String>,
-) -> Surroundings {
+fn surroundings<'a>(permissions: &[Permission], variables: impl Iterator<Item = &'a String>) -> Surroundings {
     let readable = |name: &&String| {
         let mut reads = permissions.iter().filter(|p| p.capability == Capability::EnvRead);
         reads.any(|p| p.scope.as_ref().is_none_or(|scope| scope.covers(name)))
     };
     let files = permissions.iter().filter(|p| p.capability.family() == "filesystem");
     let mounts: BTreeSet<String> = files.map(mount).collect();
-    Surroundings { variables: variables.filter(readable).cloned().collect(), mounts: mounts.into_iter().collect() }
+    Surroundings {
+        variables: variables.filter(readable).cloned().collect(),
+        mounts: mounts.into_iter().collect(),
+    }
 }
 
 /// The directory of the root in which a permission's paths begin. Where the scope leaves that open, the private area.
@@ -45,8 +54,12 @@ mod tests {
     fn directories_are_those_the_permissions_begin_in() {
         assert_eq!(told(&[], &[]).mounts, Vec::<String>::new());
         assert_eq!(told(&[("storage", "get"), ("env", "read")], &[]).mounts, Vec::<String>::new());
-        assert_eq!(told(&[("filesystem", "read"), ("filesystem", "write:/data/x/**")], &[]).mounts, ["/data"]);
-        let several = [("filesystem", "read:/media/**"), ("filesystem", "list:/**"), ("filesystem", "read:/me*/x")];
+        assert_eq!(
+            told(&[("filesystem", "read"), ("filesystem", "write:/data/x/**")], &[]).mounts,
+            ["/data"]
+        );
+        let several =
+            [("filesystem", "read:/media/**"), ("filesystem", "list:/**"), ("filesystem", "read:/me*/x")];
         assert_eq!(told(&several, &[]).mounts, ["/data", "/media"]);
     }
 

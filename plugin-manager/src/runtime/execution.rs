@@ -70,7 +70,8 @@ impl Execution {
         port: Box<dyn SyscallPort>,
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
-        let mut context = HostContext::new(port, limits.payload_bytes).with_descriptors(limits.file_descriptors);
+        let mut context =
+            HostContext::new(port, limits.payload_bytes).with_descriptors(limits.file_descriptors);
         context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);
         if context.expired() {

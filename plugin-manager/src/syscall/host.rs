@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Longest name of a variable, in bytes.
 const VARIABLE_BYTES: usize = 4096;
 
+/// Tells what the instances of a plugin may know of their surroundings now.
+pub type Around = Arc<dyn Fn() -> Surroundings + Send + Sync>;
+
 /// One instance's port in the host's own process.
 pub struct HostPort {
     bridge: Arc<SyscallBridge>,
@@ -31,7 +34,7 @@ pub struct HostPort {
     owner: Option<(Name, u64)>,
     /// An argument list in the making.
     scratch: Vec<u8>,
-    surroundings: Arc<Surroundings>,
+    surroundings: Option<Around>,
 }
 
 impl std::fmt::Debug for HostPort {
@@ -61,7 +64,7 @@ impl HostPort {
             dropped: 0,
             owner,
             scratch: Vec::new(),
-            surroundings: Arc::default(),
+            surroundings: None,
             bridge,
             caller,
         }
@@ -74,10 +77,10 @@ impl HostPort {
         self
     }
 
-    /// The same port, which tells its instance of these surroundings.
+    /// The same port, which tells its instance of these surroundings, should it ask.
     #[must_use]
-    pub fn amid(mut self, surroundings: Arc<Surroundings>) -> Self {
-        self.surroundings = surroundings;
+    pub fn amid(mut self, surroundings: Around) -> Self {
+        self.surroundings = Some(surroundings);
         self
     }
 
@@ -216,7 +219,7 @@ impl SyscallPort for HostPort {
     }
 
     fn surroundings(&self) -> Surroundings {
-        Surroundings::clone(&self.surroundings)
+        self.surroundings.as_ref().map_or_else(Surroundings::default, |tell| tell())
     }
 
     fn expired(&self) -> bool {

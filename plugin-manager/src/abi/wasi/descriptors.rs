@@ -147,7 +147,8 @@ impl Descriptors {
     /// Opens one more under the lowest number that is free.
     pub(super) fn add(&mut self, open: Open) -> Result<u32, Errno> {
         self.room()?;
-        let free = (0..).zip(self.open.keys()).find(|(number, taken)| number != *taken).map(|(number, _)| number);
+        let free =
+            (0..).zip(self.open.keys()).find(|(number, taken)| number != *taken).map(|(number, _)| number);
         let fd = match free {
             Some(fd) => fd,
             None => u32::try_from(self.open.len()).map_err(|_| Errno::TooManyOpen)?,

@@ -114,7 +114,12 @@ pub const FUNCTIONS: &[Function] = &[
     f("path_open", &[W, W, W, W, W, L, L, W, W], ANY_FILE, files::open),
     f("path_readlink", &[W, W, W, W, W, W], READ, files::readlink),
     f("path_remove_directory", &[W, W, W], DELETE, files::remove_directory),
-    f("path_rename", &[W, W, W, W, W, W], Needs::Each(&[C::FilesystemWrite, C::FilesystemDelete]), files::rename),
+    f(
+        "path_rename",
+        &[W, W, W, W, W, W],
+        Needs::Each(&[C::FilesystemWrite, C::FilesystemDelete]),
+        files::rename,
+    ),
     f("path_symlink", &[W, W, W, W, W], WRITE, fd::not_offered),
     f("path_unlink_file", &[W, W, W], DELETE, files::unlink_file),
     f("poll_oneoff", &[W, W, W, W], CLOCK, process::poll_oneoff),

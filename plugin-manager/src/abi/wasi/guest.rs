@@ -7,9 +7,9 @@ use super::path::{self, Resolved};
 use crate::abi::memory::{Span, read};
 use crate::syscall::{Status, Surroundings, SyscallPort};
 use common::identity::Digest;
+use forgeone_abi::layout::{FileKind, FileStat};
 use forgeone_abi::names::syscall;
 use forgeone_abi::wire;
-use forgeone_abi::layout::{FileKind, FileStat};
 
 /// Most bytes one read or write moves; a guest asks again for the rest.
 pub(super) const CHUNK: u32 = 1 << 20;

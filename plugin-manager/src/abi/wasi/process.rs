@@ -135,7 +135,8 @@ pub(super) fn poll_oneoff(g: &mut Guest<'_>) -> Result<(), Errno> {
     g.writable(out, 4)?;
     let bytes = g.bytes(list, count * SUBSCRIPTION)?.chunks(usize::try_from(SUBSCRIPTION).unwrap_or(1));
     let wanted = bytes.map(Subscription::read).collect::<Option<Vec<_>>>().ok_or(Errno::Invalid)?;
-    let ready: Vec<_> = wanted.iter().filter_map(|sub| Some(event(sub.userdata, state(g, sub)?, sub.kind, 0))).collect();
+    let ready: Vec<_> =
+        wanted.iter().filter_map(|sub| Some(event(sub.userdata, state(g, sub)?, sub.kind, 0))).collect();
     let happened = if ready.is_empty() { sleep(g, &wanted)? } else { ready };
     let number = u32::try_from(happened.len()).map_err(|_| Errno::Overflow)?;
     g.put(events, &happened.concat())?;
@@ -163,5 +164,9 @@ fn sleep(g: &mut Guest<'_>, wanted: &[Subscription]) -> Result<Vec<[u8; EVENT as
     }
     let nearest = waits.iter().map(|(left, _)| *left).min().unwrap_or(0);
     g.ask(syscall::TIME_SLEEP, &[&nearest.to_le_bytes()])?;
-    Ok(waits.iter().filter(|(left, _)| *left <= nearest).map(|(_, userdata)| event(*userdata, 0, 0, 0)).collect())
+    Ok(waits
+        .iter()
+        .filter(|(left, _)| *left <= nearest)
+        .map(|(_, userdata)| event(*userdata, 0, 0, 0))
+        .collect())
 }

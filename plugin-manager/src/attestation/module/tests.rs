@@ -312,9 +312,11 @@ fn fault_034_an_import_that_can_do_nothing_without_a_permission_needs_it_asked_f
         rules.imports.push(ImportRule { needs, ..rule });
     }
     let inspected = |name: &str, permissions: &str| {
-        let import = format!("(import \"wasi_snapshot_preview1\" \"{name}\" (func (param i32) (result i32)))");
+        let import =
+            format!("(import \"wasi_snapshot_preview1\" \"{name}\" (func (param i32) (result i32)))");
         let module = wasm(&WAT.replacen("(module", &format!("(module {import}"), 1));
-        let toml = if permissions.is_empty() { String::new() } else { format!("[permissions]\n{permissions}") };
+        let toml =
+            if permissions.is_empty() { String::new() } else { format!("[permissions]\n{permissions}") };
         inspect(&module, &manifest(&toml), &ModuleLimits::default(), &rules)
     };
     assert!(inspected("close", "").is_ok());
@@ -326,7 +328,10 @@ fn fault_034_an_import_that_can_do_nothing_without_a_permission_needs_it_asked_f
         (error.to_string(), error.help().unwrap())
     };
     let (text, help) = refused("open", "storage = [\"get\"]");
-    assert!(text.contains("wasi_snapshot_preview1.open, which needs filesystem read or filesystem write"), "{text}");
+    assert!(
+        text.contains("wasi_snapshot_preview1.open, which needs filesystem read or filesystem write"),
+        "{text}"
+    );
     assert!(help.contains("filesystem = [\"read\"], or filesystem = [\"write\"]"), "{help}");
     let (text, help) = refused("rename", "filesystem = [\"write\"]");
     assert!(text.contains("needs filesystem delete;"), "{text}");

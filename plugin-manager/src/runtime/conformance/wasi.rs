@@ -56,7 +56,8 @@ fn every_function() -> String {
             "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param {}) {result}))",
             params.join(" ")
         );
-        let words: Vec<_> = (0..).zip(&params).map(|(i, ty)| format!("({ty}.load (i32.const {}))", 4096 + i * 8)).collect();
+        let words: Vec<_> =
+            (0..).zip(&params).map(|(i, ty)| format!("({ty}.load (i32.const {}))", 4096 + i * 8)).collect();
         let call = format!("(call ${name} {})", words.join(" "));
         let call = if result.is_empty() { format!("{call} (i32.const 0)") } else { call };
         operations += &format!(
@@ -65,7 +66,12 @@ fn every_function() -> String {
         );
     }
     let data = r#"(data (i32.const 0) "name") (data (i32.const 64) "\00\01\00\00\04\00\00\00") (data (i32.const 256) "text")"#;
-    format!("(module {imports} {} {} {data} {} {operations})", super::IMPORTS, super::MEMORY, super::LIFECYCLE)
+    format!(
+        "(module {imports} {} {} {data} {} {operations})",
+        super::IMPORTS,
+        super::MEMORY,
+        super::LIFECYCLE
+    )
 }
 
 fn guest(bench: &Bench) -> Guest<'_> {
@@ -204,7 +210,14 @@ fn a_file_is_opened_read_and_written_through_the_bridge(bench: &Bench) {
 fn nothing_outside_a_mount_is_asked_for(bench: &Bench) {
     for (path, errno) in [("../x", 76), ("/etc", 76), ("a/..", 44), ("", 44)] {
         let wat = every_function().replace("\"name\"", &format!("\"{path}\""));
-        let mut guest = bench.module(&wat).port(|p| p.amid(&[], &["/data"]).answering("file_stat", |_| Err(Status::NotFound)).answering("file_list", |_| Err(Status::NotFound))).run();
+        let mut guest = bench
+            .module(&wat)
+            .port(|p| {
+                p.amid(&[], &["/data"])
+                    .answering("file_stat", |_| Err(Status::NotFound))
+                    .answering("file_list", |_| Err(Status::NotFound))
+            })
+            .run();
         let mut words = open(0, 0);
         words[3] = path.len() as u64;
         assert_eq!(guest.wasi("path_open", &words), Ok(errno), "{path}");
@@ -219,7 +232,11 @@ fn nothing_outside_a_mount_is_asked_for(bench: &Bench) {
 fn as_many_files_are_open_as_the_limit_says(bench: &Bench) {
     let mut guest = guest(bench)
         .limits(|l| l.file_descriptors = 3)
-        .port(|p| p.amid(&[], &["/data"]).answering("file_stat", |_| Ok(stat(FileKind::File))).answering("file_open", |_| Ok(Vec::new())))
+        .port(|p| {
+            p.amid(&[], &["/data"])
+                .answering("file_stat", |_| Ok(stat(FileKind::File)))
+                .answering("file_open", |_| Ok(Vec::new()))
+        })
         .run();
     for _ in 0..3 {
         guest.ok("path_open", &open(0, 0));

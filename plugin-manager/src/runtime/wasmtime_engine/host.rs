@@ -1,7 +1,7 @@
 //! The host functions as wasmtime calls them; what they do is in `abi::vm`.
 
 use super::limiter::Limiter;
-use crate::abi::{HostContext, Words, WASI_FUNCTIONS, WASI_MODULE, WasiFunction, vm};
+use crate::abi::{HostContext, WASI_FUNCTIONS, WASI_MODULE, WasiFunction, Words, vm};
 use common::clock::Clock;
 use forgeone_abi::ValType as Ty;
 use forgeone_abi::names::{MODULE, export, import};
