@@ -94,8 +94,9 @@ impl Running<'_> {
             let first = Args::parse(args).unwrap().iter().next().unwrap_or_default();
             String::from_utf8_lossy(first).into_owned()
         };
-        let calls = &self.seen.get().calls;
-        calls.iter().map(|(name, args)| format!("{} {}", String::from_utf8_lossy(name), text(args))).collect()
+        let seen = self.seen.get();
+        let shown = |(name, args): &(Vec<u8>, Vec<u8>)| format!("{} {}", String::from_utf8_lossy(name), text(args));
+        seen.calls.iter().map(shown).collect()
     }
 }
 
