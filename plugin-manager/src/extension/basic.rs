@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Most bytes one `random` answers.
 const RANDOM_BYTES: u64 = 64 << 10;
+/// Longest one `time_sleep` waits, in nanoseconds. An instance that is to end is ended when it returns.
+const SLEEP_NS: u64 = 100_000_000;
 
 /// Answers `pong`.
 pub(super) struct Ping;
@@ -52,7 +54,7 @@ impl Service for TimeMonotonic {
     }
 }
 
-/// Waits so many nanoseconds, or until the call's deadline or the end of its caller's patience.
+/// Waits so many nanoseconds, at most [`SLEEP_NS`], or until the call's deadline or the end of its caller's patience.
 pub(super) struct TimeSleep;
 
 impl Service for TimeSleep {
@@ -62,7 +64,11 @@ impl Service for TimeSleep {
     }
     fn serve(&self, call: Call<'_>) -> Result<(), CallError> {
         let [span] = list::<1>(call.args, 1)?;
-        let span = Duration::from_nanos(number(required(span)?)?);
+        let span = number(required(span)?)?;
+        if span > SLEEP_NS {
+            return Err(limit("a longer sleep than one call waits"));
+        }
+        let span = Duration::from_nanos(span);
         let left = call.deadline.remaining(call.clock);
         let allowed = left.map_or(span, |left| span.min(left));
         let given_up = wait(allowed, call.cancel, call.clock);
@@ -164,6 +170,7 @@ mod tests {
         let host = Host::new();
         assert_eq!(host.call("time_sleep", args().arg(n(0))), Ok(Vec::new()));
         assert_eq!(host.call("time_sleep", args()), Err(Status::Invalid));
+        assert_eq!(host.call("time_sleep", args().arg(n(SLEEP_NS + 1))), Err(Status::Limit));
         let clock = SystemClock::start().unwrap();
         let before = clock.mono_ns();
         assert!(!wait(Duration::from_millis(3), Some(&CancelToken::new()), &*clock));

@@ -116,7 +116,7 @@ pub mod syscall {
     pub const DIR_CREATE: &str = "dir_create";
     /// No argument; answers nanoseconds of a clock that never goes back.
     pub const TIME_MONOTONIC: &str = "time_monotonic";
-    /// nanoseconds.
+    /// nanoseconds, at most [`crate::limits::MAX_SLEEP`].
     pub const TIME_SLEEP: &str = "time_sleep";
     /// key; answers text.
     pub const CONFIG_GET: &str = "config_get";

@@ -45,9 +45,9 @@ impl Function {
     /// # Errors
     /// [`Exited`] when the guest ends itself.
     pub fn call(&self, context: &mut HostContext, memory: &mut [u8], words: &[u64]) -> Result<i32, Exited> {
-        let HostContext { port, wasi, failure, descriptors, .. } = context;
+        let HostContext { port, wasi, failure, descriptors, over, .. } = context;
         let state = wasi.get_or_insert_with(|| Box::new(State::new(port.surroundings(), *descriptors)));
-        let mut guest = Guest { port: &mut **port, state, memory, words };
+        let mut guest = Guest { port: &mut **port, state, memory, words, over };
         let done = (self.run)(&mut guest);
         if let Some(what) = done.err().and_then(Errno::complaint) {
             port.invalid(self.name, what);

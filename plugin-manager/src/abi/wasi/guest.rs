@@ -6,6 +6,7 @@ use super::layout::{self, Stat};
 use super::path::{self, Resolved};
 use crate::abi::memory::{Span, read};
 use crate::syscall::{Status, Surroundings, SyscallPort};
+use common::cancel::CancelToken;
 use common::identity::Digest;
 use forgeone_abi::layout::{FileKind, FileStat};
 use forgeone_abi::names::syscall;
@@ -65,6 +66,8 @@ pub(super) struct Guest<'a> {
     pub(super) state: &'a mut State,
     pub(super) memory: &'a mut [u8],
     pub(super) words: &'a [u64],
+    /// Whether the instance is to end.
+    pub(super) over: &'a CancelToken,
 }
 
 impl Guest<'_> {

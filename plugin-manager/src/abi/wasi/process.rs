@@ -3,7 +3,7 @@
 use super::errno::Errno;
 use super::guest::Guest;
 use super::layout::{EVENT, SUBSCRIPTION, Subscription, Wanted, event};
-use forgeone_abi::limits::MAX_RANDOM;
+use forgeone_abi::limits::{MAX_RANDOM, MAX_SLEEP};
 use forgeone_abi::names::syscall;
 
 /// Most subscriptions of one `poll_oneoff`.
@@ -163,10 +163,25 @@ fn sleep(g: &mut Guest<'_>, wanted: &[Subscription]) -> Result<Vec<[u8; EVENT as
         waits.push((left, sub.userdata));
     }
     let nearest = waits.iter().map(|(left, _)| *left).min().unwrap_or(0);
-    g.ask(syscall::TIME_SLEEP, &[&nearest.to_le_bytes()])?;
+    wait(g, nearest)?;
     Ok(waits
         .iter()
         .filter(|(left, _)| *left <= nearest)
         .map(|(_, userdata)| event(*userdata, 0, 0, 0))
         .collect())
+}
+
+/// Waits so many nanoseconds, in steps, as long as the instance may live.
+fn wait(g: &mut Guest<'_>, mut left: u64) -> Result<(), Errno> {
+    loop {
+        let step = left.min(MAX_SLEEP);
+        g.ask(syscall::TIME_SLEEP, &[&step.to_le_bytes()])?;
+        left -= step;
+        if left == 0 {
+            return Ok(());
+        }
+        if g.over.is_cancelled() {
+            return Err(Errno::TimedOut);
+        }
+    }
 }
