@@ -32,3 +32,4 @@ mod sigstore;
 mod tamper;
 mod together;
 mod upgrade;
+mod wasi;

@@ -1,7 +1,7 @@
 //! Installs tools from outside and runs the tests that need them; a tool that is missing is a failure.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -26,6 +26,15 @@ const DEBIAN: [(&str, &str); 12] = [
     ("strace", "strace"),
 ];
 
+/// Debian packages without a program, and a file each must bring.
+const LIBRARIES: [(&str, &str); 2] = [
+    ("wasi-libc", "/usr/lib/wasm32-wasi/libc.a"),
+    ("libclang-rt-dev-wasm32", "/usr/share/doc/libclang-rt-dev-wasm32"),
+];
+
+/// What Rust plugins with a standard library of their own are built for.
+const WASI_TARGET: &str = "wasm32-wasip1";
+
 /// PyPI packages with their versions, installed into an environment of their own.
 const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
 
@@ -40,6 +49,7 @@ const CARGO_DENY: &str = "0.20.2";
 pub fn run(args: &[String]) -> Result<()> {
     println!("== tools");
     debian()?;
+    wasi_target()?;
     let tools = Tools { python: python()?, node_modules: node_modules()? };
     println!("\n== documents");
     docs::run(&[])?;
@@ -59,8 +69,9 @@ struct Tools {
 
 /// Installs what is missing.
 fn debian() -> Result<()> {
-    let missing: BTreeSet<_> =
-        DEBIAN.iter().filter(|(_, program)| !found(program)).map(|(package, _)| *package).collect();
+    let programs = DEBIAN.iter().filter(|(_, program)| !found(program));
+    let libraries = LIBRARIES.iter().filter(|(_, file)| !Path::new(file).exists());
+    let missing: BTreeSet<_> = programs.chain(libraries).map(|(package, _)| *package).collect();
     if !missing.is_empty() {
         let apt = |args: &[&str]| {
             let mut command = Command::new("apt-get");
@@ -75,7 +86,17 @@ fn debian() -> Result<()> {
     for (package, program) in DEBIAN {
         ensure!(found(program), "the package {package} brought no {program}");
     }
+    for (package, file) in LIBRARIES {
+        ensure!(Path::new(file).exists(), "the package {package} brought no {file}");
+    }
     Ok(())
+}
+
+/// The standard library of Rust for WASI.
+fn wasi_target() -> Result<()> {
+    let mut add = Command::new("rustup");
+    add.current_dir(root()?).args(["target", "add", WASI_TARGET]);
+    run_command(add)
 }
 
 fn found(program: &str) -> bool {

@@ -25,6 +25,7 @@ mod policy;
 mod proofs;
 pub mod run;
 mod tar_file;
+mod wasi;
 mod words;
 
 use std::hash::{DefaultHasher, Hasher};
@@ -78,6 +79,7 @@ pub const TARGETS: &[Target] = &[
     proofs::STATEMENT,
     tar_file::TAR,
     documents::TRUST_TOML,
+    wasi::WASI,
 ];
 
 /// Reads one input with the target of this name, for libFuzzer.

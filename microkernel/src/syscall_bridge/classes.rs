@@ -110,10 +110,16 @@ mod tests {
     #[test]
     fn the_classes_are_those_of_the_recording_page() {
         let effects = [
+            "dir_create",
             "event_emit",
             "file_append",
             "file_delete",
+            "file_open",
+            "file_rename_from",
+            "file_rename_to",
+            "file_resize",
             "file_write",
+            "file_write_at",
             "kv_cas",
             "kv_delete",
             "kv_set",

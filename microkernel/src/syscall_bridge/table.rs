@@ -63,5 +63,14 @@ pub fn builtin_actions() -> Vec<Action> {
         action("random", &[C::RandomBytes], K::None, R::C),
         action("config_get", &[], K::Setting, R::C),
         action("env_get", &[C::EnvRead], K::Variable, R::C),
+        action("file_open", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_write_at", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_resize", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_sync", &[C::FilesystemWrite], K::Path, R::C),
+        action("file_rename_from", &[C::FilesystemRead, C::FilesystemDelete], K::Path, R::B),
+        action("file_rename_to", &[C::FilesystemWrite], K::Path, R::B),
+        action("dir_create", &[C::FilesystemWrite], K::Path, R::B),
+        action("time_monotonic", &[C::ClockNow], K::None, R::C),
+        action("time_sleep", &[C::ClockNow], K::None, R::C),
     ]
 }

@@ -1,5 +1,6 @@
 //! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
 
+use super::wasi::State;
 use crate::syscall::SyscallPort;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
@@ -52,8 +53,12 @@ pub struct HostContext {
     /// Gives the running call up.
     cancel: Option<CancelToken>,
     /// Ends whatever runs in the instance, and everything after.
-    over: CancelToken,
+    pub(super) over: CancelToken,
     payload_bytes: usize,
+    /// Descriptors it may open beyond those it begins with.
+    pub(super) descriptors: u32,
+    /// Made when the first function of WASI is called.
+    pub(super) wasi: Option<Box<State>>,
 }
 
 impl std::fmt::Debug for HostContext {
@@ -77,7 +82,15 @@ impl HostContext {
             cancel: None,
             over: CancelToken::new(),
             payload_bytes,
+            descriptors: 0,
+            wasi: None,
         }
+    }
+    /// The same, for an instance that may have so many files and directories open at once.
+    #[must_use]
+    pub const fn with_descriptors(mut self, descriptors: u32) -> Self {
+        self.descriptors = descriptors;
+        self
     }
     /// Says what ends the instance, whatever runs in it: said once, when it is made.
     pub fn ended_by(&mut self, over: &CancelToken) {
@@ -122,6 +135,9 @@ impl HostContext {
         std::mem::swap(&mut self.input, input);
         std::mem::swap(&mut self.output, output);
         self.phase = Phase::Idle;
+        if let Some(wasi) = &mut self.wasi {
+            wasi.flush(&mut *self.port);
+        }
         self.port.end();
         if self.cancel.is_some() {
             self.cancelled_by(None);

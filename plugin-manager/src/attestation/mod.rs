@@ -40,7 +40,7 @@ pub use error::AttestationError;
 pub use evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
 pub use export::sigstore_root;
 pub(crate) use module::inspect as inspect_module;
-pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
+pub use module::{ImportNeeds, ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
 pub use noted::{NoteError, NotedBundle};
 #[cfg(any(test, feature = "authority"))]
 pub use revocation::revoked_in;

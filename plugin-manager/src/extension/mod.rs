@@ -57,6 +57,8 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
     let mut all = vec![
         ("ping", D::put(basic::Ping)),
         ("time_now", D::put(basic::TimeNow)),
+        ("time_monotonic", D::put(basic::TimeMonotonic)),
+        ("time_sleep", D::put(basic::TimeSleep)),
         ("random", D::put(basic::Random)),
         ("config_get", D::put(settings::ConfigGet(on.settings.clone()))),
         ("env_get", D::put(settings::EnvGet(on.settings.clone()))),

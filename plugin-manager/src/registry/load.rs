@@ -5,6 +5,7 @@ use super::denials::Denials;
 use super::host::Host;
 use super::judge::Judge;
 use super::supervisor::HouseKeeper;
+use super::surroundings::around;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
 use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker, Unconditional, Warrant};
@@ -214,6 +215,7 @@ impl Host {
     ) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
+        let around = around(&self.services.settings, &identity.name, &permissions);
         let now = self.clock.coarse_ms();
         let allowance = Arc::new(LogAllowance::new(now));
         let limits = &self.config.limits;
@@ -225,7 +227,7 @@ impl Host {
             let caller = bridge.caller(trust);
             denials.watch(caller.stats().clone());
             let port = HostPort::new(bridge.clone(), caller, &bus, allowance.clone());
-            Box::new(port.bounded(calls.clone()))
+            Box::new(port.bounded(calls.clone()).amid(around.clone()))
         })
     }
 }

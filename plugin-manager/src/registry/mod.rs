@@ -44,6 +44,7 @@ mod shutdown;
 pub(crate) mod sources;
 mod steps;
 mod supervisor;
+mod surroundings;
 mod survey;
 #[cfg(test)]
 pub(crate) mod tests;

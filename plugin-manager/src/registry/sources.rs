@@ -4,11 +4,12 @@ use super::error::HostError;
 use crate::abi;
 use crate::attestation::trust::TrustConfig;
 use crate::attestation::{
-    AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules,
-    SignaturePolicy, TrustFiles, TrustRoot, Verifier,
+    AttestationError, Environment as TrustEnvironment, ImportNeeds, ImportRule, ModuleLimits, ModuleRules,
+    SignaturePolicy, TrustFiles, TrustRoot, ValueType, Verifier,
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
+use forgeone_abi::ValType;
 use microkernel::syscall_bridge::Action;
 use microkernel::trust::{Enforcement, PolicyOptions, PolicySource, TrustError, TrustEvaluator};
 use std::fs::{File, Metadata, OpenOptions};
@@ -127,10 +128,35 @@ pub(crate) fn verifier(config: &Config, trust: Option<TrustRoot>) -> Result<Veri
     Verifier::new(trust, environment, signatures, module_rules(), ModuleLimits::default())
 }
 
-/// What modules may import: the table of the ABI.
+/// What modules may import: the table of the ABI, and that of WASI where this build has it.
 pub(crate) fn module_rules() -> ModuleRules {
     let rule = |i: &abi::Import| ImportRule::integers(abi::MODULE, i.name, i.params.len(), i.results.len());
-    ModuleRules { imports: abi::IMPORTS.iter().map(rule).collect() }
+    let own = abi::IMPORTS.iter().map(rule);
+    ModuleRules { imports: own.chain(abi::WASI_FUNCTIONS.iter().map(wasi_rule)).collect() }
+}
+
+fn wasi_rule(function: &abi::WasiFunction) -> ImportRule {
+    let types = |types: &[ValType]| types.iter().map(value_type).collect();
+    ImportRule {
+        module: abi::WASI_MODULE.to_owned(),
+        name: function.name().to_owned(),
+        params: types(function.params()),
+        results: types(function.results()),
+        needs: match function.needs() {
+            abi::Needs::Nothing => ImportNeeds::Nothing,
+            abi::Needs::OneOf(some) => ImportNeeds::OneOf(some.to_vec()),
+            abi::Needs::Each(all) => ImportNeeds::Each(all.to_vec()),
+        },
+    }
+}
+
+const fn value_type(ty: &ValType) -> ValueType {
+    match ty {
+        ValType::I32 => ValueType::I32,
+        ValType::I64 => ValueType::I64,
+        ValType::F32 => ValueType::F32,
+        ValType::F64 => ValueType::F64,
+    }
 }
 
 /// The policy files of a home, sorted by name.

@@ -72,7 +72,8 @@ impl Execution {
         over: &CancelToken,
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
-        let mut context = HostContext::new(port, limits.payload_bytes);
+        let mut context =
+            HostContext::new(port, limits.payload_bytes).with_descriptors(limits.file_descriptors);
         context.ended_by(over);
         context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);

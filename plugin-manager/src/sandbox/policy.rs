@@ -123,6 +123,7 @@ impl SandboxPolicy {
         let ceiling = Limits {
             memory_bytes: config.sandbox.memory_limit.0 / PAGE * PAGE,
             timeout: config.default_timeout.0,
+            file_descriptors: config.sandbox.file_descriptor_limit,
             ..Limits::default()
         };
         let natives = if config.security.native_plugins { Natives::Trusted } else { Natives::Refused };
@@ -142,7 +143,7 @@ impl SandboxPolicy {
         let engine = self.engine_for(manifest.engine)?;
         let (limits, clamps) = self.limits_for(&manifest.limits);
         let (permissions, withheld) = self.permissions_for(manifest);
-        let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];
+        let missing = vec!["worker process", "cpu_limit"];
         let enforcement = Enforcement::Partial(missing);
         Ok(Grant { to: package, permissions, withheld, limits, clamps, enforcement, engine })
     }

@@ -4,7 +4,7 @@ use super::allowance::{CallAllowance, Kind, Share};
 use super::channel::{LogBus, Shared};
 use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{Name, PluginId};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// Longest name of a variable, in bytes.
 const VARIABLE_BYTES: usize = 4096;
+
+/// Tells what the instances of a plugin may know of their surroundings now.
+pub type Around = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 
 /// One instance's port in the host's own process.
 pub struct HostPort {
@@ -31,6 +34,7 @@ pub struct HostPort {
     owner: Option<(Name, u64)>,
     /// An argument list in the making.
     scratch: Vec<u8>,
+    surroundings: Option<Around>,
 }
 
 impl std::fmt::Debug for HostPort {
@@ -60,6 +64,7 @@ impl HostPort {
             dropped: 0,
             owner,
             scratch: Vec::new(),
+            surroundings: None,
             bridge,
             caller,
         }
@@ -69,6 +74,13 @@ impl HostPort {
     #[must_use]
     pub fn bounded(mut self, calls: Arc<CallAllowance>) -> Self {
         self.share = Share::of(calls);
+        self
+    }
+
+    /// The same port, which tells its instance of these surroundings, should it ask.
+    #[must_use]
+    pub fn amid(mut self, surroundings: Around) -> Self {
+        self.surroundings = Some(surroundings);
         self
     }
 
@@ -204,6 +216,10 @@ impl SyscallPort for HostPort {
 
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.bridge.invalid(&mut self.caller, import, Status::Limit, what);
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        self.surroundings.as_ref().map_or_else(Surroundings::default, |tell| tell())
     }
 
     fn expired(&self) -> bool {

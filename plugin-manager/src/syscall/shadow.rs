@@ -1,6 +1,6 @@
 //! The port of an instance that repeats calls others have answered: it may look, and nothing it does leaves it.
 
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
@@ -8,8 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The host calls such an instance may make: those that change nothing, inside the host or outside. Every other, those
 /// a host program added among them, is answered with [`Status::Unavailable`].
-pub const SHADOW_CALLS: [&str; 9] =
-    ["ping", "file_read", "file_stat", "file_list", "kv_get", "kv_list", "time_now", "random", "config_get"];
+pub const SHADOW_CALLS: [&str; 11] = [
+    "ping",
+    "file_read",
+    "file_stat",
+    "file_list",
+    "kv_get",
+    "kv_list",
+    "time_now",
+    "time_monotonic",
+    "time_sleep",
+    "random",
+    "config_get",
+];
 
 /// A port in front of another that lets [`SHADOW_CALLS`] and variables through, and nothing else. Log lines are dropped:
 /// the instance that answered the call has written them.
@@ -55,6 +66,9 @@ impl SyscallPort for ShadowPort {
     }
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.inner.limited(import, what);
+    }
+    fn surroundings(&self) -> Surroundings {
+        self.inner.surroundings()
     }
     fn expired(&self) -> bool {
         self.inner.expired()

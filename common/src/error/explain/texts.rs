@@ -45,7 +45,7 @@ texts! {
     E1014: "a WASI import whose permission the manifest does not ask for"; "a module that imports `path_open` without `filesystem`";
     E1015: "memory64, threads, exceptions or another feature this host leaves off"; "a module with `(memory i64 1)`";
     E1016: "more functions, locals, imports, exports, data or element segments than allowed"; "a function with 60,000 locals";
-    E1017: "WASI imports, which this build does not provide", "the manifest's `engine` is not compiled in"; "`\"engine\": \"wasmer\"` on a build with wasmtime alone";
+    E1017: "imports of WASI that this build does not provide: it lacks the feature `wasi`, or they are of another preview", "the manifest's `engine` is not compiled in"; "`\"engine\": \"wasmer\"` on a build with wasmtime alone";
 
     E1101: "a byte of a file changed after packing"; "`plugin.wasm` replaced inside a package, `manifest.json` left as it was";
     E1102: "a file was added or changed after signing", "a signed file is not in the package"; "an asset added to a signed package";

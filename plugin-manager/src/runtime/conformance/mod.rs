@@ -10,6 +10,8 @@ mod imports;
 mod limits;
 mod numbers;
 mod traps;
+#[cfg(feature = "wasi")]
+mod wasi;
 
 use super::{
     CallOutcome, CompiledModule, Engine, EngineKind, Execution, ExportPlan, Lifecycle, RuntimeError, Terms,
