@@ -64,7 +64,7 @@ pub mod workshop;
 pub use attestation::CheckOutcome;
 pub use common::cancel::CancelToken;
 pub use config::Config;
-pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
+pub use extension::{Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension, Url};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;

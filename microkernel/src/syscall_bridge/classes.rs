@@ -114,10 +114,13 @@ mod tests {
             "file_append",
             "file_delete",
             "file_write",
+            "http_request",
             "kv_cas",
             "kv_delete",
             "kv_set",
             "plugin_call",
+            "secret_reveal",
+            "secret_use",
         ];
         assert_eq!(named(RecordClass::B, Area::HostCall), BTreeSet::from(effects));
         assert_eq!(named(RecordClass::A, Area::HostCall), BTreeSet::new());

@@ -30,7 +30,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened to a plugin. Nothing that a plugin says is in it but in the texts of failures.
+/// What happened to a plugin. Nothing that a plugin says is in it but in the texts of failures and in what it emits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -94,6 +94,13 @@ pub enum EventKind {
         /// How many.
         calls: u64,
     },
+    /// It emitted an event of its own.
+    Emitted {
+        /// Its type: words of a-z and 0-9 joined by one of `.`, `_` and `-`.
+        kind: String,
+        /// Well-formed JSON of at most 64 KiB: the plugin's words.
+        json: String,
+    },
 }
 
 impl EventKind {
@@ -115,6 +122,7 @@ impl EventKind {
             Self::NeedDown { .. } => "need_down",
             Self::NeedsBack => "needs_back",
             Self::Denied { .. } => "denied",
+            Self::Emitted { .. } => "emitted",
         }
     }
 }

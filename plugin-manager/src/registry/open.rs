@@ -1,6 +1,6 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
-use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::adapters::{Events, KvRows, LogLines, Measurements, Secrets};
 use super::error::HostError;
 use super::events::Feed;
 use super::host::{Host, Roster};
@@ -9,8 +9,8 @@ use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
 use super::quarantine::Quarantine;
-use super::sources;
-use crate::config::{Config, Detail, Journal};
+use super::{network, sources};
+use crate::config::{Config, Detail, Journal, NetworkAccess};
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
@@ -168,12 +168,13 @@ fn open(
 ) -> Result<Host, ForgeError> {
     let Begun { home, config, clock, audit } = begun;
     let guest_metrics = Arc::new(GuestMetrics::default());
-    let services = dependencies(&home, &config, &guest_metrics)?;
+    let feed = Feed::new(clock.clone());
+    let services = dependencies(&home, &config, &guest_metrics, &feed)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
     let judge = Judge::new(&config, &home.trust_dir())?;
-    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
+    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge, &config))?;
     Ok(Host {
         seal: home.mac_key()?,
         actor: Actor::new(operator),
@@ -183,7 +184,7 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
-        feed: Feed::new(clock.clone()),
+        feed,
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
         roster: Roster::default(),
@@ -221,19 +222,24 @@ fn dependencies(
     home: &Arc<Home>,
     config: &Config,
     metrics: &Arc<GuestMetrics>,
+    feed: &Arc<Feed>,
 ) -> Result<Dependencies, ForgeError> {
     let quota = config.sandbox.storage_limit.0;
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    let http = network::http(config)?;
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
         settings: Arc::new(Settings::new(BTreeMap::new())),
         metrics: Arc::new(Metrics::new(Arc::new(Measurements(metrics.clone())), Default::default())),
-        events: Arc::new(Events),
+        events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
+        issuers: network::issuers(config, &http)?,
+        http,
+        secrets: Arc::new(Secrets(home.clone())),
     })
 }
 
@@ -261,7 +267,9 @@ fn bridge(
 }
 
 /// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.
-fn capabilities(bridge: &SyscallBridge) -> Vec<Capability> {
+fn capabilities(bridge: &SyscallBridge, config: &Config) -> Vec<Capability> {
+    let off = config.sandbox.network_access == NetworkAccess::None;
     let used = bridge.actions().into_iter().flat_map(|action| action.needs.iter().copied());
-    used.chain([Capability::ConfigRead]).collect()
+    let all = used.chain([Capability::ConfigRead]);
+    all.filter(|capability| !(off && *capability == Capability::NetworkConnect)).collect()
 }
