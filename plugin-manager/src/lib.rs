@@ -64,7 +64,9 @@ pub mod workshop;
 pub use attestation::CheckOutcome;
 pub use common::cancel::CancelToken;
 pub use config::Config;
-pub use extension::{Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension, Url};
+pub use extension::{
+    Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,
+};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
 pub use ledger::AuditSource;

@@ -107,15 +107,22 @@ mod tests {
 
     #[test]
     fn an_issuer_is_whole_or_refused() {
-        let with = |text: &str| Config::parse("c", &format!("plugin_manager: {{ auth: {{ issuers: [{text}] }} }}"));
+        let with =
+            |text: &str| Config::parse("c", &format!("plugin_manager: {{ auth: {{ issuers: [{text}] }} }}"));
         let good = "{ issuer: a, audiences: [b], keys_file: /k.json }";
         let read = with(good).unwrap().auth.issuers.remove(0);
         assert_eq!((read.algorithms.len(), read.leeway.0.as_secs(), read.refresh.0.as_secs()), (3, 30, 600));
-        for bad in ["{ issuer: a, audiences: [b] }", "{ issuer: a, audiences: [], keys_file: k }",
-            "{ issuer: '', audiences: [b], keys_file: k }", "{ issuer: a, audiences: [b], keys_file: k, keys_url: 'https://x' }",
-            "{ issuer: a, audiences: [b], keys_url: 'http://x' }", "{ issuer: a, audiences: [b], keys_file: k, algorithms: [] }",
+        for bad in [
+            "{ issuer: a, audiences: [b] }",
+            "{ issuer: a, audiences: [], keys_file: k }",
+            "{ issuer: '', audiences: [b], keys_file: k }",
+            "{ issuer: a, audiences: [b], keys_file: k, keys_url: 'https://x' }",
+            "{ issuer: a, audiences: [b], keys_url: 'http://x' }",
+            "{ issuer: a, audiences: [b], keys_file: k, algorithms: [] }",
             "{ issuer: a, audiences: [b], keys_file: k, algorithms: [none] }",
-            "{ issuer: a, audiences: [b], keys_file: k, refresh: 0s }", &format!("{good}, {good}")] {
+            "{ issuer: a, audiences: [b], keys_file: k, refresh: 0s }",
+            &format!("{good}, {good}"),
+        ] {
             assert!(with(bad).is_err(), "{bad}");
         }
     }

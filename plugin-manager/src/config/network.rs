@@ -104,11 +104,22 @@ mod tests {
 
     #[test]
     fn scopes_and_ranges_are_read_as_they_will_be_used() {
-        let config = with("plain_http: ['metrics.local:9100', '*.lan:80-90'], private_ranges: ['10.0.0.0/8', 'fd00::/8']");
+        let config = with(
+            "plain_http: ['metrics.local:9100', '*.lan:80-90'], private_ranges: ['10.0.0.0/8', 'fd00::/8']",
+        );
         assert_eq!(config.unwrap().network.plain_scopes().len(), 2);
-        for bad in ["plain_http: [x]", "plain_http: ['http://x:80']", "private_ranges: ['10.0.0.0']",
-            "private_ranges: ['10.0.0.0/33']", "private_ranges: ['fd00::/129']", "redirects: 21", "request_timeout: 0s",
-            "requests_at_once: 0", "requests_per_second: 0", "response_limit: 5"] {
+        for bad in [
+            "plain_http: [x]",
+            "plain_http: ['http://x:80']",
+            "private_ranges: ['10.0.0.0']",
+            "private_ranges: ['10.0.0.0/33']",
+            "private_ranges: ['fd00::/129']",
+            "redirects: 21",
+            "request_timeout: 0s",
+            "requests_at_once: 0",
+            "requests_per_second: 0",
+            "response_limit: 5",
+        ] {
             assert!(matches!(with(bad), Err(SettingsError::Text(_))), "{bad}");
         }
     }

@@ -127,7 +127,9 @@ impl Config {
                 let (key, problem) = self.network.problem()?;
                 Some((vec!["network".to_owned(), key.to_owned()], problem.to_owned()))
             })
-            .or_else(|| Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned())))
+            .or_else(|| {
+                Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned()))
+            })
             .or_else(|| {
                 let (below, problem) = self.supervision.problem()?;
                 Some((

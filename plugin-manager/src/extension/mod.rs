@@ -28,7 +28,8 @@ pub use auth::{Issuer, Issuers, KeySource, TokenAlgorithm};
 pub use event::{EventSink, SinkFull};
 pub use files::{FileDirs, FileError, FileLimits, Files};
 pub use http::{
-    BadRange, BadUrl, Http, HttpAccess, HttpOptions, Range, Resolve, RootsError, SystemResolver, Tls, Url, Vouchers,
+    BadRange, BadUrl, Http, HttpAccess, HttpOptions, Range, Resolve, RootsError, SystemResolver, Tls, Url,
+    Vouchers,
 };
 pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};
 pub use metric::{Measurement, MetricLimits, MetricSink, Metrics};

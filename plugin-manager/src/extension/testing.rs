@@ -22,8 +22,8 @@ use microkernel::trust::{Permit, Resource, TrustContext, TrustEvaluator, Verdict
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// No door: what tests go through.
 struct Open;
@@ -110,10 +110,11 @@ impl Further for Decides<'_> {
 
 /// A permit, from the only place that makes them.
 fn permit() -> Permit {
+    static EVALUATOR: OnceLock<TrustEvaluator> = OnceLock::new();
+    let evaluator = EVALUATOR.get_or_init(|| TrustEvaluator::new(&builtin_actions(), &[]).unwrap());
     let ping = builtin_actions().into_iter().find(|a| a.name == "ping").unwrap();
-    let evaluator = TrustEvaluator::new(std::slice::from_ref(&ping), &[]).unwrap();
-    let mut context = TrustContext::new(&IdentityContext::plugin(plugin()));
-    match evaluator.evaluate(&mut context, &ping, &Resource::NONE) {
+    let context = TrustContext::new(&IdentityContext::plugin(plugin()));
+    match evaluator.evaluate(&context, &ping, &Resource::NONE) {
         Verdict::Allow(permit) => permit,
         Verdict::Deny(denial) => panic!("{denial:?}"),
     }

@@ -3,8 +3,8 @@
 
 use super::events::{EventKind, Feed};
 use crate::extension::{
-    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SecretFailure, SecretSource,
-    SecretValue, SinkFull,
+    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SecretFailure,
+    SecretSource, SecretValue, SinkFull,
 };
 use crate::lifecycle::{Saved, StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;

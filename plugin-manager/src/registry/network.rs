@@ -3,8 +3,8 @@
 use super::error::HostError;
 use crate::config::{Config, NetworkAccess, TokenIssuer, TokenSignature};
 use crate::extension::{
-    BadUrl, Http, HttpAccess, HttpOptions, Issuer, Issuers, KeySource, Range, SystemResolver, Tls, TokenAlgorithm,
-    Vouchers,
+    BadUrl, Http, HttpAccess, HttpOptions, Issuer, Issuers, KeySource, Range, SystemResolver, Tls,
+    TokenAlgorithm, Vouchers,
 };
 use common::error::ForgeError;
 use std::sync::Arc;

@@ -117,10 +117,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = open(dir.path()).unwrap();
         home.set_secret("a", Some(&[7; SECRET_BYTES])).unwrap();
-        assert!(matches!(home.set_secret("b", Some(&[7; SECRET_BYTES + 1])), Err(StoreError::TooLarge { .. })));
+        assert!(matches!(
+            home.set_secret("b", Some(&[7; SECRET_BYTES + 1])),
+            Err(StoreError::TooLarge { .. })
+        ));
         let many = |txn: &redb::WriteTransaction| {
             let mut table = txn.open_table(SECRETS).or_db("open a table")?;
-            (1..SECRETS_KEPT).try_for_each(|i| table.insert(format!("s{i}").as_str(), b"".as_slice()).or_db("write").map(drop))
+            (1..SECRETS_KEPT).try_for_each(|i| {
+                table.insert(format!("s{i}").as_str(), b"".as_slice()).or_db("write").map(drop)
+            })
         };
         home.db.write("fill", many).unwrap();
         assert!(matches!(home.set_secret("more", Some(b"x")), Err(StoreError::TooManySecrets(_))));

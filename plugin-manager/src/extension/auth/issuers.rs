@@ -164,7 +164,8 @@ impl Entry {
                 if size.is_ok_and(|size| size > MAX_SET as u64) {
                     return Err(BadSet::Size.into());
                 }
-                std::fs::read(path).map_err(|_| unavailable("the file of the issuer's keys cannot be read"))?
+                std::fs::read(path)
+                    .map_err(|_| unavailable("the file of the issuer's keys cannot be read"))?
             }
             KeySource::Url(url) => {
                 let until = patience.deadline.min(Deadline::after(patience.clock, FETCH));

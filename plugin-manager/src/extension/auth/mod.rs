@@ -16,9 +16,9 @@ pub(super) use service::AuthVerify;
 /// What parses text that came from elsewhere, for fuzzing.
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing {
-    /// Reads a token and a key set, whatever they are.
-    pub fn read(token: &str, keys: &[u8]) {
-        super::token::Token::parse(token).ok();
-        super::jwk::key_set(keys).ok();
+    /// Reads a token and a key set, whatever they are: why either is none.
+    pub fn read(token: &str, keys: &[u8]) -> (Result<(), String>, Result<(), String>) {
+        let token = super::token::Token::parse(token).map(drop).map_err(|e| e.to_string());
+        (token, super::jwk::key_set(keys).map(drop).map_err(|e| e.to_string()))
     }
 }

@@ -133,7 +133,7 @@ fn the_token_does_not_choose_how_it_is_verified() {
         r#"{"alg":"EdDSA","crit":["b64"],"b64":false}"#,
         r#"{"alg":"EdDSA","alg":"none"}"#,
         r#"{"alg":"EdDSA","typ":"secevent+jwt"}"#,
-        "[]",
+        r#"["EdDSA", "k1", null, null]"#,
         "",
     ] {
         assert!(world.signed(header, "").unwrap_err().contains("header"), "{header}");
@@ -158,9 +158,17 @@ fn claims_hold_for_their_audience_and_in_their_time() {
     for bad in ["", r#","aud":"Forge""#, r#","aud":[]"#, r#","aud":["a","b"]"#] {
         assert!(audience(bad).unwrap_err().contains("another audience"), "{bad}");
     }
-    for bad in [r#"{"aud":"forge","exp":1}"#, r#"{"iss":"https://id.test","aud":"forge"}"#,
-        r#"{"iss":"","exp":1}"#, r#"{"iss":"a","exp":"1"}"#, r#"{"iss":"a","iss":"b","exp":1}"#,
-        r#"{"iss":"a","exp":1e300}"#, "[]", "1", ""] {
+    for bad in [
+        r#"{"aud":"forge","exp":1}"#,
+        r#"{"iss":"https://id.test","aud":"forge"}"#,
+        r#"{"iss":"","exp":1}"#,
+        r#"{"iss":"a","exp":"1"}"#,
+        r#"{"iss":"a","iss":"b","exp":1}"#,
+        r#"{"iss":"a","exp":1e300}"#,
+        r#"["https://id.test","forge",4e9,null,null]"#,
+        "1",
+        "",
+    ] {
         assert!(with(bad.to_owned()).unwrap_err().contains("claims"), "{bad}");
     }
     let stranger = format!(r#"{{"iss":"https://evil.test","aud":"forge","exp":{}}}"#, NOW + 60);
@@ -229,10 +237,13 @@ fn key_sets_are_bounded_and_keys_of_other_kinds_passed_over() {
 fn signatures_of_the_standard_verify() {
     let rsa = r#"{"keys":[{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}]}"#;
     let ec = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
-    let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    let payload =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let by_rsa = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     let by_ec = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-    for (set, header, signature) in [(rsa, "eyJhbGciOiJSUzI1NiJ9", by_rsa), (ec, "eyJhbGciOiJFUzI1NiJ9", by_ec)] {
+    for (set, header, signature) in
+        [(rsa, "eyJhbGciOiJSUzI1NiJ9", by_rsa), (ec, "eyJhbGciOiJFUzI1NiJ9", by_ec)]
+    {
         let text = format!("{header}.{payload}.{signature}");
         let token = token::Token::parse(&text).unwrap();
         let keys = jwk::key_set(set.as_bytes()).unwrap();
@@ -254,7 +265,7 @@ fn what_is_no_token_is_invalid() {
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(token in "[A-Za-z0-9_.-]{0,80}", keys: Vec<u8>, header in ".{0,40}", payload in ".{0,40}") {
-        fuzzing::read(&token, &keys);
-        fuzzing::read(&format!("{}.{}.", b64(&header), b64(&payload)), header.as_bytes());
+        drop(fuzzing::read(&token, &keys));
+        drop(fuzzing::read(&format!("{}.{}.", b64(&header), b64(&payload)), header.as_bytes()));
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Token<'a> {
         let (header, payload) = signed.split_once('.').ok_or(BadToken::Form)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| BadToken::Form);
         let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
-        let header: Header = serde_json::from_slice(&header).map_err(|_| BadToken::Header)?;
+        let header: Header = object(&header).ok_or(BadToken::Header)?;
         let typ = header.typ.as_deref().map(str::to_ascii_lowercase);
         let known = matches!(typ.as_deref(), None | Some("jwt" | "at+jwt" | "application/at+jwt"));
         if !known || header.crit.is_some() || header.kid.as_ref().is_some_and(|kid| kid.len() > MAX_NAME) {
@@ -131,9 +131,15 @@ impl<'a> Token<'a> {
     }
 }
 
+/// A JSON object. The parser would take a list for one as well, field by field.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok()).flatten()
+}
+
 fn read_claims(payload: &str) -> Result<Claims, BadToken> {
-    let claims: Claims = serde_json::from_str(payload).map_err(|_| BadToken::Claims)?;
-    let named = !claims.iss.is_empty() && claims.iss.len() <= MAX_NAME && !claims.iss.contains(char::is_control);
+    let claims: Claims = object(payload.as_bytes()).ok_or(BadToken::Claims)?;
+    let named =
+        !claims.iss.is_empty() && claims.iss.len() <= MAX_NAME && !claims.iss.contains(char::is_control);
     let times = [Some(claims.exp), claims.nbf, claims.iat].into_iter().flatten();
     let finite = times.into_iter().all(|time| time.is_finite() && time.abs() < 1e15);
     if named && finite { Ok(claims) } else { Err(BadToken::Claims) }

@@ -49,12 +49,9 @@ impl Fault {
     const fn status(self) -> Status {
         match self {
             Self::Off | Self::Address | Self::Plain | Self::Downgrade | Self::PlainSecret => Status::Denied,
-            Self::NoName
-            | Self::Connect
-            | Self::Tls
-            | Self::NoRoots
-            | Self::Protocol
-            | Self::BadRedirect => Status::Unavailable,
+            Self::NoName | Self::Connect | Self::Tls | Self::NoRoots | Self::Protocol | Self::BadRedirect => {
+                Status::Unavailable
+            }
             Self::TooLarge
             | Self::TooManyRedirects
             | Self::TooManyAtOnce

@@ -79,11 +79,8 @@ impl Quotas {
             self.forget_the_rested(&mut all, now);
         }
         let (requests, bytes) = (self.request_rate(), self.byte_rate());
-        let fresh = || Used {
-            at_once: 0,
-            requests: Bucket::full(requests, now),
-            bytes: Bucket::full(bytes, now),
-        };
+        let fresh =
+            || Used { at_once: 0, requests: Bucket::full(requests, now), bytes: Bucket::full(bytes, now) };
         let used = all.entry(plugin).or_insert_with(fresh);
         if used.at_once >= self.rates.at_once {
             return Err(Fault::TooManyAtOnce);

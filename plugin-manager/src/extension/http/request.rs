@@ -5,9 +5,11 @@ use crate::extension::secret::{SecretValue, is_secret_name};
 use crate::extension::service::{invalid, limit, number, required, text};
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, header};
-use microkernel::syscall_bridge::{CallError, list, take};
+use microkernel::syscall_bridge::{CallError, Status, list, take};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Most headers of a request.
@@ -135,7 +137,10 @@ impl Field {
 pub(super) fn url(args: &[u8]) -> Result<Url, CallError> {
     let [_, url, ..] = list::<5>(args, 4)?;
     let parsed = text(required(url)?)?.parse::<Url>();
-    parsed.map_err(|e| CallError::new(microkernel::syscall_bridge::Status::Invalid, e.to_string()))
+    let url = parsed.map_err(|e| CallError::new(Status::Invalid, e.to_string()))?;
+    PathAndQuery::from_str(&url.path)
+        .map_err(|_| invalid("the path has a character that is to be escaped"))?;
+    Ok(url)
 }
 
 /// The method among the arguments, for the record.
@@ -146,8 +151,15 @@ pub(super) fn summary(args: &[u8]) -> Option<String> {
 }
 
 fn method(bytes: &[u8]) -> Result<Method, CallError> {
-    let known =
-        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
     known
         .into_iter()
         .find(|method| method.as_str().as_bytes() == bytes)
@@ -183,7 +195,8 @@ fn field(name: &[u8], value: &[u8]) -> Result<Field, CallError> {
 fn pieces(value: &[u8]) -> Result<Vec<Piece>, CallError> {
     let (mut pieces, mut rest) = (Vec::new(), value);
     while let Some((before, inside)) = split_at(rest, OPEN) {
-        let (name, after) = split_at(inside, CLOSE).ok_or_else(|| invalid("a reference to a secret has no end"))?;
+        let (name, after) =
+            split_at(inside, CLOSE).ok_or_else(|| invalid("a reference to a secret has no end"))?;
         let name = text(name)?;
         if !is_secret_name(name) {
             return Err(invalid("the name of a secret is 1 to 128 of a-z, 0-9, `.`, `_`, `-` and `/`"));

@@ -1,8 +1,8 @@
 //! Which certificates vouch for a server: a file of the operator's, or the bundle of the operating system.
 
-use rustls::{ClientConfig, RootCertStore};
-use pki_types::pem::PemObject;
 use pki_types::CertificateDer;
+use pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

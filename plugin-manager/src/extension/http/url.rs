@@ -120,7 +120,7 @@ impl Url {
     ///
     /// # Errors
     /// When that is no URL.
-    pub(super) fn join(&self, location: &str) -> Result<Self, BadUrl> {
+    pub fn join(&self, location: &str) -> Result<Self, BadUrl> {
         plain(location)?;
         if let Some(rest) = location.strip_prefix("//") {
             return Self::after_slashes(self.scheme, rest);
@@ -144,6 +144,16 @@ impl Url {
             return Err(BadUrl::Text);
         }
         Ok(Self { path: whole_path(&path), ..self.clone() })
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
     }
 }
 
@@ -257,14 +267,45 @@ mod tests {
     #[test]
     fn fault_110_unusual_spellings_of_addresses_are_no_urls() {
         for host in [
-            "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.0.0.1", "127.0.0.1.", "1.2.3.4.5", "256.1.1.1",
-            "[::1", "::1", "[::1%25eth0]", "[127.0.0.1]", "", ".", "a..b", "-a", "a_b", "ex\u{430}mple.com", "a b",
-            "example.com.", "127.0.0.0x1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "127.1",
+            "0x7f.0.0.1",
+            "127.0.0.1.",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "[::1",
+            "::1",
+            "[::1%25eth0]",
+            "[127.0.0.1]",
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a_b",
+            "ex\u{430}mple.com",
+            "a b",
+            "example.com.",
+            "127.0.0.0x1",
         ] {
             assert!(at(&format!("https://{host}/")).is_err(), "{host}");
         }
-        for text in ["file:///etc/passwd", "gopher://x/", "https:/x", "//x", "", "https://", "https://a:0/", "https://a:99999/",
-            "https://a:/", "https://a:+1/", "https://u:p@a/", "https://a\\@b/", "https://a/\r\nx: y"] {
+        for text in [
+            "file:///etc/passwd",
+            "gopher://x/",
+            "https:/x",
+            "//x",
+            "",
+            "https://",
+            "https://a:0/",
+            "https://a:99999/",
+            "https://a:/",
+            "https://a:+1/",
+            "https://u:p@a/",
+            "https://a\\@b/",
+            "https://a/\r\nx: y",
+        ] {
             assert!(at(text).is_err(), "{text}");
         }
     }
@@ -294,8 +335,7 @@ mod tests {
         #[test]
         fn any_text_is_a_url_or_refused_and_what_it_is_does_not_change(text in "(https?://)?[ -~]{0,60}") {
             if let Ok(url) = text.parse::<Url>() {
-                let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
-                let again: Url = format!("{scheme}://{}{}", url.authority(), url.path).parse().unwrap();
+                let again: Url = url.to_string().parse().unwrap();
                 prop_assert_eq!(&again, &url);
                 prop_assert!(url.path.starts_with('/'));
                 if let Ok(next) = url.join(&text) {

@@ -35,7 +35,9 @@ fn an_open_network_reaches_private_addresses_and_those_of_the_link_by_their_own_
     let reach = |access, ip: &str, named| may_reach(access, &[], ip.parse().unwrap(), named);
     assert!(reach(HttpAccess::Open, "10.0.0.1", false) && reach(HttpAccess::Open, "169.254.1.1", true));
     assert!(!reach(HttpAccess::Open, "169.254.1.1", false) && !reach(HttpAccess::Open, "224.0.0.1", true));
-    assert!(reach(HttpAccess::Restricted, "8.8.8.8", false) && !reach(HttpAccess::Restricted, "10.0.0.1", true));
+    assert!(
+        reach(HttpAccess::Restricted, "8.8.8.8", false) && !reach(HttpAccess::Restricted, "10.0.0.1", true)
+    );
     let ranges = ["10.0.0.0/8".parse().unwrap()];
     assert!(may_reach(HttpAccess::Restricted, &ranges, "10.9.9.9".parse().unwrap(), false));
     assert!(!may_reach(HttpAccess::None, &ranges, "10.9.9.9".parse().unwrap(), false));
@@ -45,7 +47,11 @@ fn an_open_network_reaches_private_addresses_and_those_of_the_link_by_their_own_
 fn fault_110_a_name_is_resolved_once_and_what_was_checked_is_connected_to() {
     let world = World::with(&["127.0.0.1", "169.254.169.254"], |_| ());
     let server = world.server("rebind.test", |_| answer(302, "location: /again\r\n", ""));
-    assert_eq!(world.status(&server.at("/")), Err(Status::Denied), "the second hop resolves anew, and is checked");
+    assert_eq!(
+        world.status(&server.at("/")),
+        Err(Status::Denied),
+        "the second hop resolves anew, and is checked"
+    );
     assert_eq!(*world.names.asked.lock(), ["rebind.test", "rebind.test"]);
     assert_eq!(server.seen().len(), 1);
 }
@@ -78,14 +84,16 @@ fn credentials_and_secrets_never_leave_their_origin() {
     world.host.keep_secret("t", b"s3cret");
     let back = Arc::new(Mutex::new(String::new()));
     let home = back.clone();
-    let other = world.server("other.test", move |_| answer(302, &format!("location: {}\r\n", home.lock()), ""));
+    let other =
+        world.server("other.test", move |_| answer(302, &format!("location: {}\r\n", home.lock()), ""));
     let away = other.at("/");
     let start = world.server("start.test", move |request| match request.starts_with("GET /start") {
         true => answer(302, &format!("location: {away}\r\n"), ""),
         false => answer(200, "", "home again"),
     });
     *back.lock() = start.at("/back");
-    let headers = [("x-key", "{{secret:t}}"), ("authorization", "Basic eA=="), ("cookie", "a=b"), ("x-plain", "1")];
+    let headers =
+        [("x-key", "{{secret:t}}"), ("authorization", "Basic eA=="), ("cookie", "a=b"), ("x-plain", "1")];
     assert_eq!(world.send("GET", &start.at("/start"), &headers, "").unwrap().body, "home again");
     let holds = |sent: &str| ["s3cret", "Basic", "a=b", "x-plain: 1"].map(|part| sent.contains(part));
     assert_eq!(holds(&start.seen()[0]), [true; 4]);
@@ -95,9 +103,13 @@ fn credentials_and_secrets_never_leave_their_origin() {
 
 #[test]
 fn a_redirect_changes_the_method_as_the_standard_says() {
-    for (status, method, becomes) in
-        [(301, "POST", "GET"), (302, "POST", "GET"), (302, "PUT", "PUT"), (303, "PUT", "GET"), (308, "POST", "POST")]
-    {
+    for (status, method, becomes) in [
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (302, "PUT", "PUT"),
+        (303, "PUT", "GET"),
+        (308, "POST", "POST"),
+    ] {
         let world = World::new();
         let server = world.server("a.test", move |request| match request.contains(" /end ") {
             true => answer(200, "", ""),
@@ -140,7 +152,8 @@ fn without_tls_only_what_is_granted_so_and_never_a_secret() {
     let server = Server::plain("a.test", |_| answer(200, "", "plain"));
     assert_eq!(world.status(&server.at("/")), Err(Status::Denied));
     assert!(server.seen().is_empty());
-    let granted = common::permission::Permission::parse("network", &format!("connect:{}", server.authority()));
+    let granted =
+        common::permission::Permission::parse("network", &format!("connect:{}", server.authority()));
     let granted = granted.unwrap();
     let world = World::with(&["127.0.0.1"], |o| o.plain_http.push(granted));
     assert_eq!(world.get(&server.at("/")).unwrap().body, "plain");

@@ -14,9 +14,8 @@ fn an_answer_larger_than_the_limit_is_none() {
     });
     assert_eq!(world.get(&server.at("/1000")).unwrap().body.len(), 1000);
     assert_eq!(world.status(&server.at("/1001")), Err(Status::Limit));
-    let endless = world.server("a.test", |_| {
-        [b"HTTP/1.1 200 x\r\n\r\n".as_slice(), &[b'x'; 100_000]].concat()
-    });
+    let endless =
+        world.server("a.test", |_| [b"HTTP/1.1 200 x\r\n\r\n".as_slice(), &[b'x'; 100_000]].concat());
     assert_eq!(world.status(&endless.at("/")), Err(Status::Limit));
     let heads = world.server("a.test", |_| answer(200, &"x: y\r\n".repeat(200), ""));
     assert_eq!(world.status(&heads.at("/")), Err(Status::Unavailable), "too many headers");
@@ -71,7 +70,12 @@ fn requests_at_once_in_a_second_and_bytes_are_bounded() {
         assert_eq!(world.status(&server.at("/")), Ok(200));
     }
     let refused = world.get(&server.at("/")).unwrap_err();
-    assert_eq!((refused.status, refused.cause.contains("faster")), (Status::Limit, true), "{}", refused.cause);
+    assert_eq!(
+        (refused.status, refused.cause.contains("faster")),
+        (Status::Limit, true),
+        "{}",
+        refused.cause
+    );
     let world = World::with(&["127.0.0.1"], |o| o.bytes_per_second = 100);
     let server = world.server("a.test", |_| answer(200, "", &"x".repeat(2000)));
     assert_eq!(world.status(&server.at("/")), Ok(200));

@@ -6,7 +6,9 @@ use super::*;
 fn a_request_and_its_answer_cross_tls_as_they_are() {
     let world = World::new();
     let server = world.server("api.test", |_| answer(201, "x-a: 1\r\nX-A: 2\r\n", "created"));
-    let done = world.send("POST", &server.at("/v1/items?q=a#top"), &[("Accept", "*/*"), ("x-n", "5")], "body").unwrap();
+    let done = world
+        .send("POST", &server.at("/v1/items?q=a#top"), &[("Accept", "*/*"), ("x-n", "5")], "body")
+        .unwrap();
     let header = |n: &str, v: &str| (n.to_owned(), v.to_owned());
     let headers = vec![header("x-a", "1"), header("x-a", "2"), header("content-length", "7")];
     assert_eq!(done, Answered { status: 201, headers, body: "created".into() });
@@ -107,10 +109,17 @@ fn a_secret_is_filled_in_where_it_was_decided_and_nowhere_else() {
     let server = world.server("a.test", |_| answer(200, "", ""));
     world.host.keep_secret("api/token", b"s3cret");
     let send = |value: &str| {
-        world.send("GET", &server.at("/"), &[("authorization", value)], "").map(|a| a.status).map_err(|e| e.status)
+        world
+            .send("GET", &server.at("/"), &[("authorization", value)], "")
+            .map(|a| a.status)
+            .map_err(|e| e.status)
     };
     assert_eq!(send("Bearer {{secret:api/token}}, {{secret:api/token}}."), Ok(200));
-    assert!(server.seen()[0].contains("\r\nauthorization: Bearer s3cret, s3cret.\r\n"), "{}", server.seen()[0]);
+    assert!(
+        server.seen()[0].contains("\r\nauthorization: Bearer s3cret, s3cret.\r\n"),
+        "{}",
+        server.seen()[0]
+    );
     assert_eq!(*world.host.asked.lock(), ["secret_use api/token"]);
     assert_eq!(send("{{secret:other}}"), Err(Status::NotFound));
     world.host.denies.lock().push("secret_use api/token".into());

@@ -48,7 +48,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn tls(config: Arc<ServerConfig>, name: &str, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub fn tls(
+        config: Arc<ServerConfig>,
+        name: &str,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         Self::start(Some(config), name, Arc::new(answer))
     }
     pub fn plain(name: &str, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
