@@ -11,7 +11,7 @@ use super::native::Natives;
 use super::operator::Operator;
 use super::quarantine::Quarantine;
 use super::{network, sources};
-use crate::config::{Config, Detail, Journal, NetworkAccess};
+use crate::config::{Config, Detail, Journal};
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
@@ -189,7 +189,7 @@ fn open(
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
     // Read again whenever a package is judged; a configuration no judge may have does not open.
     Judge::new(&config, &home.trust_dir())?;
-    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge, &config))?;
+    let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
         actor: Actor::new(operator),
@@ -282,9 +282,7 @@ fn bridge(
 }
 
 /// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.
-fn capabilities(bridge: &SyscallBridge, config: &Config) -> Vec<Capability> {
-    let off = config.sandbox.network_access == NetworkAccess::None;
+fn capabilities(bridge: &SyscallBridge) -> Vec<Capability> {
     let used = bridge.actions().into_iter().flat_map(|action| action.needs.iter().copied());
-    let all = used.chain([Capability::ConfigRead]);
-    all.filter(|capability| !(off && *capability == Capability::NetworkConnect)).collect()
+    used.chain([Capability::ConfigRead]).collect()
 }
