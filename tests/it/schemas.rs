@@ -73,7 +73,11 @@ fn full_config() -> Value {
                 "keys_file": "/etc/forgeone/keys.json", "leeway": "30s", "refresh": "10m" },
             { "issuer": "other", "audiences": ["forge"], "keys_url": "https://id.example.com/keys" },
         ] },
-        "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
+        "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
+            "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",
+            "refuse_free": "100MiB", "witnesses": [],
+            "checkpoints": { "file": "/x/kept", "syslog": "tcp:host:601", "webhook": "https://h/x",
+                "webhook_ca": "/x/ca.pem" } },
         "supervision": supervision(),
         "plugins": { "log-redactor": {
             "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
