@@ -1,7 +1,9 @@
 //! FAULTS.md, part D, through the binary: what a manifest says and what plugins need of each other. Each is refused
 //! with its code and recorded; nothing in the home changes, others answer, and the mended package is taken.
 
-use forgeone_tests::{Ran, Wat, World, gzip, lifecycle, signed_package, tar_of};
+use forgeone_tests::{
+    Ran, Wat, World, gzip, lifecycle, pack_args, signed_package, syscall_operation, tar_of,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ mod trial;
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use pages::{Completions, Document, Explain, Man, Schema};
-pub use secrets::{SecretName, SecretSet, Secrets};
+pub use secrets::{SecretSet, Secrets};
 pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
