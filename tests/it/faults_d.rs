@@ -295,7 +295,7 @@ fn fault_073_permissions_that_reach_for_everything() {
     let body = format!("{}{}", lifecycle(), syscall_operation("reveal", "secret_reveal", 0));
     rig.takes(&Wat::new("wide", &["reveal"], &body).says("permissions", wide));
     let status = rig.world.run(&["status", "wide", "--json"]).ok().json();
-    assert!(status["granted"].to_string().contains("reveal:**"), "{status}");
+    assert!(status["granted"].to_string().contains("secrets reveal **"), "{status}");
     rig.world.call("wide", "reveal", &pack_args(&[b"a"])).fails(5, "E4002").says("status 1");
     rig.ends(&bad());
 }

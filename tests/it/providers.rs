@@ -74,7 +74,8 @@ on_both_engines! {
         world.call("client", "fetch", &get(&url)).fails(5, "E4002").says("status 1");
         permit(&world, "http_request", &host);
         world.call("client", "fetch", &get(&url)).fails(5, "E4002").says("status 1");
-        let world = world.with("network", json!({ "private_ranges": ["127.0.0.0/8"], "plain_http": [host] }));
+        let network = json!({ "private_ranges": ["127.0.0.0/8"], "plain_http": [host.clone()] });
+        let world = world.with("network", network);
         let answer = world.call("client", "fetch", &get(&url)).ok();
         let [status, _, body] = parse_list(&answer.stdout).try_into().unwrap();
         assert_eq!((status, body.as_slice()), (200u64.to_le_bytes().to_vec(), b"/hello?q=private".as_slice()));
@@ -83,9 +84,12 @@ on_both_engines! {
         let records = last_records(&world);
         assert!(records.contains("GET, 0 bytes") && records.contains("169.254.169.254:80"), "{records}");
         assert!(!records.contains("private"), "what is asked for is not recorded: {records}");
-        let world = world.with("sandbox", json!({ "network_access": "none" }));
-        let granted = world.run(&["status", "client", "--json"]).ok().json();
-        assert!(!granted["granted"].to_string().contains("network"), "{granted}");
+        let world = World::new(Environment::Development, engine).with("sandbox", json!({ "network_access": "none" }));
+        world.install("client", &client().package()).ok();
+        permit(&world, "http_request", &host);
+        let status = world.run(&["status", "client", "--json"]).ok().json();
+        let (granted, withheld) = (status["granted"].to_string(), status["withheld"].to_string());
+        assert!(!granted.contains("network") && withheld.contains("network_access"), "{status}");
         world.call("client", "fetch", &get(&url)).fails(5, "E4002").says("status 1");
     }
 
@@ -114,7 +118,7 @@ on_both_engines! {
         let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": b64(key.public().as_bytes()) }] });
         let world = World::new(Environment::Development, engine);
         let file = world.write("keys.json", set.to_string());
-        let issuer = json!({ "issuer": "https://id.test", "audiences": ["forge"], "keys_file": file });
+        let issuer = json!({ "issuer": "https://id.test", "audiences": ["forge"], "keys": file });
         let world = world.with("auth", json!({ "issuers": [issuer] }));
         world.install("client", &client().package()).ok();
         let token = |claims: Value| {

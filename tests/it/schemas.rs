@@ -70,8 +70,7 @@ fn full_config() -> Value {
             "requests_at_once": 8, "requests_per_second": 100, "bytes_per_second": "16MB" },
         "auth": { "issuers": [
             { "issuer": "https://id.example.com", "audiences": ["forge"], "algorithms": ["ES256"],
-                "keys_file": "/etc/forgeone/keys.json", "leeway": "30s", "refresh": "10m" },
-            { "issuer": "other", "audiences": ["forge"], "keys_url": "https://id.example.com/keys" },
+                "keys": "https://id.example.com/keys", "leeway": "30s", "refresh": "10m" },
         ] },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
             "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",

@@ -3,7 +3,6 @@
 use common::config::Span;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Most issuers.
@@ -27,18 +26,17 @@ pub enum TokenSignature {
 #[serde(deny_unknown_fields)]
 pub struct TokenIssuer {
     /// Its name, as in the claim `iss`.
+    #[serde(default)]
     pub issuer: String,
     /// Who its tokens must be for: one of these must be in the claim `aud`.
+    #[serde(default)]
     pub audiences: Vec<String>,
     /// The algorithms its keys may be of.
     #[serde(default = "all")]
     pub algorithms: Vec<TokenSignature>,
-    /// The file of its key set.
+    /// Its key set: a file, or a URL that begins with `https://`.
     #[serde(default)]
-    pub keys_file: Option<PathBuf>,
-    /// The URL of its key set, with TLS.
-    #[serde(default)]
-    pub keys_url: Option<String>,
+    pub keys: String,
     /// By how much clocks may differ.
     #[serde(default = "leeway")]
     pub leeway: Span,
@@ -84,16 +82,16 @@ impl Auth {
 impl TokenIssuer {
     fn problem(&self) -> Option<&'static str> {
         let name = |name: &String| (1..=NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
-        let one_source = self.keys_file.is_some() != self.keys_url.is_some();
         match () {
-            () if !name(&self.issuer) => Some("an issuer's name has 1 to 512 bytes and no control character"),
+            () if !name(&self.issuer) => {
+                Some("`issuer` is missing, has more than 512 bytes or a control character")
+            }
             () if !(1..=AUDIENCES).contains(&self.audiences.len()) || !self.audiences.iter().all(name) => {
-                Some("an issuer has 1 to 64 audiences of 1 to 512 bytes, without control characters")
+                Some("`audiences` is missing: 1 to 64 names of 1 to 512 bytes, without control characters")
             }
             () if self.algorithms.is_empty() => Some("an issuer has at least one algorithm"),
-            () if !one_source => Some("an issuer has either keys_file or keys_url"),
-            () if self.keys_url.as_ref().is_some_and(|url| !url.starts_with("https://")) => {
-                Some("keys_url must start with https://")
+            () if self.keys.is_empty() || self.keys.starts_with("http://") => {
+                Some("`keys` is missing, or is a URL without TLS")
             }
             () if self.refresh.0.is_zero() => Some("refresh must be longer than nothing"),
             () => None,
@@ -109,18 +107,18 @@ mod tests {
     fn an_issuer_is_whole_or_refused() {
         let with =
             |text: &str| Config::parse("c", &format!("plugin_manager: {{ auth: {{ issuers: [{text}] }} }}"));
-        let good = "{ issuer: a, audiences: [b], keys_file: /k.json }";
+        let good = "{ issuer: a, audiences: [b], keys: /k.json }";
         let read = with(good).unwrap().auth.issuers.remove(0);
         assert_eq!((read.algorithms.len(), read.leeway.0.as_secs(), read.refresh.0.as_secs()), (3, 30, 600));
         for bad in [
             "{ issuer: a, audiences: [b] }",
-            "{ issuer: a, audiences: [], keys_file: k }",
-            "{ issuer: '', audiences: [b], keys_file: k }",
-            "{ issuer: a, audiences: [b], keys_file: k, keys_url: 'https://x' }",
-            "{ issuer: a, audiences: [b], keys_url: 'http://x' }",
-            "{ issuer: a, audiences: [b], keys_file: k, algorithms: [] }",
-            "{ issuer: a, audiences: [b], keys_file: k, algorithms: [none] }",
-            "{ issuer: a, audiences: [b], keys_file: k, refresh: 0s }",
+            "{ audiences: [b], keys: k }",
+            "{ issuer: a, audiences: [], keys: k }",
+            "{ issuer: '', audiences: [b], keys: k }",
+            "{ issuer: a, audiences: [b], keys: 'http://x' }",
+            "{ issuer: a, audiences: [b], keys: k, algorithms: [] }",
+            "{ issuer: a, audiences: [b], keys: k, algorithms: [none] }",
+            "{ issuer: a, audiences: [b], keys: k, refresh: 0s }",
             &format!("{good}, {good}"),
         ] {
             assert!(with(bad).is_err(), "{bad}");

@@ -47,7 +47,7 @@ pub enum HostError {
     #[error("network.private_ranges is not valid")]
     Range(#[source] BadRange),
     /// The URL of an issuer's keys cannot be read.
-    #[error("the keys_url of an issuer is not a URL")]
+    #[error("the URL of an issuer's keys is none")]
     KeysUrl(#[source] BadUrl),
     /// No secret of this name is kept.
     #[error("no secret {0} is kept")]

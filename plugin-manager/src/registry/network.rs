@@ -45,10 +45,9 @@ pub(super) fn issuers(config: &Config, http: &Arc<Http>) -> Result<Arc<Issuers>,
 }
 
 fn issuer(named: &TokenIssuer) -> Result<Issuer, BadUrl> {
-    // The configuration was read with exactly one of the two.
-    let keys = match (&named.keys_url, &named.keys_file) {
-        (Some(url), _) => KeySource::Url(url.parse()?),
-        (None, file) => KeySource::File(file.clone().unwrap_or_default()),
+    let keys = match named.keys.starts_with("https://") {
+        true => KeySource::Url(named.keys.parse()?),
+        false => KeySource::File(named.keys.clone().into()),
     };
     let algorithm = |signature: &TokenSignature| match signature {
         TokenSignature::RS256 => TokenAlgorithm::Rs256,

@@ -35,7 +35,7 @@ pub(in crate::extension) enum Fault {
     TooManyAtOnce,
     #[error("the plugin's requests come faster than they may")]
     TooFast,
-    #[error("the plugin has used up its bytes for now")]
+    #[error("the plugin has used up its bytes of this while")]
     TooManyBytes,
     #[error("the deadline passed")]
     Timeout,
