@@ -25,6 +25,7 @@ mod providers;
 mod release;
 mod schemas;
 mod serve;
+mod serve_plugins;
 mod serve_signals;
 mod serve_socket;
 mod shapes;

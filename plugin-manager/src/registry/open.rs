@@ -25,6 +25,7 @@ use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog, Files, SystemFiles};
+use common::cancel::CancelToken;
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -191,6 +192,7 @@ fn open(
         quarantine: Quarantine::of(&home)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
+        over: CancelToken::new(),
         publishing: Mutex::default(),
         home,
         config,
