@@ -3,15 +3,19 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod auth;
 mod directory;
 mod limits;
+mod network;
 mod read;
 mod supervision;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
 pub use limits::Limits;
+pub use network::Network;
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use supervision::{
@@ -309,6 +313,10 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// What plugins may ask of the host.
     pub limits: Limits,
+    /// Requests of plugins.
+    pub network: Network,
+    /// Whose tokens are believed.
+    pub auth: Auth,
     /// What is measured.
     pub telemetry: Telemetry,
     /// What is demanded.
@@ -333,6 +341,8 @@ impl Default for Config {
             default_timeout: Span(Duration::from_secs(30)),
             sandbox: Sandbox::default(),
             limits: Limits::default(),
+            network: Network::default(),
+            auth: Auth::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),

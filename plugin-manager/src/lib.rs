@@ -66,7 +66,9 @@ pub use attestation::CheckOutcome;
 pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
 pub use common::cancel::CancelToken;
 pub use config::Config;
-pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
+pub use extension::{
+    Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,
+};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{
     IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest,

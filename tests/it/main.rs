@@ -21,6 +21,7 @@ mod main_job;
 mod mistakes;
 mod native;
 mod progress;
+mod providers;
 mod release;
 mod schemas;
 mod serve;

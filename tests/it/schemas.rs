@@ -65,6 +65,13 @@ fn full_config() -> Value {
             "host_calls_per_second": 10_000_000, "effects_per_second": 100_000,
             "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
         },
+        "network": { "tls_roots": "/etc/ssl/certs/ca-certificates.crt", "plain_http": ["metrics.local:9100"],
+            "private_ranges": ["10.1.0.0/16"], "redirects": 5, "request_timeout": "30s", "response_limit": "16MB",
+            "requests_at_once": 8, "requests_per_second": 100, "bytes_per_second": "16MB" },
+        "auth": { "issuers": [
+            { "issuer": "https://id.example.com", "audiences": ["forge"], "algorithms": ["ES256"],
+                "keys": "https://id.example.com/keys", "leeway": "30s", "refresh": "10m" },
+        ] },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
             "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",
             "refuse_free": "100MiB", "witnesses": [],

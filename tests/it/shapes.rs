@@ -231,6 +231,8 @@ fn json_of_plugins() {
     snapshot("call", &world.run(&["call", "bad", "status", "--json"]).exits(5), &world);
     snapshot("config-set", &world.run(&["config", "good", "set", "k", "v", "--json"]).ok(), &world);
     snapshot("config-list", &world.run(&["config", "good", "list", "--json"]).ok(), &world);
+    snapshot("secrets-set", &world.run_with(&["secrets", "set", "api/token", "--json"], b"x").ok(), &world);
+    snapshot("secrets-list", &world.run(&["secrets", "list", "--json"]).ok(), &world);
     snapshot("logs", &world.run(&["logs", "good", "--json"]).ok(), &world);
     snapshot("remove", &world.run(&["remove", "good", "--json"]).ok(), &world);
 }

@@ -26,6 +26,7 @@ mod proofs;
 pub mod run;
 mod tar_file;
 mod wasi;
+mod web;
 mod words;
 
 use std::hash::{DefaultHasher, Hasher};
@@ -78,7 +79,9 @@ pub const TARGETS: &[Target] = &[
     policy::POLICY,
     proofs::STATEMENT,
     tar_file::TAR,
+    web::TOKEN,
     documents::TRUST_TOML,
+    web::URL,
     wasi::WASI,
 ];
 

@@ -1,7 +1,7 @@
 //! One host call: target, verdict, record, effect, and a second record when the effect failed. In this order.
 
 use super::record::Recorder;
-use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target};
+use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target, further};
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
 use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
 use common::clock::{Clock, Deadline};
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Longest canonical name of a resource, in bytes: what is decided on is also recorded.
-const LONGEST_NAME: usize = 4096;
+pub(super) const LONGEST_NAME: usize = 4096;
 
 /// Decides, records and dispatches host calls.
 pub struct SyscallBridge {
@@ -87,6 +87,12 @@ impl SyscallBridge {
     /// The action of this name.
     pub fn action(&self, name: &str) -> Option<ActionId> {
         self.names.get(name).copied()
+    }
+
+    /// The action of this name, and the kind of resource it touches.
+    pub(super) fn known(&self, name: &str) -> Option<(ActionId, ResourceKind)> {
+        let id = self.action(name)?;
+        self.entries.get(id.index()).map(|entry| (id, entry.action.resource))
     }
 
     /// Its actions, in order.
@@ -217,6 +223,8 @@ impl SyscallBridge {
         let began = self.clock.coarse_ms();
         let done = if caller.deadline != Deadline::NEVER && began >= caller.deadline.as_ms() {
             Err(CallError::new(Status::Timeout, "the deadline had passed before it began"))
+        } else if handler.decides_further() {
+            further::dispatch(self, caller, (handler, permit), (resource.name, args), response)
         } else {
             handler.handle(
                 permit,
@@ -229,6 +237,7 @@ impl SyscallBridge {
                     target: resource.name,
                     args,
                     response,
+                    further: None,
                 },
             )
         };

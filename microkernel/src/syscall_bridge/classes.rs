@@ -120,10 +120,13 @@ mod tests {
             "file_resize",
             "file_write",
             "file_write_at",
+            "http_request",
             "kv_cas",
             "kv_delete",
             "kv_set",
             "plugin_call",
+            "secret_reveal",
+            "secret_use",
         ];
         assert_eq!(named(RecordClass::B, Area::HostCall), BTreeSet::from(effects));
         assert_eq!(named(RecordClass::A, Area::HostCall), BTreeSet::new());

@@ -128,6 +128,19 @@ pub struct Call<'a> {
     pub args: &'a [u8],
     /// Where the response goes; empty at the start.
     pub response: &'a mut Vec<u8>,
+    /// The way back to the door; there for handlers that ask for it ([`SyscallHandler::decides_further`]).
+    pub further: Option<&'a mut dyn Further>,
+}
+
+/// Further decisions within one call: what it turns out to touch beside its target, such as where it is sent on to.
+pub trait Further: std::fmt::Debug {
+    /// Decides one more action of the same caller by the policies of now, and records it. The caller of this method
+    /// has the effect.
+    ///
+    /// # Errors
+    /// [`Status::Denied`], which is recorded; [`Status::Unavailable`] when it cannot be recorded,
+    /// [`Status::Unknown`] when there is no such action, [`Status::Limit`] for a name longer than 4096 bytes.
+    fn admit(&mut self, action: &str, target: &Target<'_>) -> Result<Permit, Status>;
 }
 
 /// A service behind the door.
@@ -142,6 +155,11 @@ pub trait SyscallHandler: Send + Sync {
     /// never a secret. Asked for calls of class A and B. Pure.
     fn summary(&self, _args: &[u8]) -> Option<String> {
         None
+    }
+
+    /// Whether it may come to decide more than its target, and so is handed [`Call::further`].
+    fn decides_further(&self) -> bool {
+        false
     }
 
     /// Does it. The permit is consumed: one permit, one effect.

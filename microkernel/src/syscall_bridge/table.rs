@@ -56,6 +56,11 @@ pub fn builtin_actions() -> Vec<Action> {
         action("kv_delete", &[C::StorageDelete], K::Key, R::B),
         action("kv_list", &[C::StorageList], K::Key, R::C),
         action("kv_cas", &[C::StorageGet, C::StorageSet], K::Key, R::B),
+        action("http_request", &[C::NetworkConnect], K::Host, R::B),
+        // Not a call of its own: decided when a request fills a secret in.
+        action("secret_use", &[C::SecretsUse], K::Secret, R::B),
+        action("secret_reveal", &[C::SecretsReveal], K::Secret, R::B),
+        action("auth_verify", &[C::AuthVerify], K::Token, R::C),
         action("metric_record", &[C::ObservabilityMetric], K::Metric, R::C),
         action("event_emit", &[C::ObservabilityEvent], K::Event, R::B),
         action("plugin_call", &[C::PluginsCall], K::Plugin, R::B),

@@ -30,7 +30,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened to a plugin. Nothing that a plugin says is in it but in the texts of failures.
+/// What happened to a plugin. Nothing that a plugin says is in it but in the texts of failures and in what it emits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -142,6 +142,13 @@ pub enum EventKind {
         /// How many.
         calls: u64,
     },
+    /// It emitted an event of its own.
+    Emitted {
+        /// Its type: words of a-z and 0-9 joined by one of `.`, `_` and `-`.
+        kind: String,
+        /// Well-formed JSON of at most 64 KiB: the plugin's words.
+        json: String,
+    },
 }
 
 impl EventKind {
@@ -172,6 +179,7 @@ impl EventKind {
             Self::FileRefused { .. } => "file_refused",
             Self::FileWaits { .. } => "file_waits",
             Self::Denied { .. } => "denied",
+            Self::Emitted { .. } => "emitted",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
-use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::adapters::{Events, KvRows, LogLines, Measurements, Secrets};
 use super::court::Court;
 use super::dependencies::Parsed;
 use super::error::HostError;
@@ -9,6 +9,7 @@ use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
+use super::network;
 use super::operator::Operator;
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
@@ -170,7 +171,8 @@ fn open(
 ) -> Result<Host, ForgeError> {
     let Begun { home, config, clock, audit } = begun;
     let guest_metrics = Arc::new(GuestMetrics::default());
-    let services = dependencies(&home, &config, &guest_metrics)?;
+    let feed = Feed::new(clock.clone());
+    let services = dependencies(&home, &config, &guest_metrics, &feed)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
@@ -185,7 +187,7 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
-        feed: Feed::new(clock.clone()),
+        feed,
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
         parsed: Parsed::default(),
@@ -209,19 +211,24 @@ fn dependencies(
     home: &Arc<Home>,
     config: &Config,
     metrics: &Arc<GuestMetrics>,
+    feed: &Arc<Feed>,
 ) -> Result<Dependencies, ForgeError> {
     let quota = config.sandbox.storage_limit.0;
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    let http = network::http(config)?;
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
         settings: Arc::new(Settings::new(BTreeMap::new())),
         metrics: Arc::new(Metrics::new(Arc::new(Measurements(metrics.clone())), Default::default())),
-        events: Arc::new(Events),
+        events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
+        issuers: network::issuers(config, &http)?,
+        http,
+        secrets: Arc::new(Secrets(home.clone())),
     })
 }
 

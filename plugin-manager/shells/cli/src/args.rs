@@ -4,12 +4,14 @@ mod deps;
 mod install;
 mod keys;
 mod pages;
+mod secrets;
 mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
 pub use pages::{Completions, Document, Explain, Man, Schema};
+pub use secrets::{SecretSet, Secrets};
 pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -98,6 +100,9 @@ pub enum Command {
     Call(Call),
     /// Read and change a plugin's settings
     Config(Config),
+    /// Keep secrets that plugins use or reveal where policy lets them
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Show the last lines a plugin logged
     Logs(Logs),
     /// Show and check which plugins need which

@@ -6,6 +6,7 @@ mod keys;
 mod lock;
 mod look;
 mod plugins;
+mod secrets;
 mod settings;
 
 pub use call::{Call, Output};
@@ -14,6 +15,7 @@ pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
+pub use secrets::{RemoveSecret, SecretNames, SetSecret};
 pub use settings::{SetSetting, Settings};
 
 use crate::error::DaemonError;
@@ -126,7 +128,7 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

@@ -93,6 +93,15 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone config unset", &["forgeone config log-redactor unset mask"]),
     ("forgeone config list", &["forgeone config log-redactor list"]),
+    (
+        "forgeone secrets set",
+        &[
+            "forgeone secrets set api/token --input token.txt",
+            "pass show api | forgeone secrets set api/token",
+        ],
+    ),
+    ("forgeone secrets list", &["forgeone secrets list"]),
+    ("forgeone secrets remove", &["forgeone secrets remove api/token"]),
     ("forgeone logs", &["forgeone logs log-redactor", "forgeone logs log-redactor -n 20"]),
     ("forgeone deps tree", &["forgeone deps tree", "forgeone deps tree front --with new.forgepkg"]),
     ("forgeone deps check", &["forgeone deps check", "forgeone deps check new.forgepkg other.forgepkg"]),
