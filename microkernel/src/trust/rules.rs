@@ -1,7 +1,7 @@
 //! The built-in policies without Cedar: the same rulings under the same ids, and no policy source is accepted.
 
 use super::policy::builtin;
-use super::ruling::{Effect, Ruling};
+use super::ruling::{Circumstances, Effect, Ruling};
 use super::table::{MANAGEMENT, Row, SYSCALL, Table};
 use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustError};
 use crate::syscall_bridge::Action;
@@ -75,7 +75,7 @@ impl Engine {
         _slice: &Slice,
         row: Row,
         resource: &Resource<'_>,
-        _depth: u32,
+        _: Circumstances,
     ) -> Ruling {
         self.rule(*subject, row, resource)
     }
@@ -86,7 +86,7 @@ impl Engine {
         subject: &Subject,
         row: Row,
         resource: &Resource<'_>,
-        _depth: u32,
+        _: Circumstances,
     ) -> Ruling {
         self.rule(*subject, row, resource)
     }

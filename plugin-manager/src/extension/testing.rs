@@ -15,6 +15,7 @@ use common::clock::{Clock, Deadline, ManualClock};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::telemetry::MetricType;
 use microkernel::syscall_bridge::{Call, CallError, Status, SyscallArgs};
+use microkernel::trust::{Chain, Link};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub(super) struct Host {
     identity: Arc<IdentityContext>,
     dir: tempfile::TempDir,
     pub(super) clock: Arc<ManualClock>,
-    pub(super) chain: Arc<[PluginId]>,
+    pub(super) chain: Chain,
     pub(super) deadline: Deadline,
     pub(super) settings: Arc<Settings>,
     pub(super) events: Arc<Events>,
@@ -131,7 +132,7 @@ impl Host {
         Self {
             identity: Arc::new(IdentityContext::plugin(plugin())),
             clock: ManualClock::at(0),
-            chain: Arc::from([]),
+            chain: Chain::new(),
             deadline: Deadline::NEVER,
             settings: Arc::default(),
             events: Arc::default(),
@@ -192,6 +193,7 @@ impl Host {
         let clock: &dyn Clock = &*self.clock;
         service.serve(Call {
             identity: &self.identity,
+            link: &Link::new(self.identity.clone(), Vec::new()),
             chain: &self.chain,
             deadline: self.deadline,
             cancel: None,

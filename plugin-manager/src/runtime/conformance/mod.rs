@@ -16,6 +16,7 @@ use super::{
     Trap,
 };
 use crate::sandbox::Limits;
+use crate::syscall::Chain;
 use crate::syscall::testing::{FakePort, SeenHandle};
 use common::clock::{Clock, Deadline, SystemClock};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -131,7 +132,7 @@ impl<'a> Guest<'a> {
         self.run_module(&module)
     }
     pub fn run_module(self, module: &CompiledModule) -> Result<Running<'a>, RuntimeError> {
-        let chain = Arc::from([]);
+        let chain = Chain::new();
         let deadline = Deadline::after(&*self.bench.clock, self.limits.timeout);
         let terms = Terms::new(deadline, &chain);
         let engine = &*self.bench.engine;
@@ -154,7 +155,7 @@ pub struct Running<'a> {
 
 impl Running<'_> {
     fn with<R>(&mut self, call: impl FnOnce(&mut Execution, Terms<'_>) -> R) -> R {
-        let chain = Arc::from([]);
+        let chain = Chain::new();
         let deadline = Deadline::after(&*self.bench.clock, self.timeout);
         call(&mut self.execution, Terms::new(deadline, &chain))
     }
