@@ -72,14 +72,15 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
+pub use microkernel::trust::TrustContext;
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
-    BadPercent, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode, DependencyReport,
-    DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack, InstallAllReport,
-    InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile, ManagerBuilder, NotReady,
-    OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep, PluginHandle, PluginManager,
-    PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial, TrialFigures, TrialKind,
-    TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
+    BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
+    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack,
+    InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
+    ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
+    PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -24,6 +24,7 @@ use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use semver::{Version, VersionReq};
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
@@ -141,7 +142,10 @@ impl LoadPlan {
 /// # Errors
 /// The first kind of fault there is: a reserved or doubled name, the host's versions, what is missing,
 /// what conflicts, then a cycle.
-pub fn resolve(candidates: &[Candidate], host: &HostVersions) -> Result<LoadPlan, ResolveError> {
+pub fn resolve<C: Borrow<Candidate>>(
+    candidates: &[C],
+    host: &HostVersions,
+) -> Result<LoadPlan, ResolveError> {
     let by_name = unique(candidates, host)?;
     let needs = needs(&by_name);
     match unmet(&needs, &by_name, host).into_iter().next() {
@@ -152,9 +156,12 @@ pub fn resolve(candidates: &[Candidate], host: &HostVersions) -> Result<LoadPlan
 
 type ByName<'a> = BTreeMap<&'a Name, &'a Candidate>;
 
-fn unique<'a>(candidates: &'a [Candidate], host: &HostVersions) -> Result<ByName<'a>, ResolveError> {
+fn unique<'a, C: Borrow<Candidate>>(
+    candidates: &'a [C],
+    host: &HostVersions,
+) -> Result<ByName<'a>, ResolveError> {
     let mut by_name: ByName<'a> = BTreeMap::new();
-    for candidate in candidates {
+    for candidate in candidates.iter().map(Borrow::borrow) {
         let name = candidate.name.clone();
         if host.version_of(&name).is_some() {
             return Err(ResolveError::Reserved { name });

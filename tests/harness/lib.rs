@@ -3,6 +3,7 @@
 
 mod archive;
 mod binary;
+mod daemon;
 #[cfg(doctest)]
 mod docs;
 mod plugin;
@@ -11,6 +12,7 @@ mod world;
 
 pub use archive::{Entries, gzip, read_entries, tar_of};
 pub use binary::{Ran, forgeone, workspace_root};
+pub use daemon::Daemon;
 pub use plugin::{Wat, lifecycle, pack_args, parse_list, syscall_operation};
 pub use signed::{sample_wasm, signed_package};
 pub use world::{Engine, Environment, World};

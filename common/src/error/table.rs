@@ -33,6 +33,13 @@ table! {
     E0107 Internal "doctor found a problem" => "see the lines whose verdict is `problem`";
     E0108 Usage "the plugin directory cannot be used" => "make it a directory of the user who runs the host that nobody else can write to, or name another with `plugin_directory`";
 
+    E0121 Usage "the daemon is of another version" => "restart the daemon with this version of forgeone, or use the version it has";
+    E0122 Internal "the daemon did not answer" => "`forgeone status` shows whether it runs; what was asked of it may have been done";
+    E0123 Denied "the daemon serves its own user alone" => "run the command as the user the daemon runs as";
+    E0124 Limit "the request is too large or too slow" => "send less, or faster";
+    E0125 State "the daemon is starting or stopping" => "run the command again, with a longer --wait";
+    E0126 Limit "the daemon was stopped before everything had ended" => "give it longer with --drain; what was acknowledged is kept";
+
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
     E1003 Refused "the package has an entry that is not allowed" => "pack regular files only, with plain relative names";

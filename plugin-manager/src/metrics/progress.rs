@@ -17,6 +17,8 @@ pub enum Phase {
     Compile,
     /// `init`, `start` and `state_load` run.
     BringUp,
+    /// A daemon does what it was asked.
+    Daemon,
 }
 
 impl Phase {
@@ -29,6 +31,7 @@ impl Phase {
             Self::Scan => "scanning",
             Self::Compile => "compiling",
             Self::BringUp => "bringing up",
+            Self::Daemon => "the daemon does",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bringing plugins up, with what they depend on, and taking them down.
 
 use super::denials::Denials;
-use super::dependencies::{candidates, plan};
+use super::dependencies::plan;
 use super::error::HostError;
 use super::hall::Loaded;
 use super::install::End;
@@ -53,8 +53,7 @@ impl PluginManager {
         let row = self.row(name)?;
         self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
-        let rows = self.host().rows()?;
-        for member in plan(&candidates(&rows)?, &row.plugin.name)?.start_order() {
+        for member in plan(&self.host().candidates()?, &row.plugin.name)?.start_order() {
             if *member == row.plugin.name {
                 return self.bring_one_up(member, cause);
             }

@@ -6,9 +6,9 @@ use crate::resolver::{self, Candidate, HostVersions, LoadPlan};
 use crate::store::InstalledPlugin;
 use common::error::{ForgeError, codes};
 use common::identity::Name;
+use parking_lot::Mutex;
 use semver::{Version, VersionReq};
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What a plugin needs, by name, as its manifest asked for it.
@@ -17,11 +17,35 @@ pub(super) fn dependencies(row: &InstalledPlugin) -> Result<BTreeMap<String, Str
 }
 
 /// Installed plugins as the resolver sees them.
-pub(super) fn candidates<R>(rows: &[R]) -> Result<Vec<Candidate>, ForgeError>
-where
-    R: Borrow<InstalledPlugin>,
-{
-    rows.iter().map(|row| candidate(row.borrow())).collect()
+pub(super) fn candidates(rows: &[InstalledPlugin]) -> Result<Vec<Candidate>, ForgeError> {
+    rows.iter().map(candidate).collect()
+}
+
+/// What rows need, parsed once for as long as a row is the same.
+#[derive(Debug, Default)]
+pub(super) struct Parsed(Mutex<HashMap<Name, Pair>>);
+
+/// A row, and what it was parsed into.
+type Pair = (Arc<InstalledPlugin>, Arc<Candidate>);
+
+impl Parsed {
+    /// Installed plugins as the resolver sees them.
+    pub fn of(&self, rows: &[Arc<InstalledPlugin>]) -> Result<Vec<Arc<Candidate>>, ForgeError> {
+        let mut known = self.0.lock();
+        let mut before = std::mem::take(&mut *known);
+        let mut all = Vec::with_capacity(rows.len());
+        known.reserve(rows.len());
+        for row in rows {
+            let same = before.remove_entry(&row.plugin.name).filter(|(_, (old, _))| Arc::ptr_eq(old, row));
+            let (name, (row, candidate)) = match same {
+                Some(same) => same,
+                None => (row.plugin.name.clone(), (row.clone(), Arc::new(candidate(row)?))),
+            };
+            all.push(candidate.clone());
+            known.insert(name, (row, candidate));
+        }
+        Ok(all)
+    }
 }
 
 fn candidate(row: &InstalledPlugin) -> Result<Candidate, ForgeError> {
@@ -42,22 +66,21 @@ fn candidate(row: &InstalledPlugin) -> Result<Candidate, ForgeError> {
 }
 
 /// The order in which a plugin and what it needs are started. A problem elsewhere does not concern it.
-pub(super) fn plan(all: &[Candidate], wanted: &Name) -> Result<LoadPlan, ForgeError> {
-    let by_name: BTreeMap<&Name, &Candidate> = all.iter().map(|c| (&c.name, c)).collect();
+pub(super) fn plan(all: &[Arc<Candidate>], wanted: &Name) -> Result<LoadPlan, ForgeError> {
+    let by_name: HashMap<&Name, &Candidate> = all.iter().map(|c| (&c.name, &**c)).collect();
     let mut taken = BTreeSet::from([wanted]);
     let mut open = vec![wanted];
     while let Some(name) = open.pop() {
         let needs = by_name.get(name).into_iter().flat_map(|c| c.dependencies.keys());
         open.extend(needs.filter(|need| taken.insert(need)));
     }
-    let members: Vec<Candidate> = all.iter().filter(|c| taken.contains(&c.name)).cloned().collect();
+    let members: Vec<&Candidate> = taken.iter().filter_map(|name| by_name.get(name).copied()).collect();
     Ok(resolver::resolve(&members, &host_versions()?)?)
 }
 
 /// The order in which another version of an installed plugin and what it needs are started, when every plugin that
 /// needs it can use it.
-pub(super) fn plan_with(rows: &[Arc<InstalledPlugin>], new: Candidate) -> Result<LoadPlan, ForgeError> {
-    let mut all = candidates(rows)?;
+pub(super) fn plan_with(mut all: Vec<Arc<Candidate>>, new: Candidate) -> Result<LoadPlan, ForgeError> {
     all.retain(|c| c.name != new.name);
     // What else those that need it have need of is not what is changed.
     let only = |c: &Candidate| {
@@ -65,11 +88,11 @@ pub(super) fn plan_with(rows: &[Arc<InstalledPlugin>], new: Candidate) -> Result
         let dependencies = BTreeMap::from([(need.0.clone(), need.1.clone())]);
         Some(Candidate { dependencies, ..c.clone() })
     };
-    let mut about: Vec<Candidate> = all.iter().filter_map(only).collect();
+    let mut about: Vec<Candidate> = all.iter().filter_map(|c| only(c)).collect();
     about.push(Candidate { dependencies: BTreeMap::new(), ..new.clone() });
     resolver::resolve(&about, &host_versions()?)?;
     let name = new.name.clone();
-    all.push(new);
+    all.push(Arc::new(new));
     plan(&all, &name)
 }
 

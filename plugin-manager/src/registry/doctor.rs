@@ -1,5 +1,6 @@
 //! What this build and machine can and cannot do, seen by trying.
 
+use super::judge::Judge;
 use super::manager::PluginManager;
 use super::report::Probe;
 use crate::runtime;
@@ -73,9 +74,10 @@ impl PluginManager {
     }
 
     fn trust_probe(&self) -> Probe {
-        let host = self.host();
-        let anchors = host.judge.verifier().trust().map(|trust| trust.anchors().len());
-        let (verdict, detail) = match (host.judge.problem(), anchors) {
+        let judge = self.host().judge();
+        let problem = judge.as_ref().map_or_else(Some, Judge::problem);
+        let trust = judge.as_ref().ok().and_then(|judge| judge.verifier().trust());
+        let (verdict, detail) = match (problem, trust.map(|trust| trust.anchors().len())) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
             (None, None) => {

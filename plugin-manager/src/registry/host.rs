@@ -1,7 +1,7 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::dependencies::Parsed;
 use super::events::Feed;
-use super::judge::Judge;
 use super::native::Natives;
 use super::quarantine::Quarantine;
 use super::supervisor::Ledgers;
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
+use crate::resolver::Candidate;
 use crate::runtime::{self, Engine};
 use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section, Setting};
@@ -47,7 +48,6 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
-    pub judge: Judge,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.
@@ -68,6 +68,8 @@ pub(super) struct Host {
     pub ledgers: Arc<Ledgers>,
     /// Plugins that wait for an operator to release them.
     pub quarantine: Quarantine,
+    /// What the rows need.
+    pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
     pub roster: Roster,
@@ -99,6 +101,11 @@ impl Host {
         rows.extend(self.natives.rows().into_iter().map(Arc::new));
         rows.sort_by(|a, b| a.plugin.name.cmp(&b.plugin.name));
         Ok(rows)
+    }
+
+    /// Every installed and every registered plugin as the resolver sees it, by name.
+    pub fn candidates(&self) -> Result<Vec<Arc<Candidate>>, ForgeError> {
+        self.parsed.of(&self.rows()?)
     }
 
     /// The installed or registered plugin of this name.

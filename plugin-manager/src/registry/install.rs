@@ -1,7 +1,7 @@
 //! Installing and removing: proof first, record second, effect last.
 
 use super::bring_up::Cause;
-use super::dependencies::{candidates, dependencies, plan};
+use super::dependencies::{dependencies, plan};
 use super::error::HostError;
 use super::events::EventKind;
 use super::load::{Ready, identity};
@@ -90,8 +90,8 @@ impl PluginManager {
     /// Name, count and dependencies: whether there is room for this plugin beside those there are.
     fn room_for(&self, grant: &Grant) -> Result<(), ForgeError> {
         let manifest = grant.package().package().manifest();
-        let mut candidates = candidates(&self.room(manifest)?)?;
-        candidates.push(Candidate::from(grant.package()));
+        let mut candidates = self.host().parsed.of(&self.room(manifest)?)?;
+        candidates.push(Arc::new(Candidate::from(grant.package())));
         plan(&candidates, &manifest.name)?;
         Ok(())
     }

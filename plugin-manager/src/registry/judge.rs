@@ -44,7 +44,7 @@ impl Judge {
         let judged = self.verifier.verify_telling(package, now, progress).map_err(refused);
         match (&self.problem, judged) {
             (Some(_), Err(error)) if error.code() == &codes::E1201 => Err(error),
-            // What was found when the home was opened holds for every package.
+            // What is wrong with it holds for every package.
             (Some(problem), _) => Err(problem.again()),
             (None, judged) => judged,
         }

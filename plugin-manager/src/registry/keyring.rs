@@ -8,8 +8,8 @@ use common::error::ForgeError;
 use microkernel::trust::ManagementAction;
 
 impl PluginManager {
-    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds from
-    /// the next time the home is opened.
+    /// The home's keys and trust; each change is recorded before it is made. What trust is changed to holds for the
+    /// next package that is judged.
     ///
     /// # Errors
     /// When the policy denies the operator to configure the host.

@@ -3,6 +3,7 @@
 use super::adapters::Vault;
 use super::denials::Denials;
 use super::host::Host;
+use super::judge::Judge;
 use super::supervisor::HouseKeeper;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
@@ -43,10 +44,16 @@ pub(super) struct Parts {
 }
 
 impl Host {
+    /// Who judges packages by the trust configuration as it is on disk now: a host that stays open for long hears of
+    /// a publisher that was trusted, or killed, as one does that is opened for a single command.
+    pub fn judge(&self) -> Result<Judge, ForgeError> {
+        Judge::new(&self.config, &self.home.trust_dir())
+    }
+
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
         let package = Package::load_telling(bytes, &self.package_limits, &*self.progress)?;
-        self.judge.prove(package, self.clock.wall_ns(), &*self.progress)
+        self.judge()?.prove(package, self.clock.wall_ns(), &*self.progress)
     }
 
     /// What a verified package may touch and use.

@@ -179,4 +179,16 @@ impl PluginManager {
         }
         first.and(self.make_durable())
     }
+
+    /// Makes what plugins logged and stored durable, and what was recorded.
+    ///
+    /// # Errors
+    /// The first thing that could not be made durable; the rest is still done.
+    pub fn flush(&self) -> Result<(), ForgeError> {
+        let host = self.host();
+        host.bus.flush();
+        let stored = host.services.kv.flush().map_err(ForgeError::from);
+        let recorded = host.audit.flush().map_err(ForgeError::from);
+        stored.and(recorded)
+    }
 }

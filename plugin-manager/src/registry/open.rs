@@ -1,6 +1,7 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::dependencies::Parsed;
 use super::error::HostError;
 use super::events::Feed;
 use super::host::{Host, Roster};
@@ -21,7 +22,7 @@ use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
+use common::audit::{Actor, AuditError, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -29,6 +30,7 @@ use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -148,7 +150,19 @@ fn audit(
     clock: Arc<dyn Clock>,
 ) -> Result<AuditLog, ForgeError> {
     log_is_there(home)?;
-    Ok(AuditLog::open_on(files, &home.audit_dir(), home.audit_key()?, audit_options(config), clock)?)
+    let open = || -> Result<_, ForgeError> {
+        let key = home.audit_key()?;
+        let options = audit_options(config);
+        Ok(AuditLog::open_on(files.clone(), &home.audit_dir(), key, options, clock.clone()))
+    };
+    match open()? {
+        // What a full disk kept in its journal is written first.
+        Err(AuditError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+            home.lend_room()?;
+            Ok(open()??)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// A home with its log, before its services.
@@ -172,7 +186,8 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let judge = Judge::new(&config, &home.trust_dir())?;
+    // Read again whenever a package is judged; a configuration no judge may have does not open.
+    Judge::new(&config, &home.trust_dir())?;
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -186,6 +201,7 @@ fn open(
         feed: Feed::new(clock.clone()),
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        parsed: Parsed::default(),
         roster: Roster::default(),
         publishing: Mutex::default(),
         home,
@@ -196,7 +212,6 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
-        judge,
         sandbox,
     })
 }

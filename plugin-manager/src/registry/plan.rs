@@ -13,13 +13,14 @@ use crate::store::{InstalledPlugin, LOCK_BYTES};
 use common::error::{Coded, ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Plugins to install, and where to find what they need.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallRequest {
     /// Packages to install.
     pub packages: Vec<PathBuf>,
@@ -133,7 +134,7 @@ impl PluginManager {
 
     fn plan_chosen(&self, request: &InstallRequest) -> Result<InstallPlan, ForgeError> {
         let rows = self.host().rows()?;
-        let installed = candidates(&rows)?;
+        let installed: Vec<Candidate> = self.host().parsed.of(&rows)?.iter().map(|c| (**c).clone()).collect();
         let mut found = self.offered(&request.packages, &request.from)?;
         self.prove_offers(&mut found, &installed)?;
         self.undisputed(&mut found, &rows)?;
@@ -254,7 +255,7 @@ impl PluginManager {
         })?;
         let lock = Lock::parse(&named, &text)?;
         let rows = self.host().rows()?;
-        let installed = candidates(&rows)?;
+        let installed: Vec<Candidate> = self.host().parsed.of(&rows)?.iter().map(|c| (**c).clone()).collect();
         let mut found = self.offered(&request.packages, &request.from)?;
         let wanted: BTreeSet<Digest> = lock.plugins.values().map(|locked| locked.package).collect();
         found.offers.retain(|offer| wanted.contains(&offer.package));

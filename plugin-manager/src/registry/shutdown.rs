@@ -137,11 +137,7 @@ impl PluginManager {
         let ending = std::mem::take(&mut *hall.ending.lock());
         ending.into_iter().for_each(|thread| drop(thread.join()));
         hall.drains.wait(None);
-        let host = self.host();
-        host.bus.flush();
-        let stored = host.services.kv.flush().map_err(ForgeError::from);
-        let recorded = host.audit.flush().map_err(ForgeError::from);
-        stored.and(recorded)
+        self.flush()
     }
 
     fn left(&self) -> Duration {

@@ -146,12 +146,18 @@ pub(crate) fn evaluator(
     policies: &[PolicySource],
     config: &Config,
 ) -> Result<TrustEvaluator, TrustError> {
-    TrustEvaluator::with_options(actions, policies, &policy_options(config)).map_err(|error| match error {
+    let evaluator = TrustEvaluator::with_options(actions, policies, &policy_options(config));
+    evaluator.map_err(|error| named(error, dir, policies))
+}
+
+/// The error with the directory of the policy file it names.
+pub(super) fn named(error: TrustError, dir: &Path, policies: &[PolicySource]) -> TrustError {
+    match error {
         TrustError::Policy { name, problems } if policies.iter().any(|p| p.name == name) => {
             TrustError::Policy { name: dir.join(name).display().to_string(), problems }
         }
         other => other,
-    })
+    }
 }
 
 /// Under which rules policies are read.

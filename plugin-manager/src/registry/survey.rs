@@ -1,12 +1,13 @@
 //! What the installed plugins need, with packages that are only offered, as shells show it.
 
-use super::dependencies::{candidates, host_versions};
+use super::dependencies::host_versions;
 use super::manager::PluginManager;
 use crate::loader::Manifest;
 use crate::resolver::{self, Candidate, HostVersions, Survey, Surveyed};
 use common::error::ForgeError;
 use common::identity::Name;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Most reasons one error of [`DependencyReport::verdict`] carries.
 const MAX_REASONS: usize = 200;
@@ -180,11 +181,11 @@ impl PluginManager {
     /// read, or the policy denies it.
     pub fn dependencies(&self, offered: &[Manifest]) -> Result<DependencyReport, ForgeError> {
         self.host().may_read("")?;
-        let mut installed = candidates(&self.host().rows()?)?;
+        let mut installed = self.host().candidates()?;
         let offered: Vec<Candidate> = offered.iter().map(offered_candidate).collect();
         let mut nodes = Vec::new();
         for new in &offered {
-            let same = |old: &Candidate| old.name == new.name && old.publisher == new.publisher;
+            let same = |old: &Arc<Candidate>| old.name == new.name && old.publisher == new.publisher;
             let replaced = installed.iter().position(same).map(|at| installed.remove(at));
             nodes.push(plugin_node(
                 new,
@@ -193,7 +194,7 @@ impl PluginManager {
             ));
         }
         nodes.extend(installed.iter().map(|c| plugin_node(c, DependencyKind::Installed, None)));
-        installed.extend(offered);
+        installed.extend(offered.into_iter().map(Arc::new));
         let host = host_versions()?;
         let survey = resolver::survey(&installed, &host).map_err(as_offered)?;
         Ok(DependencyReport::new(&survey, nodes, &host))
@@ -203,7 +204,7 @@ impl PluginManager {
 impl PluginManager {
     /// The order in which everything installed starts; without plugins in circles and those that need them.
     pub(super) fn start_order(&self) -> Result<Vec<Name>, ForgeError> {
-        Ok(resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?.order)
+        Ok(resolver::survey(&self.host().candidates()?, &host_versions()?)?.order)
     }
 
     /// Everything installed in the order in which it starts, as sets: those of one may start side by side once every
@@ -214,7 +215,7 @@ impl PluginManager {
     /// When the home cannot be read, or the policy denies it.
     pub fn start_levels(&self) -> Result<Vec<Vec<String>>, ForgeError> {
         self.host().may_read("")?;
-        let survey = resolver::survey(&candidates(&self.host().rows()?)?, &host_versions()?)?;
+        let survey = resolver::survey(&self.host().candidates()?, &host_versions()?)?;
         let names = |level: Vec<&Name>| level.into_iter().map(ToString::to_string).collect();
         Ok(survey.levels().into_iter().map(names).collect())
     }

@@ -58,26 +58,25 @@ impl<'a> Desk<'a> {
         let planned = self.home.planned(name)?.is_some_and(|plan| plan.action == action.name());
         let _plan = if planned { None } else { self.plan(action, name)? };
         let record = self.management(action.name(), name.as_str(), Outcome::Ok, None, details);
-        let seq = match self.audit.commit(&record) {
-            Ok(seq) => seq,
-            Err(refused) => {
-                // It may be in the journal, and be written once the log can.
-                self.not_made(action.name(), name, None, refused.to_string());
-                return Err(refused.into());
-            }
-        };
+        let ticket = self.audit.append(&record)?;
+        let seq = ticket.seq();
+        if let Err(refused) = ticket.durable() {
+            // It is in the journal, and is written once the log can.
+            self.not_made(action.name(), name, seq, refused.to_string());
+            return Err(refused.into());
+        }
         change().inspect_err(|error| {
-            if !matches!(self.home.planned(name), Ok(None)) {
-                self.not_made(action.name(), name, Some(seq), error.to_string());
+            // After a sync that failed nobody knows: the next opening looks.
+            if matches!(self.home.planned(name), Ok(Some(_))) {
+                self.not_made(action.name(), name, seq, error.to_string());
             }
         })
     }
 
     /// Tells the log that a change was not made, now or as soon as it can.
-    fn not_made(self, action: &str, name: &Name, seq: Option<u64>, why: String) {
-        let seq = seq.map(|seq| seq.to_string());
-        let mut details = vec![("completed", "false"), ("why", why.as_str())];
-        details.extend(seq.as_deref().map(|seq| ("record", seq)));
+    fn not_made(self, action: &str, name: &Name, seq: u64, why: String) {
+        let seq = seq.to_string();
+        let details = [("completed", "false"), ("why", why.as_str()), ("record", seq.as_str())];
         let actor = host_actor();
         let record = outcome(&actor, action, name, &details);
         match self.audit.append(&record) {

@@ -190,7 +190,7 @@ impl PluginManager {
 
     /// Whether it can stand where the installed version stands. What it needs comes before it in the plan.
     pub(super) fn fits(&self, x: &Exchange<'_>) -> Result<LoadPlan, ForgeError> {
-        plan_with(&self.host().rows()?, Candidate::from(x.grant.package()))
+        plan_with(self.host().candidates()?, Candidate::from(x.grant.package()))
     }
 
     /// Brings up what the new version needs.

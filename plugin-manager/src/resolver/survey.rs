@@ -6,6 +6,7 @@ use super::{
 };
 use common::identity::Name;
 use semver::Version;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 /// One requirement and what there is for it.
@@ -52,7 +53,7 @@ impl Survey {
 ///
 /// # Errors
 /// A reserved or doubled name: of such a set nobody can say who needs whom.
-pub fn survey(candidates: &[Candidate], host: &HostVersions) -> Result<Survey, ResolveError> {
+pub fn survey<C: Borrow<Candidate>>(candidates: &[C], host: &HostVersions) -> Result<Survey, ResolveError> {
     let by_name = unique(candidates, host)?;
     let needs = needs(&by_name);
     let (graph, index) = graph(&by_name, &needs);

@@ -50,7 +50,7 @@ fn what_is_needed_starts_first_and_names_decide_among_equals() {
     assert_eq!(plan.dependents_of(&name("m")), [&name("z")]);
     assert_eq!(plan.broken_without(&name("m")), [&name("a"), &name("z")]);
     assert!(plan.broken_without(&name("nobody")).is_empty());
-    assert!(resolve(&[], &host()).unwrap().start_order().is_empty());
+    assert!(resolve::<Candidate>(&[], &host()).unwrap().start_order().is_empty());
 }
 
 #[test]

@@ -22,7 +22,7 @@ const SCHEMA: u64 = 1;
 const PAGE_CACHE: usize = 32 << 20;
 
 /// The file beside it that keeps room on the disk.
-const RESERVE: &str = "reserve";
+pub(super) const RESERVE: &str = "reserve";
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Plugin name → row.

@@ -1,7 +1,7 @@
 //! One home, opened and locked: where everything is, and the clearing of what a crash left.
 
-use super::db::Db;
-use super::disk::{Disk, RealDisk, StagingNames, write_atomic};
+use super::db::{Db, RESERVE};
+use super::disk::{Disk, RealDisk, StagingNames, gone, write_atomic};
 use super::journal::Values;
 use super::lock::HomeLock;
 use super::roster::Roster;
@@ -96,6 +96,15 @@ impl Home {
     /// `plugin-manager.yaml`; it need not exist.
     pub fn config_file(&self) -> PathBuf {
         self.root.join("plugin-manager.yaml")
+    }
+    /// Gives up the room that is kept on the disk, for what must be possible on a full one. The next opening keeps
+    /// what is left of it again.
+    ///
+    /// # Errors
+    /// When the file that keeps it cannot be removed.
+    pub fn lend_room(&self) -> Result<(), StoreError> {
+        let reserve = self.root.join(RESERVE);
+        gone(self.disk.remove(&reserve)).map_err(StoreError::io("remove", reserve))
     }
     /// The directory of the audit log.
     pub fn audit_dir(&self) -> PathBuf {

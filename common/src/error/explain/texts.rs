@@ -25,6 +25,13 @@ texts! {
     E0107: "one probe of `doctor` has the verdict `problem`"; "`forgeone doctor` in a production home: this build has no worker processes";
     E0108: "others may write to it or own it, and what is dropped there is installed without asking who dropped it", "it has more than 10000 packages"; "`chmod 777 HOME/plugins`, then a host that watches it";
 
+    E0121: "the daemon was started before this forgeone was installed, or is another build"; "any command after an upgrade of the binary, with the old daemon still running";
+    E0122: "the daemon was killed, or ended before the answer"; "`kill -9` of the daemon while a call runs";
+    E0123: "a process of another user reached the socket"; "`su nobody -c 'forgeone list --home HOME'`, with a home that was opened to everybody";
+    E0124: "a request is larger than any file a command reads", "its bytes came too slowly"; "a program that opens the socket and sends a byte a minute";
+    E0125: "the daemon was still bringing plugins up, or already stopping, when --wait was over"; "`forgeone list --wait 0s` while the daemon starts";
+    E0126: "calls or plugins that stop took longer than --drain", "the daemon was signalled a second time"; "`forgeone serve`, stopped with Ctrl-C twice while a call runs";
+
     E1001: "the package, one of its files or what it unpacks to is over its cap", "the gzip ratio or the number of entries is over its cap"; "a package of 10 MB that unpacks to 10 GB";
     E1002: "the file is not gzip, not tar, or ends early", "bytes stand after the end of the archive"; "`forgeone install photo.png`";
     E1003: "an absolute name, `..`, or a character that package names do not have", "a link, device, pipe, socket or sparse file"; "an archive with the entry `../../etc/passwd`";

@@ -107,6 +107,8 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Keep plugins running and answer other commands until SIGTERM
+    Serve(Serve),
     /// Try what this build and machine can do, and say what is wrong
     Doctor,
     /// Print the completions of a shell
@@ -282,6 +284,13 @@ pub struct Rollback {
     /// The version [default: the highest below the installed one]
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// How long calls under way and plugins that stop may take once it is told to stop
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub drain: Span,
 }
 
 #[derive(Debug, Args)]

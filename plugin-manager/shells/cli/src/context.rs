@@ -2,10 +2,11 @@
 
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::operator;
+use crate::home;
 use crate::output::Output;
 use crate::progress;
 use common::error::{ForgeError, codes};
+use forgeone_api::{Ask, DaemonInfo, Parcel};
 use plugin_manager::{NoProgress, PluginManager, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,51 +51,56 @@ impl Context {
         self.output
     }
 
-    /// Opens the home, runs `job`, and lets go of the home whatever came of it. The job's error comes first.
+    /// How long to wait for a home that is in use.
+    pub const fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Asks the daemon of the home, or where there is none opens the home, asks, and lets go of it whatever came of
+    /// it. What was asked comes first among the errors.
     ///
     /// # Errors
-    /// What opening, the job or letting go ran into.
-    pub fn with_manager<T>(
-        &self,
-        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
-    ) -> Result<T, Failure> {
-        let (done, ended) = self.open_for(job, self.progress())?;
-        match ended {
+    /// What asking, opening or letting go ran into.
+    pub fn ask<A: Ask>(&self, ask: A) -> Result<A::Reply, Failure> {
+        Ok(self.answer(Parcel::from(ask))?.0)
+    }
+
+    /// As [`Context::ask`], with which daemon answered, if one did.
+    ///
+    /// # Errors
+    /// As [`Context::ask`].
+    pub fn answer<A: Ask>(&self, ask: Parcel<A>) -> Result<(A::Reply, Option<DaemonInfo>), Failure> {
+        let answer = home::ask(self, ask, &self.progress())?;
+        match answer.ended {
             // What needs a record was refused; what was done anyway protects or reads, and is told once the log can.
             Err(error) if error.code().id == codes::E3001.id => {
                 tracing::warn!(%error, "done, and not all of it is in the audit log yet");
             }
             other => other?,
         }
-        Ok(done)
+        Ok((answer.parcel.head, answer.daemon))
     }
 
-    /// As [`Context::with_manager`], with what the job gave even where letting go of the home failed afterwards,
-    /// and without a sign of life: what the job gives is not mixed with one.
+    /// As [`Context::ask`], with the answer even where letting go of the home failed afterwards, and without a sign of
+    /// life: the answer's bytes are not mixed with one.
     ///
     /// # Errors
-    /// What opening or the job ran into.
-    pub fn with_manager_to_the_end<T>(
-        &self,
-        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
-    ) -> Result<(T, Result<(), ForgeError>), Failure> {
-        self.open_for(job, Arc::new(NoProgress))
+    /// What asking or opening ran into.
+    pub fn ask_to_the_end<A: Ask>(&self, ask: Parcel<A>) -> Result<home::Answer<A::Reply>, Failure> {
+        home::ask(self, ask, &(Arc::new(NoProgress) as Arc<dyn Progress>))
     }
 
-    fn open_for<T>(
-        &self,
-        job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
-        progress: Arc<dyn Progress>,
-    ) -> Result<(T, Result<(), ForgeError>), Failure> {
-        let builder = PluginManager::builder().home(&self.home).wait(self.wait).operator(operator::name());
+    /// Opens the home itself, daemon or not.
+    ///
+    /// # Errors
+    /// E5006 naming the holder when the home stays in use for `wait`; what else opening runs into.
+    pub fn open(&self, wait: Duration, progress: Arc<dyn Progress>) -> Result<PluginManager, ForgeError> {
+        let builder = PluginManager::builder().home(&self.home).wait(wait).operator(forgeone_api::operator());
         let builder = builder.progress(progress);
-        let manager = match &self.config {
-            Some(file) => builder.config(file).open()?,
-            None => builder.open()?,
-        };
-        let done = job(&manager);
-        let ended = manager.shutdown();
-        Ok((done?, ended))
+        match &self.config {
+            Some(file) => builder.config(file).open(),
+            None => builder.open(),
+        }
     }
 }
 

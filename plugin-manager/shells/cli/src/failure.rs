@@ -59,14 +59,11 @@ impl Failure {
 
 /// A fault of the program, met while a command ran, as an internal error. Where it was is on stderr already.
 pub fn bug(fault: &(dyn Any + Send)) -> Failure {
-    let text = fault.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| fault.downcast_ref::<&str>().copied()).unwrap_or("it left no message");
-    let error = ForgeError::new(&codes::E0001, "a fault of the program ended the command").reason(text);
-    Failure::Error(error.with_help("report it with what is printed above; if the home was changed or its disk failed, restore it from a copy"))
+    Failure::Error(forgeone_api::fault(fault))
 }
 
 /// `error[E1204]: …`, the reasons and the help, a line each.
-fn human(error: &ForgeError, output: Output) -> String {
+pub fn human(error: &ForgeError, output: Output) -> String {
     let head = output.alarm(&format!("error[{}]:", error.code()));
     let mut text = format!("{head} {}\n", one_line(error.message()));
     for reason in error.reasons() {
@@ -75,6 +72,11 @@ fn human(error: &ForgeError, output: Output) -> String {
     let more = format!("forgeone explain {}", error.code());
     text.push_str(&format!("help: {}; more: `{more}`\n", one_line(error.help())));
     text
+}
+
+/// What keeps a plugin down while the rest goes on.
+pub fn warning(plugin: &str, error: &ForgeError, output: Output) -> String {
+    format!("plugin {} is not up: {}", one_line(plugin), human(error, output))
 }
 
 /// What a plugin or package says, so that it cannot write further lines or colours, nor turn the text beside it

@@ -12,11 +12,10 @@ mod failure;
 mod files;
 mod graph;
 mod help;
-mod operator;
+mod home;
 mod output;
 mod progress;
 mod usage;
-mod when;
 
 use args::Cli;
 use context::Context;

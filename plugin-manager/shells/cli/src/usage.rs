@@ -72,7 +72,7 @@ mod tests {
         assert!(text.contains("--home <DIR>"), "{text}");
         let error = bad_usage(&text);
         let usage = error.reasons().iter().find(|r| r.starts_with("Usage:")).unwrap();
-        assert_eq!(usage, "Usage: forgeone install <PACKAGE>");
+        assert_eq!(usage, "Usage: forgeone install <PACKAGE>...");
     }
 
     #[test]

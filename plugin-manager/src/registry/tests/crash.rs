@@ -199,7 +199,7 @@ fn fault_102_on_a_full_disk_a_home_opens_and_its_plugins_can_be_stopped() {
     host.pause("a").unwrap();
     host.stop("a").unwrap();
     assert_eq!(host.list().unwrap().len(), 2);
-    host.shutdown().unwrap();
+    assert_eq!(code(host.shutdown()), "E3001");
     disk.fail(None);
 
     let host = world.open();
@@ -220,7 +220,7 @@ fn fault_091_a_plugin_is_stopped_after_a_sync_of_the_home_failed() {
     let world = world();
     let (disk, host) = on_recorded(&world);
     first(&host);
-    disk.fail(Some(Fault::Sync(disk.changes())));
+    disk.fail(Some(Fault::DatabaseSync));
     assert_eq!(code(host.set_setting("a", "config", "k", Some("v"))), "E0002");
     disk.fail(Some(Fault::ReadOnly(0)));
     assert_eq!(code(host.stop("a")), "E0002");

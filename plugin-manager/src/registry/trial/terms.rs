@@ -1,12 +1,14 @@
 //! How a version is tried, and what it may do worse than the installed one.
 
 use crate::registry::error::HostError;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A part of a hundred, in hundredths of a percent: `10%`, `0.5%`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Percent(u16);
 
 /// What is no [`Percent`].
@@ -60,6 +62,19 @@ impl FromStr for Percent {
     }
 }
 
+impl TryFrom<String> for Percent {
+    type Error = BadPercent;
+    fn try_from(text: String) -> Result<Self, BadPercent> {
+        text.parse()
+    }
+}
+
+impl From<Percent> for String {
+    fn from(share: Percent) -> Self {
+        share.to_string()
+    }
+}
+
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0 / 100, self.0 % 100) {
@@ -71,7 +86,7 @@ impl fmt::Display for Percent {
 }
 
 /// What the version on trial is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrialKind {
     /// This part of the calls: it answers them, and what they do is done. Which calls is decided by a counter. Not for
     /// plugins that carry state, which would go two ways.
@@ -94,7 +109,7 @@ impl fmt::Display for TrialKind {
 ///
 /// It is promoted when it has answered `calls` calls, or `time` is over, and it kept within the limits; it is abandoned as
 /// soon as it is known not to, and when `time` is over and it was never called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// What it is given.
     pub kind: TrialKind,

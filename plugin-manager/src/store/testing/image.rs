@@ -74,6 +74,11 @@ impl Image {
         (image, ids)
     }
 
+    /// The directory they are below.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A copy of the directory as a crash after these changes leaves it.
     pub(super) fn after(&self, changes: &[Change], loss: Loss) -> tempfile::TempDir {
         let (mut left, mut whole) = (self.clone(), self.clone());

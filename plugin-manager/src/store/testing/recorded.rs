@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     FullOnce(usize),
     /// The first sync from this change on fails, and no other.
     Sync(usize),
+    /// The next sync of the database fails, and no other.
+    DatabaseSync,
     /// From this change on nothing can be changed.
     ReadOnly(usize),
 }
@@ -30,6 +32,7 @@ enum Kind {
     Room,
     InPlace,
     Sync,
+    DatabaseSync,
     Other,
 }
 
@@ -88,12 +91,15 @@ impl RecordedDisk {
             Some(Fault::FullOnce(from)) if matches!(kind, Kind::Room | Kind::InPlace) && at >= from => {
                 Some(FULL)
             }
-            Some(Fault::Sync(from)) if kind == Kind::Sync && at >= from => Some(BAD),
+            Some(Fault::Sync(from)) if matches!(kind, Kind::Sync | Kind::DatabaseSync) && at >= from => {
+                Some(BAD)
+            }
+            Some(Fault::DatabaseSync) if kind == Kind::DatabaseSync => Some(BAD),
             Some(Fault::ReadOnly(from)) if at >= from => Some(READ_ONLY),
             _ => None,
         };
         if let Some(errno) = failed {
-            if matches!(state.fault, Some(Fault::FullOnce(_) | Fault::Sync(_))) {
+            if matches!(state.fault, Some(Fault::FullOnce(_) | Fault::Sync(_) | Fault::DatabaseSync)) {
                 state.fault = None;
             }
             return Err(io::Error::from_raw_os_error(errno));
@@ -175,7 +181,10 @@ impl Disk for RecordedDisk {
     }
     fn sync(&self, file: &File) -> io::Result<()> {
         // The machine's own disk need not wait: what a crash leaves is made from what is remembered.
-        self.change(Kind::Sync, || Ok(()), |state, ()| Change::Sync(state.id(file)))
+        let database =
+            File::open(self.0.lock().base.root().join("state.redb")).is_ok_and(|db| key(&db) == key(file));
+        let kind = if database { Kind::DatabaseSync } else { Kind::Sync };
+        self.change(kind, || Ok(()), |state, ()| Change::Sync(state.id(file)))
     }
     fn sync_data(&self, file: &File) -> io::Result<()> {
         self.sync(file)

@@ -4,53 +4,25 @@
 //! `--reject` `{"rejected":…}` with one such object.
 
 use super::status::joined;
-use super::upgrade::Exchanged;
+use super::upgrade::exchange;
 use crate::args::Approve;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, write_pairs};
-use crate::when;
-use plugin_manager::PendingUpgrade;
+use forgeone_api::asks;
+use forgeone_api::shown::Waiting;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// A version that waits for consent.
-#[derive(Debug, Serialize)]
-struct Waiting {
-    name: String,
-    version: String,
-    publisher: String,
-    installed: String,
-    package: String,
-    added: Vec<String>,
-    since: String,
-}
-
-impl From<PendingUpgrade> for Waiting {
-    fn from(p: PendingUpgrade) -> Self {
-        Self {
-            name: p.name,
-            version: p.version,
-            publisher: p.publisher,
-            installed: p.installed,
-            package: p.package.to_string(),
-            added: p.added,
-            since: when::rfc3339(p.since_ns),
-        }
-    }
-}
-
-impl Waiting {
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("plugin", format!("{} {}", self.name, self.version)),
-            ("installed", self.installed.clone()),
-            ("publisher", self.publisher.clone()),
-            ("package", self.package.clone()),
-            ("asks for", joined(&self.added)),
-            ("since", self.since.clone()),
-        ]
-    }
+fn pairs(waiting: &Waiting) -> Vec<(&'static str, String)> {
+    vec![
+        ("plugin", format!("{} {}", waiting.name, waiting.version)),
+        ("installed", waiting.installed.clone()),
+        ("publisher", waiting.publisher.clone()),
+        ("package", waiting.package.clone()),
+        ("asks for", joined(&waiting.added)),
+        ("since", waiting.since.clone()),
+    ]
 }
 
 #[derive(Debug, Serialize)]
@@ -67,7 +39,7 @@ impl Show for Listing {
             if i > 0 {
                 writeln!(out)?;
             }
-            write_pairs(out, &waiting.pairs())?;
+            write_pairs(out, &pairs(waiting))?;
         }
         Ok(())
     }
@@ -93,19 +65,16 @@ impl Show for Rejected {
 /// # Errors
 /// E5001, E5021, or when the version is refused or cannot start; the installed one stays then.
 pub fn approve(context: &Context, args: &Approve) -> Result<(), Failure> {
-    let version = args.version.as_deref();
-    match &args.name {
+    let version = args.version.clone();
+    match args.name.clone() {
         Some(name) if args.reject => {
-            let rejected = context.with_manager(|manager| manager.reject(name, version))?.into();
+            let rejected = context.ask(asks::Reject { name, version })?;
             context.output().show(&Rejected { rejected })
         }
-        Some(name) if !args.list => {
-            let report = context.with_manager(|manager| manager.approve(name, version))?;
-            context.output().show(&Exchanged::from(report))
-        }
+        Some(name) if !args.list => exchange(context, asks::Approve { name, version }.into()),
         name => {
-            let pending = context.with_manager(|manager| manager.pending(name.as_deref()))?;
-            context.output().show(&Listing { pending: pending.into_iter().map(Waiting::from).collect() })
+            let pending = context.ask(asks::Pending { name })?;
+            context.output().show(&Listing { pending })
         }
     }
 }

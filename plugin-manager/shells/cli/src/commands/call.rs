@@ -10,7 +10,7 @@ use crate::failure::{self, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::error::{ForgeError, codes};
-use plugin_manager::{CallOptions, PluginManager};
+use forgeone_api::{Parcel, asks};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -38,20 +38,21 @@ struct Answer<'a> {
 pub fn call(context: &Context, args: &Call) -> Result<(), Failure> {
     // Read before the home is opened: a slow writer on stdin does not keep others out.
     let input = args.input.as_deref().map_or(Ok(Vec::new()), input)?;
-    let human = !context.output().json();
-    let job = |manager: &PluginManager| {
-        let options = args.timeout.map_or_else(CallOptions::new, |time| CallOptions::new().timeout(time.0));
-        let answer = manager.call_with(&args.name, &args.operation, input, &options);
-        answer.map_err(|error| if human { unread(error, args) } else { error })
-    };
-    let (output, ended) = context.with_manager_to_the_end(job)?;
+    let timeout = args.timeout.map(|time| time.0);
+    let head = asks::Call { name: args.name.clone(), operation: args.operation.clone(), timeout };
+    let answered = context.ask_to_the_end(Parcel { head, body: input });
+    let answer = answered.map_err(|failure| match failure {
+        Failure::Error(error) if !context.output().json() => Failure::Error(unread(error, args)),
+        other => other,
+    })?;
+    let output = &answer.parcel.body;
     if context.output().json() {
         // One value on stdout: the error of a plugin that could not stop takes the place of the answer.
-        ended?;
-        return context.output().value(&answer(args, &output));
+        answer.ended?;
+        return context.output().value(&shown(args, output));
     }
-    context.output().bytes(&output)?;
-    Ok(ended?)
+    context.output().bytes(output)?;
+    Ok(answer.ended?)
 }
 
 fn input(path: &Path) -> Result<Vec<u8>, ForgeError> {
@@ -87,7 +88,7 @@ fn unread(error: ForgeError, args: &Call) -> ForgeError {
     error
 }
 
-fn answer<'a>(args: &'a Call, output: &'a [u8]) -> Answer<'a> {
+fn shown<'a>(args: &'a Call, output: &'a [u8]) -> Answer<'a> {
     let text = std::str::from_utf8(output).ok();
     Answer {
         plugin: &args.name,

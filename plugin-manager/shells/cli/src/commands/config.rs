@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, write_table};
 use common::error::{ForgeError, codes};
-use plugin_manager::PluginManager;
+use forgeone_api::asks;
+use forgeone_api::shown::Setting;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -30,13 +31,6 @@ impl Show for Value<'_> {
 struct Settings<'a> {
     plugin: &'a str,
     settings: Vec<Setting>,
-}
-
-#[derive(Debug, Serialize)]
-struct Setting {
-    section: String,
-    key: String,
-    value: String,
 }
 
 impl Show for Settings<'_> {
@@ -61,7 +55,7 @@ pub fn run(context: &Context, args: &Config) -> Result<(), Failure> {
     match &args.verb {
         ConfigVerb::List => list(context, &args.name),
         ConfigVerb::Get(key) => {
-            let value = context.with_manager(|m| get(m, &args.name, key))?;
+            let value = get(context, &args.name, key)?;
             show(context, &args.name, key, Some(&value))
         }
         ConfigVerb::Set(set) => put(context, &args.name, &set.key, Some(&set.value)),
@@ -70,24 +64,28 @@ pub fn run(context: &Context, args: &Config) -> Result<(), Failure> {
 }
 
 fn list(context: &Context, name: &str) -> Result<(), Failure> {
-    let settings = context.with_manager(|m| m.settings(name))?;
-    let settings =
-        settings.into_iter().map(|(section, key, value)| Setting { section, key, value }).collect();
+    let settings = context.ask(asks::Settings { name: name.to_owned() })?;
     context.output().show(&Settings { plugin: name, settings })
 }
 
-fn get(manager: &PluginManager, name: &str, key: &ConfigKey) -> Result<String, ForgeError> {
-    let settings = manager.settings(name)?;
-    let found = settings.into_iter().find(|(s, k, _)| s == section(key) && *k == key.key);
-    found.map(|(_, _, value)| value).ok_or_else(|| {
+fn get(context: &Context, name: &str, key: &ConfigKey) -> Result<String, Failure> {
+    let settings = context.ask(asks::Settings { name: name.to_owned() })?;
+    let found = settings.into_iter().find(|s| s.section == section(key) && s.key == key.key);
+    found.map(|setting| setting.value).ok_or_else(|| {
         let message = format!("{name} has no {} `{}`", section(key), key.key);
         ForgeError::new(&codes::E5008, message)
             .with_help(format!("`forgeone config {name} list` shows what is set"))
+            .into()
     })
 }
 
 fn put(context: &Context, name: &str, key: &ConfigKey, value: Option<&str>) -> Result<(), Failure> {
-    context.with_manager(|m| m.set_setting(name, section(key), &key.key, value))?;
+    context.ask(asks::SetSetting {
+        name: name.to_owned(),
+        section: section(key).to_owned(),
+        key: key.key.clone(),
+        value: value.map(str::to_owned),
+    })?;
     if context.output().json() { show(context, name, key, value) } else { Ok(()) }
 }
 

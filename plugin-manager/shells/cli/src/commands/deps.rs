@@ -14,6 +14,7 @@ use crate::files::{self, MAX_FILE};
 use crate::graph::{self, Graph, MAX_NODES};
 use crate::output::{Show, write_pairs};
 use common::error::{ForgeError, codes};
+use forgeone_api::{Parcel, asks};
 use plugin_manager::{DependencyKind, DependencyReport, Manifest, Package, PackageLimits};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -35,7 +36,8 @@ pub fn run(context: &Context, args: &Deps) -> Result<(), Failure> {
 
 fn report(context: &Context, packages: &[PathBuf]) -> Result<DependencyReport, Failure> {
     let offered = manifests(packages)?;
-    context.with_manager(|manager| manager.dependencies(&offered))
+    let (dependencies, _) = context.answer(asks::DependenciesOf::with(&offered))?;
+    Ok(dependencies.into())
 }
 
 fn manifests(packages: &[PathBuf]) -> Result<Vec<Manifest>, ForgeError> {
@@ -78,12 +80,9 @@ impl Show for Checked {
 }
 
 fn check(context: &Context, args: &DepsCheck) -> Result<(), Failure> {
-    let offered = manifests(&args.packages)?;
-    let report = context.with_manager(|manager| {
-        let report = manager.dependencies(&offered)?;
-        report.verdict()?;
-        manager.check_lock().map(|()| report)
-    })?;
+    let report = report(context, &args.packages)?;
+    report.verdict()?;
+    context.ask(asks::CheckLock {})?;
     let plugin = |kind| matches!(kind, DependencyKind::Installed | DependencyKind::Offered);
     context.output().show(&Checked {
         plugins: report.nodes.iter().filter(|n| plugin(n.kind)).count(),
@@ -110,12 +109,14 @@ impl Show for Locked<'_> {
 }
 
 fn lock(context: &Context, args: &DepsLock) -> Result<(), Failure> {
-    let (was, lock) = context.with_manager(|manager| Ok((manager.lock_differences()?, manager.relock()?)))?;
+    let answer = context.ask_to_the_end(asks::Relock {}.into())?;
+    answer.ended?;
+    let Parcel { head: asks::Relocked { was, plugins }, body: text } = answer.parcel;
     let file = args.output.as_deref();
     if let Some(file) = file {
-        files::write(file, lock.text.as_bytes(), 0o644)?;
+        files::write(file, &text, 0o644)?;
     }
-    context.output().show(&Locked { plugins: lock.plugins, was, file })
+    context.output().show(&Locked { plugins, was, file })
 }
 
 /// A picture that was drawn.

@@ -3,12 +3,14 @@
 //!
 //! JSON: `{"probes":[{"name","verdict","detail"}]}` with verdict `ok`, `warning` or `problem`.
 
+use super::status::daemon_line;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, table, tone, write_table};
 use comfy_table::Cell;
 use common::error::{ForgeError, codes};
-use plugin_manager::Probe;
+use forgeone_api::asks;
+use forgeone_api::shown::ProbeLine;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -17,24 +19,11 @@ struct Probes {
     probes: Vec<ProbeLine>,
 }
 
-#[derive(Debug, Serialize)]
-struct ProbeLine {
-    name: String,
-    verdict: &'static str,
-    detail: String,
-}
-
-impl From<Probe> for ProbeLine {
-    fn from(probe: Probe) -> Self {
-        Self { name: probe.name, verdict: probe.verdict, detail: probe.detail }
-    }
-}
-
 impl Show for Probes {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = table(&["CHECK", "VERDICT", "DETAIL"]);
         for probe in &self.probes {
-            table.add_row([Cell::new(&probe.name), tone(probe.verdict), Cell::new(&probe.detail)]);
+            table.add_row([Cell::new(&probe.name), tone(&probe.verdict), Cell::new(&probe.detail)]);
         }
         write_table(out, &table)
     }
@@ -45,9 +34,11 @@ impl Show for Probes {
 /// # Errors
 /// When the home cannot be opened; E0107 when anything is a problem.
 pub fn doctor(context: &Context) -> Result<(), Failure> {
-    let probes = context.with_manager(|manager| Ok(manager.doctor()))?;
+    let (mut probes, daemon) = context.answer(asks::Doctor {}.into())?;
+    let detail = daemon_line(daemon.as_ref());
+    probes.push(ProbeLine { name: "daemon".to_owned(), verdict: "ok".to_owned(), detail });
     let bad: Vec<String> = probes.iter().filter(|p| p.verdict == "problem").map(|p| p.name.clone()).collect();
-    context.output().show(&Probes { probes: probes.into_iter().map(ProbeLine::from).collect() })?;
+    context.output().show(&Probes { probes })?;
     if bad.is_empty() {
         return Ok(());
     }

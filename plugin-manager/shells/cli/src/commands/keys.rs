@@ -8,61 +8,22 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::{Show, table, write_pairs, write_table};
-use crate::when::rfc3339;
-use common::crypto::Algorithm;
 use common::error::{ForgeError, codes};
-use plugin_manager::{IssueRequest, KeyInfo, KeyRing};
+use forgeone_api::asks;
+use forgeone_api::shown::KeyLine;
+use plugin_manager::KeyRing;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// A key and its certificate.
-#[derive(Debug, Serialize)]
-struct KeyLine {
-    /// `authority` or `publisher`.
-    kind: &'static str,
-    name: String,
-    algorithm: String,
-    /// The URI identity of a publisher's certificate.
-    identity: Option<String>,
-    /// SHA-256 of the certificate's DER.
-    fingerprint: String,
-    /// What `[kill] serials` of trust.toml takes.
-    serial: String,
-    /// SHA-256 of the public key: what `[kill] keys` of trust.toml takes.
-    key: String,
-    not_before: String,
-    not_after: String,
-    development: bool,
-    /// Whether the private key is in this home.
-    private_key: bool,
-}
-
-impl From<KeyInfo> for KeyLine {
-    fn from(k: KeyInfo) -> Self {
-        Self {
-            kind: k.kind.name(),
-            name: k.name,
-            algorithm: k.algorithm,
-            identity: k.identity,
-            fingerprint: k.fingerprint.to_string(),
-            serial: k.serial,
-            key: k.key.to_string(),
-            not_before: rfc3339(k.not_before_ns),
-            not_after: rfc3339(k.not_after_ns),
-            development: k.development,
-            private_key: k.private_key,
-        }
-    }
-}
-
 impl Show for KeyLine {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let use_ = if self.development { "development only" } else { "any environment" };
+        let kind = if self.kind == "authority" { "authority" } else { "publisher" };
         write_pairs(
             out,
             &[
-                (self.kind, self.name.clone()),
+                (kind, self.name.clone()),
                 ("algorithm", self.algorithm.clone()),
                 ("identity", self.identity.clone().unwrap_or_else(|| "-".to_owned())),
                 ("fingerprint", self.fingerprint.clone()),
@@ -86,8 +47,8 @@ impl Show for Listing {
         }
         let mut table = table(&["KIND", "NAME", "ALGORITHM", "VALID UNTIL", "FOR", "FINGERPRINT"]);
         for k in &self.keys {
-            let use_ = if k.development { "development" } else { "any" };
-            table.add_row([k.kind, &k.name, &k.algorithm, &k.not_after, use_, &k.fingerprint]);
+            let use_ = if k.development { "development" } else { "any" }.to_owned();
+            table.add_row([&k.kind, &k.name, &k.algorithm, &k.not_after, &use_, &k.fingerprint]);
         }
         write_table(out, &table)
     }
@@ -129,23 +90,19 @@ pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
 }
 
 fn init(context: &Context, args: &KeysInit) -> Result<(), Failure> {
-    let made = context.with_manager(|manager| manager.keys()?.init(&args.name, args.development))?;
-    context.output().show(&KeyLine::from(made))
+    let init = asks::KeysInit { name: args.name.to_string(), development: args.development };
+    context.output().show(&context.ask(init)?)
 }
 
 fn issue(context: &Context, args: &KeysIssue) -> Result<(), Failure> {
-    let request = IssueRequest {
-        publisher: args.publisher.clone(),
-        algorithm: match args.algorithm {
-            KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
-            KeyAlgorithm::P256 => Algorithm::EcdsaP256Sha256,
-        },
+    let issue = asks::KeysIssue {
+        publisher: args.publisher.to_string(),
+        ed25519: matches!(args.algorithm, KeyAlgorithm::Ed25519),
         days: args.days,
         development: args.development,
         packages: args.packages.clone(),
     };
-    let made = context.with_manager(|manager| manager.keys()?.issue(&request))?;
-    context.output().show(&KeyLine::from(made))
+    context.output().show(&context.ask(issue)?)
 }
 
 fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use crate::args::Logs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Show;
+use forgeone_api::asks;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -24,6 +25,6 @@ impl Show for LogLines<'_> {
 /// # Errors
 /// E5001, or when the home cannot be opened.
 pub fn logs(context: &Context, args: &Logs) -> Result<(), Failure> {
-    let lines = context.with_manager(|manager| manager.logs(&args.name, args.lines))?;
+    let lines = context.ask(asks::Logs { name: args.name.clone(), lines: args.lines })?;
     context.output().show(&LogLines { plugin: &args.name, lines })
 }

@@ -19,6 +19,7 @@ mod pages;
 mod plugins;
 mod policy;
 mod schema;
+mod serve;
 mod source;
 mod status;
 mod trial;
@@ -27,6 +28,7 @@ mod upgrade;
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::Failure;
+use forgeone_api::asks::Verb;
 
 /// Runs one command.
 ///
@@ -49,11 +51,11 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Remove(args) => plugins::remove(context, &args),
         Command::List => status::list(context),
         Command::Status(args) => status::status(context, &args),
-        Command::Start(args) => plugins::turn(context, &args, plugins::Turn::Start),
-        Command::Stop(args) => plugins::turn(context, &args, plugins::Turn::Stop),
-        Command::Pause(args) => plugins::turn(context, &args, plugins::Turn::Pause),
-        Command::Resume(args) => plugins::turn(context, &args, plugins::Turn::Resume),
-        Command::Release(args) => plugins::turn(context, &args, plugins::Turn::Release),
+        Command::Start(args) => plugins::turn(context, &args, Verb::Start),
+        Command::Stop(args) => plugins::turn(context, &args, Verb::Stop),
+        Command::Pause(args) => plugins::turn(context, &args, Verb::Pause),
+        Command::Resume(args) => plugins::turn(context, &args, Verb::Resume),
+        Command::Release(args) => plugins::turn(context, &args, Verb::Release),
         Command::Call(args) => call::call(context, &args),
         Command::Config(args) => config::run(context, &args),
         Command::Logs(args) => logs::logs(context, &args),
@@ -61,6 +63,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(context, &args),
         Command::Explain(args) => explain::explain(context, &args),
         Command::Schema(args) => schema::schema(context, &args),
+        Command::Serve(args) => serve::serve(context, &args),
         Command::Doctor => doctor::doctor(context),
         Command::Deps(args) => deps::run(context, &args),
         Command::Completions(args) => pages::completions(context, &args),

@@ -4,7 +4,6 @@
 //! JSON of `pack` and `sign`: [`Written`]; of `verify`: [`Verified`]. A package that `verify` refuses is an error
 //! with the refusal's code; the checks before it are its reasons.
 
-use super::plugins::CheckLine;
 use super::source;
 use super::status::signed_by;
 use crate::args::{Pack, PackageFile, Sign};
@@ -14,6 +13,7 @@ use crate::files::{self, MAX_FILE};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
 use common::error::{ForgeError, codes};
+use forgeone_api::shown::CheckLine;
 use plugin_manager::{KeyRing, Package, PackageLimits, SignWith, Verification};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -141,8 +141,8 @@ impl Show for Verified {
         for check in &self.checks {
             table.add_row([
                 Cell::new(check.step),
-                Cell::new(check.title),
-                tone(check.outcome),
+                Cell::new(&check.title),
+                tone(&check.outcome),
                 Cell::new(one_line(&check.detail)),
             ]);
         }

@@ -3,114 +3,66 @@
 //!
 //! JSON of `install` of one package: [`Installed`]; of `remove`: [`Removed`]; of the others: a plugin as `status` shows it.
 
-use super::status::{CALLED, Full, joined, pairs};
+use super::status::{CALLED, joined, pairs};
 use crate::args::{Plugin, Remove};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, write_pairs};
-use plugin_manager::{CheckOutcome, InstallReport};
+use forgeone_api::DaemonInfo;
+use forgeone_api::asks::{self, Verb};
+use forgeone_api::shown::{Full, Installed};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// One check of a package and how it came out.
+/// An answer about a plugin that was moved, and whether the plugin stays as it then was: with a daemon it does, without
+/// one it comes down with the command. Its JSON is the answer's.
 #[derive(Debug, Serialize)]
-pub struct CheckLine {
-    /// Its number in TRUST.md.
-    pub step: u8,
-    /// A word for it.
-    pub name: &'static str,
-    /// What it checks.
-    pub title: &'static str,
-    /// `passed`, `skipped` or `failed`.
-    pub outcome: &'static str,
-    /// What was seen.
-    pub detail: String,
+#[serde(transparent)]
+pub struct Placed<T> {
+    /// The answer.
+    pub answer: T,
+    /// Whether a daemon keeps the plugin as it is.
+    #[serde(skip)]
+    pub stays: bool,
 }
 
-impl From<CheckOutcome> for CheckLine {
-    fn from(c: CheckOutcome) -> Self {
-        Self {
-            step: c.step.number(),
-            name: c.step.name(),
-            title: c.step.title(),
-            outcome: c.outcome.name(),
-            detail: c.detail,
-        }
+impl<T> From<(T, Option<DaemonInfo>)> for Placed<T> {
+    fn from((answer, daemon): (T, Option<DaemonInfo>)) -> Self {
+        Self { answer, stays: daemon.is_some() }
     }
 }
 
-/// What `install` did.
-#[derive(Debug, Serialize)]
-pub struct Installed {
-    id: String,
-    pub name: String,
-    pub version: String,
-    publisher: String,
-    digest: String,
-    checks: Vec<CheckLine>,
-    granted: Vec<String>,
-    withheld: Vec<String>,
-    enforcement: String,
-    engine: String,
-    compiled_ms: Option<u64>,
-    started: bool,
+/// What people are shown of an installed plugin after its name and version.
+pub fn about(plugin: &Installed, stays: bool) -> Vec<(&'static str, String)> {
+    let compiled = plugin.compiled_ms.map_or(String::new(), |ms| format!(", compiled in {ms} ms"));
+    let count = |outcome: &str| plugin.checks.iter().filter(|c| c.outcome == outcome).count();
+    let mut pairs = vec![
+        ("publisher", plugin.publisher.clone()),
+        ("digest", plugin.digest.clone()),
+        ("checks", format!("{} passed, {} skipped", count("passed"), count("skipped"))),
+        ("granted", joined(&plugin.granted)),
+    ];
+    if !plugin.withheld.is_empty() {
+        pairs.push(("withheld", joined(&plugin.withheld)));
+    }
+    let state = match (plugin.started, stays) {
+        (false, _) => "not started",
+        (true, false) => "started and stopped once: it will run",
+        (true, true) => "started: it runs",
+    };
+    pairs.extend([
+        ("engine", format!("{}{compiled}", plugin.engine)),
+        ("enforced", plugin.enforcement.clone()),
+        ("state", state.to_owned()),
+    ]);
+    pairs
 }
 
-impl From<InstallReport> for Installed {
-    fn from(r: InstallReport) -> Self {
-        Self {
-            id: r.id.to_string(),
-            name: r.name,
-            version: r.version,
-            publisher: r.publisher,
-            digest: r.digest.to_string(),
-            checks: r.checks.into_iter().map(CheckLine::from).collect(),
-            granted: r.granted,
-            withheld: r.withheld,
-            enforcement: r.enforcement,
-            engine: r.engine,
-            compiled_ms: r.compiled_in.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-            started: r.started,
-        }
-    }
-}
-
-impl Installed {
-    /// What people are shown after the name and version.
-    pub fn pairs(&self) -> Vec<(&'static str, String)> {
-        let compiled = self.compiled_ms.map_or(String::new(), |ms| format!(", compiled in {ms} ms"));
-        let mut pairs = vec![
-            ("publisher", self.publisher.clone()),
-            ("digest", self.digest.clone()),
-            ("checks", format!("{} passed, {} skipped", self.count("passed"), self.count("skipped"))),
-            ("granted", joined(&self.granted)),
-        ];
-        if !self.withheld.is_empty() {
-            pairs.push(("withheld", joined(&self.withheld)));
-        }
-        let state = if self.started { "started and stopped once: it will run" } else { "not started" };
-        pairs.extend([
-            ("engine", format!("{}{compiled}", self.engine)),
-            ("enforced", self.enforcement.clone()),
-            ("state", state.to_owned()),
-        ]);
-        pairs
-    }
-
-    /// Whether it was brought up.
-    pub const fn was_started(&self) -> bool {
-        self.started
-    }
-
-    fn count(&self, outcome: &str) -> usize {
-        self.checks.iter().filter(|c| c.outcome == outcome).count()
-    }
-}
-
-impl Show for Installed {
+impl Show for Placed<Installed> {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut pairs = vec![("installed", format!("{} {}", self.name, self.version))];
-        pairs.extend(self.pairs());
+        let installed = format!("{} {}", self.answer.name, self.answer.version);
+        let mut pairs = vec![("installed", installed)];
+        pairs.extend(about(&self.answer, self.stays));
         write_pairs(out, &pairs)
     }
 }
@@ -147,30 +99,19 @@ impl Show for Removed<'_> {
 #[serde(transparent)]
 struct Turned {
     plugin: Full,
+    /// Whether it was brought up for the command, and came down with it.
     #[serde(skip)]
-    turn: Turn,
+    briefly: bool,
 }
 
 impl Show for Turned {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut pairs = pairs(&self.plugin);
-        if let (Turn::Start, Some(state)) = (self.turn, pairs.iter_mut().find(|(name, _)| *name == "state")) {
-            // The command lets go of the home when it ends, and the plugin comes down with it.
-            state.1 = format!("started and stopped again, desired {}{CALLED}", self.plugin.desired());
+        if let (true, Some(state)) = (self.briefly, pairs.iter_mut().find(|(name, _)| *name == "state")) {
+            state.1 = format!("started and stopped again, desired {}{CALLED}", self.plugin.desired);
         }
         write_pairs(out, &pairs)
     }
-}
-
-/// A command that moves a plugin.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the variants are the verbs")]
-pub enum Turn {
-    Start,
-    Stop,
-    Pause,
-    Resume,
-    Release,
 }
 
 /// Runs `remove`.
@@ -178,7 +119,7 @@ pub enum Turn {
 /// # Errors
 /// E5001, E5007, or when the home cannot be opened.
 pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
-    context.with_manager(|manager| manager.remove(&args.name, args.keep_data))?;
+    context.ask(asks::Remove { name: args.name.clone(), keep_data: args.keep_data })?;
     context.output().show(&Removed::of(args))
 }
 
@@ -186,14 +127,8 @@ pub fn remove(context: &Context, args: &Remove) -> Result<(), Failure> {
 ///
 /// # Errors
 /// E5001, E5002, or whatever the plugin runs into.
-pub fn turn(context: &Context, args: &Plugin, turn: Turn) -> Result<(), Failure> {
-    let name = args.name.as_str();
-    let status = context.with_manager(|manager| match turn {
-        Turn::Start => manager.start(name),
-        Turn::Stop => manager.stop(name),
-        Turn::Pause => manager.pause(name),
-        Turn::Resume => manager.resume(name),
-        Turn::Release => manager.release(name),
-    })?;
-    context.output().show(&Turned { plugin: Full::from(status), turn })
+pub fn turn(context: &Context, args: &Plugin, verb: Verb) -> Result<(), Failure> {
+    let (plugin, daemon) = context.answer(asks::Turn { name: args.name.clone(), verb }.into())?;
+    let briefly = verb == Verb::Start && daemon.is_none();
+    context.output().show(&Turned { plugin, briefly })
 }

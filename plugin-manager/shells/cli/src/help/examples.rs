@@ -96,6 +96,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone audit verify", &["forgeone audit verify"]),
     ("forgeone audit prove", &["forgeone audit prove 42"]),
     ("forgeone audit classes", &["forgeone audit classes"]),
+    ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
     (
         "forgeone completions",

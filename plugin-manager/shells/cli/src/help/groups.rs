@@ -14,7 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "deps",
         ],
     ),
-    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs"]),
+    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs", "serve"]),
     ("Permit and prove", &["policy", "audit"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];

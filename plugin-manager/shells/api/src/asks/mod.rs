@@ -1,0 +1,111 @@
+//! Everything that can be asked of an open home: a type each, with the one way it is answered.
+
+mod call;
+mod consent;
+mod keys;
+mod lock;
+mod look;
+mod plugins;
+mod settings;
+
+pub use call::{Call, Output};
+pub use consent::{Abandon, Approve, Pending, Promote, Reject};
+pub use keys::{KeysInit, KeysIssue};
+pub use lock::{CheckLock, Relock, Relocked};
+pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
+pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
+pub use settings::{SetSetting, Settings};
+
+use crate::error::DaemonError;
+use common::error::ForgeError;
+use plugin_manager::PluginManager;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A question or an answer, with the bytes that belong to it: a package, an input, an output.
+#[derive(Debug)]
+pub struct Parcel<T> {
+    /// The question or the answer.
+    pub head: T,
+    /// Its bytes; most have none.
+    pub body: Vec<u8>,
+}
+
+impl<T> From<T> for Parcel<T> {
+    fn from(head: T) -> Self {
+        Self { head, body: Vec::new() }
+    }
+}
+
+/// What a question is for, and so with what it shares the daemon's threads: calls that take long never keep
+/// management from being answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Calls of operations.
+    Calls,
+    /// Everything else.
+    Management,
+}
+
+/// Something that can be asked of an open home.
+pub trait Ask: Clone + Serialize + DeserializeOwned + Into<Request> + Send + 'static {
+    /// The answer.
+    type Reply: Serialize + DeserializeOwned + Send;
+
+    /// The lane it is answered in.
+    const LANE: Lane = Lane::Management;
+
+    /// Why it can be asked only of a host that stays up; `None` where one that is opened for it will do.
+    fn needs_daemon(&self) -> Option<ForgeError> {
+        None
+    }
+
+    /// Asks the manager. This is what a command does that opened the home itself, and what a daemon does for one that
+    /// did not.
+    ///
+    /// # Errors
+    /// Whatever the manager answers.
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Self::Reply>, ForgeError>;
+}
+
+macro_rules! requests {
+    ($($name:ident),* $(,)?) => {
+        /// Any question, as it crosses the socket.
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case", deny_unknown_fields)]
+        #[allow(missing_docs, reason = "the types are documented")]
+        pub enum Request { $($name($name)),* }
+
+        $(impl From<$name> for Request {
+            fn from(ask: $name) -> Self { Self::$name(ask) }
+        })*
+
+        impl Request {
+            /// The lane it is answered in.
+            pub const fn lane(&self) -> Lane {
+                match self { $(Self::$name(_) => <$name as Ask>::LANE),* }
+            }
+
+            /// The answer, as JSON, with its bytes.
+            ///
+            /// # Errors
+            /// Whatever the manager answers.
+            pub fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Vec<u8>>, ForgeError> {
+                match self { $(Self::$name(ask) => encoded(ask.execute(manager, body)?)),* }
+            }
+        }
+    };
+}
+
+requests! {
+    Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
+    Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
+    List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
+    Settings, SetSetting, KeysInit, KeysIssue,
+}
+
+fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {
+    let head = serde_json::to_vec(&answer.head)
+        .map_err(|e| DaemonError::Malformed { what: "the answer", why: e.to_string() })?;
+    Ok(Parcel { head, body: answer.body })
+}

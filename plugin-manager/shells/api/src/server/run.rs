@@ -1,0 +1,239 @@
+//! The daemon from its start to its end: socket, plugins, readiness, signals, and going in order or at once.
+
+use super::connection;
+use super::daemon::Daemon;
+use super::gate::Stage;
+use super::limits::{CALLS, CONNECTIONS, FLUSH, MANAGEMENT};
+use super::listen::{self, Name};
+use super::routes::router;
+use crate::error::{DaemonError, fault};
+use common::error::ForgeError;
+use plugin_manager::{BroughtUp, PluginManager};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+
+/// Threads of the daemon that are not asked to work: signals, reloading, stopping.
+const SPARE_THREADS: usize = 8;
+/// Threads that move bytes; none of them runs plugins.
+const ASYNC_THREADS: usize = 2;
+/// After the system could not give a connection: too many files are open, most likely.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// What a daemon is told beside the open home.
+#[derive(Debug)]
+pub struct Options {
+    /// The home.
+    pub home: PathBuf,
+    /// The configuration file in force.
+    pub config: PathBuf,
+    /// How long everything under way may take to end, and the plugins to stop.
+    pub drain: Duration,
+    /// When the home was opened, in nanoseconds since 1970.
+    pub since_ns: u64,
+}
+
+/// A daemon that answers.
+#[derive(Debug)]
+pub struct Ready {
+    /// Where it is asked.
+    pub socket: PathBuf,
+    /// How each plugin that is desired running came up.
+    pub plugins: Vec<BroughtUp>,
+}
+
+/// What a daemon tells who runs it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It answers.
+    Ready(&'a Ready),
+    /// It was told to stop while so many requests are under way.
+    Stopping(usize),
+    /// It read its policies again: so many files, or why they stay what they were.
+    Reloaded(Result<usize, ForgeError>),
+}
+
+/// Serves an open home until SIGTERM or SIGINT, and stops in order then: nothing new is begun, what is under way ends,
+/// plugins stop, those that need others first. A second signal, or the end of the time that may take, ends it at once,
+/// with what was acknowledged durable.
+///
+/// # Errors
+/// When the socket cannot be made; what stopping ran into; E0126 when it was cut short.
+pub fn serve(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)) -> Result<(), ForgeError> {
+    let runtime = runtime()?;
+    let served = runtime.block_on(run(manager, options, tell));
+    // Work that was given up has no say in when the process ends.
+    runtime.shutdown_background();
+    served
+}
+
+fn runtime() -> Result<Runtime, DaemonError> {
+    Builder::new_multi_thread()
+        .worker_threads(ASYNC_THREADS)
+        .max_blocking_threads(CALLS + MANAGEMENT + SPARE_THREADS)
+        .thread_name("forgeone-daemon")
+        .enable_all()
+        .build()
+        .map_err(|source| DaemonError::Start { part: "threads", source })
+}
+
+async fn run(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)) -> Result<(), ForgeError> {
+    let mut signals = Signals::install()?;
+    let (listener, mut name) = listen::bind(&options.home)?;
+    let config = options.config.canonicalize().unwrap_or_else(|_| options.config.clone());
+    let daemon = Daemon::new(manager.clone(), config.display().to_string(), options.since_ns);
+    let acceptor = tokio::spawn(accept(listener, daemon.clone()));
+    let starting = manager.clone();
+    let plugins = spawn_blocking(move || starting.bring_up_desired());
+    let started = tokio::select! {
+        plugins = plugins => worked(plugins).map(Some),
+        () = signals.stop() => Ok(None),
+    };
+    if let Ok(Some(plugins)) = started {
+        daemon.gate.pass_to(Stage::Serving);
+        tell(Event::Ready(&Ready { socket: name.path().to_owned(), plugins }));
+        until_stopped(&mut signals, &manager, tell).await;
+        return stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
+    }
+    let stopped =
+        stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
+    started.and(stopped)
+}
+
+/// Until a signal says stop; SIGHUP reads the policies again.
+async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
+    while let Told::Reload = signals.next().await {
+        let manager = manager.clone();
+        let read = spawn_blocking(move || manager.reload_policies()).await;
+        tell(Event::Reloaded(worked(read)));
+    }
+}
+
+/// What a daemon that stops consists of.
+struct Going {
+    manager: PluginManager,
+    daemon: Arc<Daemon>,
+    acceptor: JoinHandle<()>,
+}
+
+async fn stop(
+    going: Going,
+    name: &mut Name,
+    signals: &mut Signals,
+    drain: Duration,
+    tell: &dyn Fn(Event<'_>),
+) -> Result<(), ForgeError> {
+    let Going { manager, daemon, mut acceptor } = going;
+    // From here on commands wait for the home's lock. Who has found the socket already is told so.
+    name.remove();
+    daemon.gate.pass_to(Stage::Stopping);
+    tell(Event::Stopping(daemon.gate.under_way()));
+    let last = manager.clone();
+    let in_order = async {
+        daemon.gate.idle().await;
+        daemon.gate.pass_to(Stage::Closing);
+        // Its only failure is a fault in it, which keeps nothing from being stopped.
+        let _ = (&mut acceptor).await;
+        worked(spawn_blocking(move || manager.shutdown()).await)
+    };
+    let why = tokio::select! {
+        stopped = in_order => return stopped,
+        () = tokio::time::sleep(drain) => format!("it had {} s", drain.as_secs_f64()),
+        () = signals.stop() => "it was told to stop a second time".to_owned(),
+    };
+    acceptor.abort();
+    let left = daemon.gate.under_way();
+    let flushed = tokio::time::timeout(FLUSH, spawn_blocking(move || last.flush())).await;
+    let cut = ForgeError::from(DaemonError::Cut { why: format!("{why}; {left} requests were under way") });
+    Err(match flushed {
+        Ok(flushed) => worked(flushed).err().unwrap_or(cut),
+        Err(_) => cut.reason("what was stored last may be lost"),
+    })
+}
+
+/// Takes connections until nothing is under way any more, then waits for those that are being answered.
+async fn accept(listener: UnixListener, daemon: Arc<Daemon>) {
+    let router = router(daemon.clone());
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let next = async {
+            let slot = slots.clone().acquire_owned().await;
+            (listener.accept().await, slot)
+        };
+        tokio::select! {
+            biased;
+            () = daemon.gate.at(Stage::Closing) => break,
+            Some(_) = connections.join_next() => {}
+            (accepted, slot) = next => match accepted {
+                Ok((stream, _)) => {
+                    let (router, daemon) = (router.clone(), daemon.clone());
+                    connections.spawn(async move {
+                        let _slot = slot;
+                        connection::serve(stream, router, daemon).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(BREATH).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// What work on another thread came to.
+fn worked<T>(done: Result<Result<T, ForgeError>, JoinError>) -> Result<T, ForgeError> {
+    done.unwrap_or_else(|error| Err(broken(error)))
+}
+
+fn broken(error: JoinError) -> ForgeError {
+    match error.try_into_panic() {
+        Ok(payload) => fault(&*payload),
+        Err(cancelled) => fault(&cancelled.to_string()),
+    }
+}
+
+/// What a signal says.
+enum Told {
+    Stop,
+    Reload,
+}
+
+/// The signals a daemon hears.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self, DaemonError> {
+        let hear = |kind| signal(kind).map_err(|source| DaemonError::Start { part: "signals", source });
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hangup: hear(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+
+    /// Until it is said to stop. Nothing is read again while the daemon is starting or stopping.
+    async fn stop(&mut self) {
+        while let Told::Reload = self.next().await {}
+    }
+}

@@ -1,0 +1,50 @@
+//! Keys and their certificates.
+
+use crate::when::rfc3339;
+use plugin_manager::KeyInfo;
+use serde::{Deserialize, Serialize};
+
+/// A key and its certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyLine {
+    /// `authority` or `publisher`.
+    pub kind: String,
+    /// Of the authority or publisher.
+    pub name: String,
+    /// Of the key.
+    pub algorithm: String,
+    /// The URI identity of a publisher's certificate.
+    pub identity: Option<String>,
+    /// SHA-256 of the certificate's DER.
+    pub fingerprint: String,
+    /// What `[kill] serials` of trust.toml takes.
+    pub serial: String,
+    /// SHA-256 of the public key: what `[kill] keys` of trust.toml takes.
+    pub key: String,
+    /// RFC 3339, UTC.
+    pub not_before: String,
+    /// RFC 3339, UTC.
+    pub not_after: String,
+    /// Whether production refuses it.
+    pub development: bool,
+    /// Whether the private key is in this home.
+    pub private_key: bool,
+}
+
+impl From<KeyInfo> for KeyLine {
+    fn from(k: KeyInfo) -> Self {
+        Self {
+            kind: k.kind.name().to_owned(),
+            name: k.name,
+            algorithm: k.algorithm,
+            identity: k.identity,
+            fingerprint: k.fingerprint.to_string(),
+            serial: k.serial,
+            key: k.key.to_string(),
+            not_before: rfc3339(k.not_before_ns),
+            not_after: rfc3339(k.not_after_ns),
+            development: k.development,
+            private_key: k.private_key,
+        }
+    }
+}
