@@ -3,6 +3,7 @@
 use super::dependencies::Parsed;
 use super::events::Feed;
 use super::native::Natives;
+use super::policies::PolicyFiles;
 use super::quarantine::Quarantine;
 use super::supervisor::Ledgers;
 use crate::config::Config;
@@ -73,6 +74,8 @@ pub(super) struct Host {
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
     pub roster: Roster,
+    /// What is known of the policy files.
+    pub policy_files: PolicyFiles,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

@@ -9,6 +9,7 @@ use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
+use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
@@ -181,6 +182,8 @@ fn open(
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
     let Begun { home, config, clock, audit } = begun;
+    // Before the files are read: what changes from here on is seen to have changed.
+    let stamps = Stamps::of(&home.policy_dir());
     let guest_metrics = Arc::new(GuestMetrics::default());
     let services = dependencies(&home, &config, &guest_metrics)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
@@ -203,6 +206,7 @@ fn open(
         quarantine: Quarantine::of(&home)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
+        policy_files: PolicyFiles::in_force(stamps),
         publishing: Mutex::default(),
         home,
         config,

@@ -17,6 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::MissedTickBehavior;
 
 /// Threads of the daemon that are not asked to work: signals, reloading, stopping.
 const SPARE_THREADS: usize = 8;
@@ -105,12 +106,27 @@ async fn run(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)
     started.and(stopped)
 }
 
-/// Until a signal says stop; SIGHUP reads the policies again.
+/// How often the policy files are looked at: a change is in force within half a second.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Until a signal says stop. Policies are read again when their files change, and on SIGHUP whether they did or not.
 async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
-    while let Told::Reload = signals.next().await {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
         let manager = manager.clone();
-        let read = spawn_blocking(move || manager.reload_policies()).await;
-        tell(Event::Reloaded(worked(read)));
+        let read = tokio::select! {
+            told = signals.next() => match told {
+                Told::Reload => worked(spawn_blocking(move || manager.reload_policies()).await).map(Some),
+                Told::Stop => return,
+            },
+            _ = looks.tick() => {
+                worked(spawn_blocking(move || manager.reload_changed_policies().transpose()).await)
+            }
+        };
+        if let Some(read) = read.transpose() {
+            tell(Event::Reloaded(read));
+        }
     }
 }
 
