@@ -106,6 +106,11 @@ impl TrustEvaluator {
         self.engine.schema()
     }
 
+    /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
+    pub fn policy_text(&self, id: &str) -> Option<String> {
+        self.engine.text(&self.snapshot.load().policies, id)
+    }
+
     /// Decides one host call, using and filling the context's cache.
     pub fn evaluate_syscall(
         &self,

@@ -57,6 +57,10 @@ impl Engine {
         ""
     }
 
+    pub(super) const fn text(&self, _: &Policies, _: &str) -> Option<String> {
+        None
+    }
+
     pub(super) fn subject(&self, identity: &IdentityContext) -> Subject {
         match identity.principal() {
             Principal::Plugin(_) => Subject::Plugin,

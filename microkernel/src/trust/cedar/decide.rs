@@ -7,8 +7,8 @@ use super::slice::{Policies, Slice, entities};
 use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
 use super::{schema, source};
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Policy, PolicySet, Request, Response, RestrictedExpression,
-    Schema, Validator,
+    Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request, Response,
+    RestrictedExpression, Schema, Validator,
 };
 use common::identity::{IdentityContext, Principal};
 use std::collections::BTreeSet;
@@ -61,6 +61,13 @@ impl Engine {
 
     pub(in super::super) fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// The text of the policy of this id.
+    pub(in super::super) fn text(&self, policies: &Policies, id: &str) -> Option<String> {
+        let (deciding, labels) = policies.whole();
+        let id = PolicyId::new(id);
+        deciding.policy(&id).or_else(|| labels.policy(&id)).map(ToString::to_string)
     }
 
     pub(in super::super) fn subject(&self, identity: &IdentityContext) -> Subject {
