@@ -10,6 +10,7 @@ on_each_engine! {
     who_has_read_a_secret_carries_nothing_out_until_it_ends
     a_callers_instance_is_marked_with_the_answer_of_its_callee
     a_denial_is_explained_and_other_policies_are_tried
+    fault_053_a_capability_that_is_revoked_is_gone_with_the_next_call
 }
 
 /// An operation of four letters that makes this host call and answers with its status.
@@ -131,7 +132,7 @@ fn a_denial_is_explained_and_other_policies_are_tried(kind: EngineKind) {
     assert_eq!(keeper.smallest.as_deref(), Some(r#"storage = ["get"]"#));
     let asker = last("asker").unwrap();
     assert_eq!((asker.held_by, asker.code.as_str()), (HeldBy::Grant, "E2002"));
-    assert_eq!(asker.smallest.as_deref(), Some(r#"observability = ["event"]"#));
+    assert_eq!(asker.smallest.as_deref(), Some(r#"observability = ["event:seen"]"#));
     let same = explain_denial(&world.path(""), None, &Denied::Record(asker.seq)).unwrap();
     assert_eq!(same.reason, asker.reason);
     assert_eq!(super::code(explain_denial(&world.path(""), None, &Denied::Record(0))), "E0101");
@@ -153,4 +154,19 @@ fn a_denial_is_explained_and_other_policies_are_tried(kind: EngineKind) {
     assert!(!diff(&candidate, &now)[0].permitted_before);
     assert!(diff(&now, &now).is_empty());
     assert_eq!(super::code(test_policies(&world.path(""), None, &world.path("absent"))), "E5008");
+}
+
+fn fault_053_a_capability_that_is_revoked_is_gone_with_the_next_call(kind: EngineKind) {
+    let (world, host) = home(kind, "");
+    let file = world.path("trust/policy/revoked.cedar");
+    for round in 0..2 {
+        assert_eq!(status(host.call("keeper", "emit", vec![])), 0, "round {round}");
+        std::fs::write(&file, "forbid(principal, action == Action::\"event_emit\", resource);").unwrap();
+        host.reload_policies().unwrap();
+        assert_eq!(status(host.call("keeper", "emit", vec![])), DENIED, "the same instance, round {round}");
+        assert_eq!(world.recorded(&host, &["\"type\":\"denial\"", "event_emit", "E2001"]), round + 1);
+        std::fs::remove_file(&file).unwrap();
+        host.reload_policies().unwrap();
+    }
+    host.shutdown().unwrap();
 }
