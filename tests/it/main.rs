@@ -19,6 +19,7 @@ mod lockfile;
 mod main_job;
 mod mistakes;
 mod native;
+mod policies;
 mod progress;
 mod release;
 mod schemas;
