@@ -65,7 +65,11 @@ fn full_config() -> Value {
             "host_calls_per_second": 10_000_000, "effects_per_second": 100_000,
             "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
         },
-        "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1" },
+        "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
+            "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",
+            "refuse_free": "100MiB", "witnesses": [],
+            "checkpoints": { "file": "/x/kept", "syslog": "tcp:host:601", "webhook": "https://h/x",
+                "webhook_ca": "/x/ca.pem" } },
         "supervision": supervision(),
         "plugins": { "log-redactor": {
             "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
