@@ -51,6 +51,7 @@ pub mod loader;
 pub mod metrics;
 pub mod plugin;
 pub mod registry;
+mod replay;
 pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
@@ -88,6 +89,10 @@ pub use registry::{
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
     TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
     WebhookMaker,
+};
+pub use replay::{
+    ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
+    explain_denial, test_policies,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -20,6 +20,7 @@ mod lockfile;
 mod main_job;
 mod mistakes;
 mod native;
+mod policies;
 mod progress;
 mod providers;
 mod release;

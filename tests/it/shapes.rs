@@ -275,7 +275,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-fn shape_snapshot(name: &str, ran: &Ran) {
+pub fn shape_snapshot(name: &str, ran: &Ran) {
     let json = serde_json::to_string_pretty(&sorted(shape(&ran.json()))).expect("JSON");
     insta::with_settings!({ prepend_module_to_snapshot => false }, { insta::assert_snapshot!(name, json); });
 }

@@ -114,6 +114,7 @@ table! {
     E2004 Usage "the policy is not valid" => "mend the line that is named";
     E2006 Denied "the identity is not known to the kernel" => "register the identity's trust context first";
     E2007 Denied "the host call was denied" => "`forgeone audit tail` shows the rule or the missing permission";
+    E2008 Denied "it could carry out a secret that was read" => "`forgeone policy explain` shows which secret; what the instance has read is forgotten when it ends";
 
     E3001 Audit "the audit log cannot record, so the action was refused" => "free space or mend the disk under audit/, then try again";
     E3002 Audit "a checkpoint is damaged or signed by another key" => "compare with a checkpoint kept elsewhere";

@@ -9,6 +9,8 @@ use common::identity::{IdentityContext, PluginId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod labels;
+
 /// Longest canonical name of a resource, in bytes: what is decided on is also recorded.
 pub(super) const LONGEST_NAME: usize = 4096;
 
@@ -230,6 +232,7 @@ impl SyscallBridge {
                 permit,
                 Call {
                     identity: &caller.identity,
+                    link: caller.trust.link(),
                     chain: &caller.chain,
                     deadline: caller.deadline,
                     cancel: caller.cancel.as_ref(),
@@ -257,9 +260,14 @@ impl SyscallBridge {
 
     #[inline]
     fn decide(&self, caller: &mut Caller, entry: &Entry, resource: &Resource<'_>) -> Result<Permit, Status> {
-        self.evaluator
-            .decide(&mut caller.trust, entry.row, resource)
-            .map_err(|denial| self.denied(caller, entry, resource, &denial))
+        if caller.trust.is_newly_tainted() {
+            self.told_secret(caller)?;
+        }
+        match self.evaluator.decide(&mut caller.trust, entry.row, resource) {
+            Ok(permit) if permit.gives_secret() => self.give_secret(caller, entry, resource, permit),
+            Ok(permit) => Ok(permit),
+            Err(denial) => Err(self.denied(caller, entry, resource, &denial)),
+        }
     }
 
     /// Records a denial, whatever the class of the action. One that cannot be recorded is no answer.
@@ -268,12 +276,14 @@ impl SyscallBridge {
         caller.stats.count_denied();
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
         let chain = chain(&caller.chain);
-        let missing = denial.missing.as_deref().map(|missing| ("missing", missing));
+        let told = [
+            ("reason", Some(&denial.reason)),
+            ("missing", denial.missing.as_ref()),
+            ("lacking", denial.lacking.as_ref()),
+            ("chain", chain.as_ref()),
+        ];
         let details: Vec<(&str, &str)> =
-            [Some(("reason", denial.reason.as_str())), missing, chain.as_deref().map(|c| ("chain", c))]
-                .into_iter()
-                .flatten()
-                .collect();
+            told.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect();
         let record = Record {
             event: "denial",
             outcome: Outcome::Denied,

@@ -1,11 +1,11 @@
 //! What a service behind the door implements, and what it may answer.
 
-use crate::trust::Permit;
+use crate::trust::{Chain, Link, Permit};
 use common::audit::Outcome;
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::error::{Code, codes};
-use common::identity::{IdentityContext, PluginId};
+use common::identity::IdentityContext;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -114,8 +114,10 @@ pub struct Target<'a> {
 pub struct Call<'a> {
     /// Who calls.
     pub identity: &'a Arc<IdentityContext>,
+    /// The caller as a chain of calls carries it, for a service that calls on.
+    pub link: &'a Link,
     /// The plugins that called one another to get here, outermost first, the caller not included.
-    pub chain: &'a Arc<[PluginId]>,
+    pub chain: &'a Chain,
     /// By when it must end.
     pub deadline: Deadline,
     /// What gives the call into the caller up, when anyone can: what takes long looks at it or listens to it.

@@ -3,11 +3,11 @@
 use super::engine::{Engine, Policies};
 use super::ids::Ids;
 use super::memory::{Answer, Keep, Owner};
-use super::ruling::{Effect, Ruling};
+use super::ruling::{Circumstances, Effect, Ruling};
 use super::table::{Row, Table};
 use super::{
-    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext,
-    TrustError, Verdict, grants,
+    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind,
+    TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
 use arc_swap::ArcSwap;
@@ -106,6 +106,11 @@ impl TrustEvaluator {
         self.engine.schema()
     }
 
+    /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
+    pub fn policy_text(&self, id: &str) -> Option<String> {
+        self.engine.text(&self.snapshot.load().policies, id)
+    }
+
     /// Decides one host call, using and filling the context's cache.
     pub fn evaluate_syscall(
         &self,
@@ -159,12 +164,48 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
+        let own = self.decide_own(context, row, resource);
+        if context.acts_alone(row.and_then(|row| self.table.get(row))) {
+            own
+        } else {
+            self.decide_for_callers(context, row, resource, own?)
+        }
+    }
+
+    /// Decides for the one that acts, whoever it acts for.
+    #[inline]
+    fn decide_own(
+        &self,
+        context: &mut TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
+        if context.is_newly_tainted() {
+            context.notice();
+        }
         let epoch = self.epoch.load(Ordering::Acquire);
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         match context.memory.find(&self.owner, epoch, row, resource) {
             Some(decided) => decided,
             None => self.decide_anew(context, epoch, row, resource),
         }
+    }
+
+    /// What one of those it acts for may not do, it may not do for them.
+    #[cold]
+    fn decide_for_callers(
+        &self,
+        context: &mut TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+        own: Permit,
+    ) -> Result<Permit, Box<Denial>> {
+        let mut secret = own.gives_secret();
+        for caller in &mut context.behalf {
+            let permit = self.decide_own(caller, row, resource).map_err(|d| on_behalf(caller, d))?;
+            secret |= permit.gives_secret();
+        }
+        Ok(own.giving_secret(secret))
     }
 
     #[cold]
@@ -197,8 +238,10 @@ impl TrustEvaluator {
             Ok(question) => question,
             Err(denial) => return (Answer::Deny(denial), Keep::Not),
         };
-        let TrustContext { identity, grants, depth, memory } = context;
-        if let Some(denial) = ungranted(grants, action, &resource, snapshot.epoch) {
+        let TrustContext { link, depth, tainted, memory, .. } = context;
+        let Link { identity, grants, .. } = &*link;
+        let (grants, circumstances) = (&**grants, Circumstances { depth: *depth, tainted: *tainted });
+        if let Some(denial) = barred(grants, action, &resource, circumstances, snapshot.epoch) {
             return (Answer::Deny(denial), Keep::Named);
         }
         let (engine, policies) = (&self.engine, &snapshot.policies);
@@ -218,7 +261,7 @@ impl TrustEvaluator {
             _ if any_name => Keep::Fixed,
             _ => Keep::Named,
         };
-        let ruling = engine.decide(subject, slice, row, &resource, *depth);
+        let ruling = engine.decide(subject, slice, row, &resource, circumstances);
         // What a denial suggests names the resource, even where the ruling does not depend on it.
         let named =
             keep == Keep::Fixed && ruling.effect == Effect::Silent && resource.kind != ResourceKind::None;
@@ -232,16 +275,36 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
+        let own = self.decide_whole_own(context, row, resource)?;
+        if context.acts_alone(row.and_then(|row| self.table.get(row))) {
+            return Ok(own);
+        }
+        let mut secret = own.gives_secret();
+        for caller in &context.behalf {
+            let permit = self.decide_whole_own(caller, row, resource).map_err(|d| on_behalf(caller, d))?;
+            secret |= permit.gives_secret();
+        }
+        Ok(own.giving_secret(secret))
+    }
+
+    fn decide_whole_own(
+        &self,
+        context: &TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
         let snapshot = self.snapshot.load();
         let epoch = snapshot.epoch;
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         let (action, resource) = self.question(epoch, row, resource)?;
-        if let Some(denial) = ungranted(&context.grants, action, &resource, epoch) {
+        let Link { identity, grants, .. } = context.link();
+        let circumstances = Circumstances { depth: context.depth, tainted: context.is_tainted() };
+        if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return Err(denial);
         }
-        let subject = self.engine.subject(&context.identity);
-        let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, context.depth);
-        let suggestion = || self.engine.suggestion(&context.identity, row, &resource);
+        let subject = self.engine.subject(identity);
+        let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, circumstances);
+        let suggestion = || self.engine.suggestion(identity, row, &resource);
         self.ruled(&ruling, epoch, suggestion).decided(epoch, false)
     }
 
@@ -265,6 +328,7 @@ impl TrustEvaluator {
     fn ruled(&self, ruling: &Ruling, epoch: u64, suggestion: impl FnOnce() -> Option<String>) -> Answer {
         let policies = self.ids.number(&ruling.ids);
         let denial = match &ruling.effect {
+            Effect::Permit if ruling.secret => return Answer::Secret(policies),
             Effect::Permit => return Answer::Allow(policies),
             Effect::Forbid => Denial::new(&codes::E2001, epoch, format!("forbidden by {}", ruling.ids)),
             Effect::Silent => Denial { missing: suggestion(), ..Denial::no_permit(epoch) },
@@ -281,6 +345,28 @@ fn managed(plugin: &str) -> Resource<'_> {
 #[cold]
 fn unknown_action(epoch: u64) -> Box<Denial> {
     Box::new(Denial::new(&codes::E2003, epoch, "the evaluator was not made for this action"))
+}
+
+/// The denial as the record of the one that acts has it: what it lacks is the right of the one it acts for.
+#[cold]
+fn on_behalf(caller: &TrustContext, denial: Box<Denial>) -> Box<Denial> {
+    let name = caller.identity().name();
+    let reason = format!("it acts for {name}, which may not: {}", denial.reason);
+    Box::new(Denial { reason, lacking: Some(name.to_owned()), ..*denial })
+}
+
+/// What no policy can permit: what was not granted, and what could carry out a secret that was read.
+fn barred(
+    granted: &[common::permission::Permission],
+    action: &Action,
+    resource: &Resource<'_>,
+    circumstances: Circumstances,
+    epoch: u64,
+) -> Option<Box<Denial>> {
+    let denial = ungranted(granted, action, resource, epoch);
+    let held = || Denial::new(&codes::E2008, epoch, "it has read a secret, and this could carry it out");
+    let held = || (circumstances.tainted && flow::carries_out(action, resource)).then(|| Box::new(held()));
+    denial.or_else(held)
 }
 
 fn ungranted(

@@ -42,9 +42,11 @@
 //! }
 //! ```
 
+mod chain;
 mod context;
 mod error;
 mod evaluator;
+mod flow;
 mod grants;
 mod ids;
 mod memory;
@@ -69,6 +71,7 @@ use cedar as engine;
 use rules as engine;
 
 pub use crate::kernel::evaluate_syscall;
+pub use chain::{Chain, Link};
 pub use context::TrustContext;
 pub use error::TrustError;
 pub use evaluator::TrustEvaluator;

@@ -1,11 +1,10 @@
 //! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
 
 use super::wasi::State;
+use crate::syscall::Chain;
 use crate::syscall::SyscallPort;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
 
 /// What kind of call is running; it decides which imports answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +96,7 @@ impl HostContext {
         self.over = over.clone();
     }
     /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
-    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Chain) {
         std::mem::swap(&mut self.input, input);
         self.output.clear();
         self.response.clear();
@@ -107,7 +106,12 @@ impl HostContext {
         self.failure = None;
         self.phase = phase;
         self.deadline = deadline;
-        self.port.begin(deadline, chain);
+        if phase == Phase::Operation {
+            self.port.begin(deadline, chain);
+        } else {
+            // A plugin's own functions run because of a call and not for it.
+            self.port.begin(deadline, &chain.in_own_right());
+        }
     }
     /// Says what gives the next call up. It is forgotten with that call.
     #[cold]

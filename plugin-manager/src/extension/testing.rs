@@ -18,7 +18,7 @@ use common::clock::{Clock, Deadline, ManualClock};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::telemetry::MetricType;
 use microkernel::syscall_bridge::{Call, CallError, Further, Status, SyscallArgs, Target, builtin_actions};
-use microkernel::trust::{Permit, Resource, TrustContext, TrustEvaluator, Verdict};
+use microkernel::trust::{Chain, Link, Permit, Resource, TrustContext, TrustEvaluator, Verdict};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -125,7 +125,7 @@ pub(super) struct Host {
     identity: Arc<IdentityContext>,
     dir: tempfile::TempDir,
     pub(super) clock: Arc<ManualClock>,
-    pub(super) chain: Arc<[PluginId]>,
+    pub(super) chain: Chain,
     pub(super) deadline: Deadline,
     pub(super) settings: Arc<Settings>,
     pub(super) events: Arc<Events>,
@@ -186,7 +186,7 @@ impl Host {
         Self {
             identity: Arc::new(IdentityContext::plugin(plugin())),
             clock: ManualClock::at(0),
-            chain: Arc::from([]),
+            chain: Chain::new(),
             deadline: Deadline::NEVER,
             settings: Arc::default(),
             events: Arc::default(),
@@ -265,6 +265,7 @@ impl Host {
         let mut decides = Decides(self);
         service.serve(Call {
             identity: &self.identity,
+            link: &Link::new(self.identity.clone(), Vec::new()),
             chain: &self.chain,
             deadline: self.deadline,
             cancel: self.cancel.as_ref(),

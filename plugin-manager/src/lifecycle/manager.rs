@@ -11,9 +11,10 @@ use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
 use crate::runtime::{EngineKind, Lifecycle};
 use crate::sandbox::{InstanceMode, Limits};
+use crate::syscall::Chain;
 use common::audit::Actor;
 use common::clock::Deadline;
-use common::identity::{IdentityContext, PluginId, PluginIdentity};
+use common::identity::{IdentityContext, PluginIdentity};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct ManagedPlugin {
     pub(super) superseded: AtomicBool,
     pub(super) budget: Mutex<RestartBudget>,
     failure: Mutex<Option<Failure>>,
-    pub(super) no_chain: Arc<[PluginId]>,
+    pub(super) no_chain: Chain,
 }
 
 /// An instance on its way into service.
@@ -88,7 +89,7 @@ impl ManagedPlugin {
             superseded: AtomicBool::new(false),
             budget: Mutex::default(),
             failure: Mutex::default(),
-            no_chain: Arc::from([]),
+            no_chain: Chain::new(),
         }
     }
 
@@ -149,7 +150,7 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless it was the first record that could not be made.
-    pub fn initialize(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+    pub fn initialize(&self, chain: &Chain) -> Result<(), LifecycleError> {
         let mut slot = self.steps.lock();
         let again = self.state() == PluginState::Failed;
         self.step(PluginState::Initializing, "asked to start")?;
@@ -171,7 +172,7 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless the state table does not have the move.
-    pub fn start(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+    pub fn start(&self, chain: &Chain) -> Result<(), LifecycleError> {
         self.start_with(|candidate| self.bring_into_service(candidate, chain))
     }
 
@@ -206,11 +207,7 @@ impl ManagedPlugin {
         Ok(())
     }
 
-    fn bring_into_service(
-        &self,
-        candidate: Candidate,
-        chain: &Arc<[PluginId]>,
-    ) -> Result<Live, LifecycleError> {
+    fn bring_into_service(&self, candidate: Candidate, chain: &Chain) -> Result<Live, LifecycleError> {
         let Candidate { mut live, again } = candidate;
         match self.service.begin(&mut live, self.unhurried(chain)) {
             Ok(()) => Ok(live),
@@ -460,7 +457,7 @@ impl ManagedPlugin {
     }
 
     /// A step of the plugin's own: no caller's deadline.
-    pub(super) const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
+    pub(super) const fn unhurried<'a>(&self, chain: &'a Chain) -> Occasion<'a> {
         Occasion { until: Deadline::NEVER, chain, cancel: None }
     }
 

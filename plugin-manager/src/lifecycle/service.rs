@@ -5,11 +5,11 @@ use super::error::{LifecycleError, STATE_LOAD, When};
 use super::record::Recorder;
 use crate::runtime::{CallOutcome, Execution, Lifecycle, Terms, Trap};
 use crate::sandbox::InstanceMode;
+use crate::syscall::Chain;
 use common::audit::{Actor, Tally};
 use common::cancel::{CancelToken, Derived};
 use common::clock::Deadline;
-use common::identity::{IdentityContext, PluginId};
-use std::sync::Arc;
+use common::identity::IdentityContext;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) struct Occasion<'a> {
     /// By when they must all be done, beside each function's own timeout.
     pub until: Deadline,
     /// The plugins that called one another to get here.
-    pub chain: &'a Arc<[PluginId]>,
+    pub chain: &'a Chain,
     /// Ends them when the caller gives up for whom they run.
     pub cancel: Option<&'a CancelToken>,
 }

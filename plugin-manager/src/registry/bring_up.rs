@@ -12,6 +12,7 @@ use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
 use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin};
+use crate::syscall::Chain;
 use common::clock::Deadline;
 use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
@@ -30,7 +31,7 @@ pub(super) enum Cause<'a> {
     /// It is called.
     Call,
     /// The plugin at the end of this chain calls it, and must be answered by then.
-    Plugin(&'a Arc<[PluginId]>, Deadline),
+    Plugin(&'a Chain, Deadline),
 }
 
 impl PluginManager {

@@ -19,6 +19,7 @@ impl PluginManager {
             self.home_probe(),
             self.audit_probe(),
             self.trust_probe(),
+            self.policy_probe(),
             self.directory_probe(),
             self.isolation_probe(),
         ]);

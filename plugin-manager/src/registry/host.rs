@@ -4,6 +4,7 @@ use super::court::Court;
 use super::dependencies::Parsed;
 use super::events::Feed;
 use super::native::Natives;
+use super::policies::PolicyFiles;
 use super::quarantine::Quarantine;
 use super::supervisor::Ledgers;
 use crate::config::Config;
@@ -79,6 +80,8 @@ pub(super) struct Host {
     pub roster: Roster,
     /// Ends whatever runs of any plugin: the time of a shutdown is over.
     pub over: CancelToken,
+    /// What is known of the policy files.
+    pub policy_files: PolicyFiles,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

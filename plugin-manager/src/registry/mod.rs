@@ -34,6 +34,7 @@ mod offers;
 mod open;
 mod operator;
 mod plan;
+mod policies;
 mod port;
 mod quarantine;
 mod readiness;

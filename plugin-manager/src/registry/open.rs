@@ -11,6 +11,7 @@ use super::manager::PluginManager;
 use super::native::Natives;
 use super::network;
 use super::operator::Operator;
+use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
 use super::sources;
@@ -170,6 +171,8 @@ fn open(
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
     let Begun { home, config, clock, audit } = begun;
+    // Before the files are read: what changes from here on is seen to have changed.
+    let stamps = Stamps::of(&home.policy_dir());
     let guest_metrics = Arc::new(GuestMetrics::default());
     let feed = Feed::new(clock.clone());
     let services = dependencies(&home, &config, &guest_metrics, &feed)?;
@@ -193,6 +196,7 @@ fn open(
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),
+        policy_files: PolicyFiles::in_force(stamps),
         publishing: Mutex::default(),
         home,
         config,

@@ -7,8 +7,9 @@ use super::names::Names;
 use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
-use common::identity::{Name, PluginId};
+use common::identity::Name;
 use microkernel::syscall_bridge::{ActionId, Caller, SyscallBridge, push};
+use microkernel::trust::Chain;
 use microkernel::trust::Resource;
 use std::sync::Arc;
 
@@ -151,8 +152,8 @@ impl HostPort {
 
 impl SyscallPort for HostPort {
     #[inline]
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
-        if Arc::ptr_eq(chain, self.caller.chain()) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
+        if chain.is(self.caller.chain()) {
             self.caller.begin_again(deadline);
         } else {
             self.caller.begin(deadline, chain.clone());

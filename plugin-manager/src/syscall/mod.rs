@@ -17,5 +17,6 @@ pub use host::{Around, HostPort};
 pub use lines::LogAllowance;
 pub(crate) use lines::utc;
 pub use microkernel::syscall_bridge::{Status, SyscallArgs};
+pub use microkernel::trust::Chain;
 pub use port::{LogLevel, Surroundings, SyscallPort};
 pub use shadow::{SHADOW_CALLS, ShadowPort};

@@ -3,8 +3,7 @@
 use super::Status;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
+use microkernel::trust::Chain;
 
 /// How grave a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +43,7 @@ pub struct Surroundings {
 /// An instance's way to the bridge: the host's bus, a worker's remote end, or a test's fake.
 pub trait SyscallPort: Send {
     /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>);
+    fn begin(&mut self, deadline: Deadline, chain: &Chain);
     /// What gives the next call up, for host calls that want to know; `None` again when that call has ended.
     fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
         let _ = cancel;

@@ -2,7 +2,7 @@
 
 use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::clock::Deadline;
-use common::identity::PluginId;
+use microkernel::trust::Chain;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +43,7 @@ impl ShadowPort {
 }
 
 impl SyscallPort for ShadowPort {
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
         self.inner.begin(deadline, chain);
     }
     fn end(&mut self) {
@@ -84,7 +84,7 @@ mod tests {
     struct Open;
 
     impl SyscallPort for Open {
-        fn begin(&mut self, _: Deadline, _: &Arc<[PluginId]>) {}
+        fn begin(&mut self, _: Deadline, _: &Chain) {}
         fn end(&mut self) {}
         fn syscall(&mut self, name: &[u8], _: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
             response.splice(.., name.iter().copied());

@@ -9,6 +9,7 @@ use common::permission::Permission;
 use microkernel::syscall_bridge::{
     Call, CallError, Caller, SyscallBridge, SyscallHandler, Target, builtin_actions, list,
 };
+use microkernel::trust::Chain;
 use microkernel::trust::{Enforcement, Permit, PolicyOptions, TrustContext, TrustEvaluator};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -100,7 +101,7 @@ impl SeenHandle {
 }
 
 impl SyscallPort for FakePort {
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
         self.deadline = deadline;
         let mut seen = self.note();
         seen.begun += 1;

@@ -106,6 +106,7 @@ texts! {
     E2004: "a policy does not parse, or does not fit the schema"; "`Action::\"cal\"` in a policy file";
     E2006: "an embedding program asks in the name of an identity it did not register"; "`evaluate_syscall` with a plugin id nobody loaded";
     E2007: "a host call of the plugin was denied, and the plugin made that its own failure"; "`plugin_call` to a plugin that denies it";
+    E2008: "a policy labels what the instance has read as secret, and this call could take it out"; "`event_emit` after `kv_get` of a key under `@label(\"secret\")`";
 
     E3001: "the disk under audit/ is full, failing or read-only"; "any command on a home whose disk is full";
     E3002: "a checkpoint's signature or tree does not fit the log"; "`audit/checkpoint` taken from another home";

@@ -14,8 +14,9 @@ entity Plugin in [Publisher, Role] = {
 } tags String;
 entity Operator in [Role] = { "name": String, "roles": Set<String> } tags String;
 entity Host in [Role] = { "name": String, "roles": Set<String> } tags String;
-// `depth` is how many plugins called one another to get here.
-type Circumstances = { "environment": String, "depth": Long };
+// `depth` is how many plugins called one another to get here; `tainted` whether the plugin has read a secret: what a
+// policy with `@label("secret")` speaks of.
+type Circumstances = { "environment": String, "depth": Long, "tainted": Bool };
 
 // What is touched: its canonical name, and whether it lies in the caller's own private area.
 "#;

@@ -1,6 +1,9 @@
 //! What the room promises, tested through its public face.
 
 mod builtin;
+mod chain;
+#[cfg(feature = "cedar")]
+mod flow;
 #[cfg(feature = "cedar")]
 mod memory;
 #[cfg(feature = "cedar")]

@@ -347,6 +347,36 @@ pub struct Logs {
 pub enum Policy {
     /// Check trust/policy/*.cedar against the schema and list what would be loaded
     Check,
+    /// Tell why a recorded call was denied, and the smallest grant that would allow it
+    Explain(PolicyExplain),
+    /// Decide the recorded calls again by other policies: what would change
+    Test(PolicyTest),
+    /// Decide the recorded calls by two sets of policies: where they differ
+    Diff(PolicyDiff),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct PolicyExplain {
+    /// The number of the record, as `forgeone audit tail` shows it
+    pub seq: Option<u64>,
+    /// The last denial of this plugin instead
+    #[arg(long)]
+    pub plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// A directory of .cedar files
+    pub candidate: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyDiff {
+    /// A directory of .cedar files
+    pub old: PathBuf,
+    /// Another one
+    pub new: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

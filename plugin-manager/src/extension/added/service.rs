@@ -33,9 +33,10 @@ impl Service for AddedService {
     }
 
     fn serve(&self, call: Call<'_>) -> Result<(), CallError> {
-        let Call { identity, chain, deadline, cancel, clock, target, args, response, .. } = call;
+        let Call { identity, link, chain, deadline, cancel, clock, target, args, response, .. } = call;
         let own = Call {
             identity,
+            link,
             chain,
             deadline,
             cancel,

@@ -5,6 +5,7 @@ use crate::metrics::PluginMetrics;
 use crate::plugin::PluginState;
 use crate::runtime::{self, Engine, EngineKind, ExportPlan, Lifecycle, Terms};
 use crate::sandbox::{InstanceMode, Limits};
+use crate::syscall::Chain;
 use crate::syscall::Status;
 use crate::syscall::testing::FakePort;
 use common::audit::{AuditLog, AuditOptions, Files, SegmentFile, SystemFiles, tail};
@@ -133,7 +134,7 @@ pub struct Built {
     pub vault: Arc<Vault>,
     audit: AuditLog,
     broken: Arc<AtomicBool>,
-    pub chain: Arc<[PluginId]>,
+    pub chain: Chain,
     dir: tempfile::TempDir,
 }
 
@@ -248,7 +249,7 @@ impl Rig {
             over: CancelToken::new(),
         };
         let plugin = Arc::new(ManagedPlugin::new(blueprint, self.state));
-        Built { plugin, vault: self.vault, audit, broken, chain: Arc::from([]), dir }
+        Built { plugin, vault: self.vault, audit, broken, chain: Chain::new(), dir }
     }
     /// The plugin, running.
     pub fn running(self) -> Built {

@@ -15,6 +15,7 @@ mod life;
 mod native;
 mod plan;
 mod port;
+mod rights;
 mod running;
 mod shutdown;
 mod swap;

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::MissedTickBehavior;
 
 /// Threads of the daemon that are not asked to work: signals, reloading, stopping.
 const SPARE_THREADS: usize = 8;
@@ -148,16 +149,34 @@ async fn start(manager: &PluginManager, signals: &mut Signals) -> Result<Started
     Ok(Started { guards: (directory, trust, supervision), tried })
 }
 
-/// Until a signal says stop; SIGHUP reads the policies and the trust configuration again.
+/// How often the policy files are looked at: a change is in force within half a second.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Until a signal says stop. Policies are read again when their files change, and on SIGHUP whether they did or not,
+/// with the trust configuration.
 async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
-    while let Told::Reload = signals.next().await {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
         let manager = manager.clone();
-        let read = spawn_blocking(move || {
-            let policies = manager.reload_policies();
-            manager.reload_trust().and(policies)
-        });
-        let read = read.await;
-        tell(Event::Reloaded(worked(read)));
+        let read = tokio::select! {
+            told = signals.next() => match told {
+                Told::Reload => {
+                    let both = move || {
+                        let policies = manager.reload_policies();
+                        manager.reload_trust().and(policies)
+                    };
+                    worked(spawn_blocking(both).await).map(Some)
+                }
+                Told::Stop => return,
+            },
+            _ = looks.tick() => {
+                worked(spawn_blocking(move || manager.reload_changed_policies().transpose()).await)
+            }
+        };
+        if let Some(read) = read.transpose() {
+            tell(Event::Reloaded(read));
+        }
     }
 }
 

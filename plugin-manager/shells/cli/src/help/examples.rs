@@ -114,6 +114,12 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
     ("forgeone policy check", &["forgeone policy check"]),
+    (
+        "forgeone policy explain",
+        &["forgeone policy explain 42", "forgeone policy explain --plugin log-redactor"],
+    ),
+    ("forgeone policy test", &["forgeone policy test ./candidate"]),
+    ("forgeone policy diff", &["forgeone policy diff ./now ./candidate --json"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
     (
         "forgeone audit verify",
