@@ -46,11 +46,14 @@ mod context;
 mod error;
 mod evaluator;
 mod grants;
+pub mod habits;
 mod ids;
 mod memory;
 mod permit;
 mod policy;
 mod ruling;
+pub mod score;
+mod standing;
 mod table;
 mod types;
 
@@ -75,6 +78,7 @@ pub use evaluator::TrustEvaluator;
 pub use permit::Permit;
 pub use policy::{Enforcement, PolicyOptions, PolicySource};
 pub(crate) use table::Row;
+pub use score::TrustClass;
 pub use table::is_action_name;
 pub use types::{Denial, ManagementAction, Resource, ResourceKind, Verdict};
 

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn requests_are_told_apart_by_their_names_and_unknown_ones_refused() {
         let json = |ask: Request| serde_json::to_string(&Envelope { config: None, ask }).unwrap();
-        let call = Call { name: "a".into(), operation: "b".into() };
+        let call = Call { name: "a".into(), operation: "b".into(), timeout: None };
         assert_eq!(json(call.into()), r#"{"config":null,"ask":{"call":{"name":"a","operation":"b"}}}"#);
         assert_eq!(
             json(Install { start: true }.into()),
