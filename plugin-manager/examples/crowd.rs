@@ -107,11 +107,7 @@ impl Crowd {
         let begun = Instant::now();
         let host = self.open()?;
         println!("{:<44}{:?}", "open", begun.elapsed());
-        println!(
-            "{:<44}{} KiB",
-            "memory after opening, beyond the process",
-            resident()?.saturating_sub(before)
-        );
+        println!("{:<44}{} KiB, {before} KiB before", "resident memory after opening", resident()?);
         for turn in ["list", "list again", "list again"] {
             let list = timed(turn, || host.list())?;
             assert_eq!(list.len(), self.count);
@@ -123,7 +119,7 @@ impl Crowd {
             host.start(&format!("crowd-{number:05}-x"))?;
         }
         println!("{:<44}{:?}", format!("start {} of them", self.running), begun.elapsed());
-        println!("{:<44}{} KiB", "memory with them running", resident()?.saturating_sub(before));
+        println!("{:<44}{} KiB", "resident memory with them running", resident()?);
         let package = self.package(self.count)?;
         timed("install one more", || host.install(&package, false))?;
         timed("remove it", || host.remove(&format!("crowd-{:05}-x", self.count), false))?;

@@ -22,16 +22,16 @@ pub struct InstallAllReport {
 #[derive(Debug)]
 pub enum Installed {
     /// It was installed.
-    New(InstallReport),
+    New(Box<InstallReport>),
     /// It took the place of another version.
-    Instead(UpgradeReport),
+    Instead(Box<UpgradeReport>),
 }
 
 impl Installed {
     /// What is installed now.
     pub fn into_now(self) -> InstallReport {
         match self {
-            Self::New(report) => report,
+            Self::New(report) => *report,
             Self::Instead(report) => report.now,
         }
     }
@@ -89,12 +89,14 @@ impl PluginManager {
         };
         match (step.change, &step.file) {
             (PlannedChange::Install, Some(file)) => {
-                self.install(&bytes(file)?, request.start).map(Installed::New)
+                self.install(&bytes(file)?, request.start).map(|report| Installed::New(Box::new(report)))
             }
             (PlannedChange::Upgrade, Some(file)) => {
-                self.upgrade(&bytes(file)?, &options).map(Installed::Instead)
+                self.upgrade(&bytes(file)?, &options).map(|report| Installed::Instead(Box::new(report)))
             }
-            _ => self.rollback(&step.name, Some(&step.version)).map(Installed::Instead),
+            _ => self
+                .rollback(&step.name, Some(&step.version))
+                .map(|report| Installed::Instead(Box::new(report))),
         }
     }
 

@@ -94,25 +94,32 @@ impl Lock {
     }
 
     /// The text: plugins and their requirements by name.
+    #[cfg(test)]
     pub fn text(&self) -> String {
-        let mut text = format!("{HEAD}version = {VERSION}\n");
+        let mut text = head();
         for (name, plugin) in &self.plugins {
             let LockedPlugin { version, publisher, package, manifest, needs } = plugin;
-            // Writing to a text cannot fail; names, versions and digests have no character that TOML escapes.
-            let _ = write!(
-                text,
-                "\n[[plugin]]\nname = \"{name}\"\nversion = \"{version}\"\npublisher = \"{publisher}\"\n\
-                 package = \"{package}\"\nmanifest = \"{manifest}\"\n"
-            );
-            if !needs.is_empty() {
-                text.push_str("needs = [\n");
-                for (on, LockedNeed { wants, found }) in needs {
-                    let found =
-                        found.as_ref().map_or(String::new(), |found| format!(", found = \"{found}\""));
-                    let _ = writeln!(text, "  {{ name = \"{on}\", wants = \"{wants}\"{found} }},");
-                }
-                text.push_str("]\n");
-            }
+            let needs = needs.iter().map(|(on, need)| (on, &need.wants, need.found.as_ref()));
+            write_plugin(&mut text, (name, version, publisher), (package, manifest), needs);
+        }
+        text
+    }
+
+    /// The text of [`Lock::of`], without making one.
+    pub fn text_of(
+        rows: &[Arc<InstalledPlugin>],
+        candidates: &[Arc<Candidate>],
+        host: &HostVersions,
+    ) -> String {
+        let there: HashMap<&Name, &Version> = candidates.iter().map(|c| (&c.name, &c.version)).collect();
+        let mut text = head();
+        for (Candidate { name, publisher, version, dependencies }, row) in
+            candidates.iter().map(|c| &**c).zip(rows)
+        {
+            let found = |on| host.version_of(on).or_else(|| there.get(on).copied());
+            let needs = dependencies.iter().map(|(on, wants)| (on, wants, found(on)));
+            let digests = (&row.plugin.package, &row.plugin.manifest);
+            write_plugin(&mut text, (name, version, publisher), digests, needs);
         }
         text
     }
@@ -161,6 +168,35 @@ impl Lock {
         lines.sort();
         lines.into_iter().map(|(_, line)| line).collect()
     }
+}
+
+fn head() -> String {
+    format!("{HEAD}version = {VERSION}\n")
+}
+
+/// Adds one plugin. Writing to a text cannot fail; names, versions and digests have no character that TOML escapes.
+fn write_plugin<'a>(
+    text: &mut String,
+    (name, version, publisher): (&Name, &Version, &Publisher),
+    (package, manifest): (&Digest, &Digest),
+    needs: impl Iterator<Item = (&'a Name, &'a VersionReq, Option<&'a Version>)>,
+) {
+    let _ = write!(
+        text,
+        "\n[[plugin]]\nname = \"{name}\"\nversion = \"{version}\"\npublisher = \"{publisher}\"\n\
+         package = \"{package}\"\nmanifest = \"{manifest}\"\n"
+    );
+    let mut some = false;
+    for (on, wants, found) in needs {
+        text.push_str(if some { "" } else { "needs = [\n" });
+        some = true;
+        let _ = write!(text, "  {{ name = \"{on}\", wants = \"{wants}\"");
+        if let Some(found) = found {
+            let _ = write!(text, ", found = \"{found}\"");
+        }
+        text.push_str(" },\n");
+    }
+    text.push_str(if some { "]\n" } else { "" });
 }
 
 impl RawPlugin {

@@ -41,16 +41,20 @@ impl Host {
             return Ok(());
         }
         let _roster = self.roster.lock();
-        let installed = self.installed()?;
         // A home in which nothing was ever installed has no such file.
-        if installed.plugins.is_empty() && self.home.read_lock()?.is_none() {
+        if self.home.roster()?.is_empty() && self.home.read_lock()?.is_none() {
             return Ok(());
         }
-        Ok(self.home.write_lock(&installed.text())?)
+        self.write_lock()
     }
 
     fn write_lock(&self) -> Result<(), ForgeError> {
-        Ok(self.home.write_lock(&self.installed()?.text())?)
+        Ok(self.home.write_lock(&self.lock_text()?)?)
+    }
+
+    fn lock_text(&self) -> Result<String, ForgeError> {
+        let rows = self.home.roster()?;
+        Ok(Lock::text_of(&rows, &self.parsed.of(&rows)?, &host_versions()?))
     }
 
     /// What is installed, as a lock file says it.
@@ -112,8 +116,7 @@ impl PluginManager {
         host.recorded(action, "", || {
             host.authorise(action, "")?;
             let _roster = host.parts().roster.lock();
-            let installed = host.installed()?;
-            let (plugins, text) = (installed.plugins.len(), installed.text());
+            let (plugins, text) = (host.home.roster()?.len(), host.lock_text()?);
             host.home.write_lock(&text)?;
             Ok(LockFile { plugins, text })
         })
