@@ -7,6 +7,7 @@ mod directory;
 mod limits;
 mod read;
 mod supervision;
+mod trust_score;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use read::SettingsError;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
+pub use trust_score::{OnQuarantined, TrustScore};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -281,6 +283,8 @@ pub struct Config {
     pub audit: Audit,
     /// How plugins are kept up.
     pub supervision: SupervisionSection,
+    /// How far what a plugin does changes how far it is trusted.
+    pub trust_score: TrustScore,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -301,6 +305,7 @@ impl Default for Config {
             security: Security::default(),
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
+            trust_score: TrustScore::default(),
             plugins: BTreeMap::new(),
         }
     }

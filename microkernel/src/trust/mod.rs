@@ -51,6 +51,7 @@ mod ids;
 mod memory;
 mod permit;
 mod policy;
+pub mod quarantine;
 mod ruling;
 pub mod score;
 mod standing;

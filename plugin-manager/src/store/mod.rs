@@ -28,6 +28,7 @@ mod quarantine;
 mod records;
 mod roster;
 mod saved;
+mod scores;
 mod secrets;
 mod settings;
 mod versions;
