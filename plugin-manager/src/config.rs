@@ -7,9 +7,9 @@ mod directory;
 mod limits;
 mod read;
 mod supervision;
-mod trust_score;
 #[cfg(test)]
 mod tests;
+mod trust_score;
 
 pub use directory::Directory;
 pub use limits::Limits;

@@ -7,8 +7,8 @@ use super::ruling::{Effect, Ruling};
 use super::standing::Standings;
 use super::table::{Row, Table};
 use super::{
-    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext,
-    TrustClass, TrustError, Verdict, grants,
+    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass,
+    TrustContext, TrustError, Verdict, grants,
 };
 use crate::syscall_bridge::Action;
 use arc_swap::ArcSwap;

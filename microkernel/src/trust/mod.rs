@@ -78,8 +78,8 @@ pub use error::TrustError;
 pub use evaluator::TrustEvaluator;
 pub use permit::Permit;
 pub use policy::{Enforcement, PolicyOptions, PolicySource};
-pub(crate) use table::Row;
 pub use score::TrustClass;
+pub(crate) use table::Row;
 pub use table::is_action_name;
 pub use types::{Denial, ManagementAction, Resource, ResourceKind, Verdict};
 

@@ -336,12 +336,7 @@ impl TrustScore {
             return None;
         }
         (self.kept.class, self.kept.since_ms) = (TrustClass::Quarantined, now_ms);
-        Some(ClassChange {
-            from,
-            to: TrustClass::Quarantined,
-            points: self.points(),
-            why: why.to_owned(),
-        })
+        Some(ClassChange { from, to: TrustClass::Quarantined, points: self.points(), why: why.to_owned() })
     }
 
     fn recover(&mut self, now_ms: u64, rules: &ScoreRules) {
@@ -353,7 +348,8 @@ impl TrustScore {
             self.kept.at_ms = now_ms;
         } else if gained > 0 {
             // What is less than a thousandth of a point stays to be counted.
-            self.kept.at_ms = now_ms - passed.saturating_sub(gained.saturating_mul(HOUR_MS) / rate).min(passed);
+            self.kept.at_ms =
+                now_ms - passed.saturating_sub(gained.saturating_mul(HOUR_MS) / rate).min(passed);
             let gained = u32::try_from(gained).unwrap_or(u32::MAX);
             self.kept.milli = self.kept.milli.saturating_add(gained).min(self.ceiling);
         }

@@ -2,6 +2,7 @@
 
 use crate::plugin::PluginState;
 use common::clock::Clock;
+use microkernel::trust::TrustClass;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
@@ -80,6 +81,17 @@ pub enum EventKind {
         /// Why.
         why: String,
     },
+    /// It is trusted more or less than before.
+    TrustChanged {
+        /// The class before.
+        from: TrustClass,
+        /// The class now.
+        to: TrustClass,
+        /// Points now, 0 to 100.
+        points: u32,
+        /// What led to it.
+        why: String,
+    },
     /// Its quarantine was lifted.
     Released,
     /// A plugin that it needs is out of service by a failure.
@@ -111,6 +123,7 @@ impl EventKind {
             Self::Restarted => "restarted",
             Self::GivenUp => "given_up",
             Self::Quarantined { .. } => "quarantined",
+            Self::TrustChanged { .. } => "trust_changed",
             Self::Released => "released",
             Self::NeedDown { .. } => "need_down",
             Self::NeedsBack => "needs_back",

@@ -10,6 +10,7 @@ use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
 use super::quarantine::Quarantine;
+use super::scores::Scores;
 use super::sources;
 use crate::config::{Config, Detail, Journal};
 use crate::extension::{
@@ -128,6 +129,7 @@ impl ManagerBuilder {
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
+        host.publish_classes()?;
         host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
@@ -201,6 +203,7 @@ fn open(
         feed: Feed::new(clock.clone()),
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        scores: Scores::of(&home, &config.trust_score, &bridge)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
         publishing: Mutex::default(),

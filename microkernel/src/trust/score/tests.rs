@@ -91,7 +91,8 @@ fn a_release_leaves_it_on_probation_with_what_was_found_forgotten() {
 #[test]
 fn a_rate_and_a_first_use_out_of_the_ordinary_cost_points_and_are_named() {
     let (mut score, rules) = fresh();
-    let calls = |calls: &[(&'static str, u64)]| Observation { calls: calls.to_vec(), ..Observation::default() };
+    let calls =
+        |calls: &[(&'static str, u64)]| Observation { calls: calls.to_vec(), ..Observation::default() };
     for minute in 0..90 {
         score.observe(NOW + minute * MINUTE_MS, &calls(&[("kv_get", 40)]), &rules);
     }
@@ -99,7 +100,10 @@ fn a_rate_and_a_first_use_out_of_the_ordinary_cost_points_and_are_named() {
     score.observe(NOW + 90 * MINUTE_MS, &calls(&[("kv_get", 9000), ("http_request", 2)]), &rules);
     assert_eq!(score.points(), 85);
     let why = score.why();
-    assert_eq!(why, ["first use of http_request (-5.0)", "9000 calls of kv_get, far more than usual (-10.0)"]);
+    assert_eq!(
+        why,
+        ["first use of http_request (-5.0)", "9000 calls of kv_get, far more than usual (-10.0)"]
+    );
 }
 
 #[test]

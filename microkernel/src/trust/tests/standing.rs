@@ -3,8 +3,7 @@
 use super::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const ONLY_TRUSTED: &str =
-    r#"@id("trusted") forbid(principal is Plugin, action == Action::"kv_get", resource) unless { principal.trust == "full" };"#;
+const ONLY_TRUSTED: &str = r#"@id("trusted") forbid(principal is Plugin, action == Action::"kv_get", resource) unless { principal.trust == "full" };"#;
 
 fn id() -> PluginId {
     PluginId::new(&Name::new("acme").unwrap(), &Name::new("redactor").unwrap())
@@ -32,8 +31,14 @@ fn policies_see_the_class_and_a_change_of_it_ends_what_was_remembered() {
 #[test]
 fn a_policy_that_misspells_the_attribute_is_refused_and_operators_have_no_class() {
     let new = |text: &str| TrustEvaluator::new(&builtin_actions(), &[source("s", text)]);
-    assert!(new(r#"forbid(principal is Plugin, action, resource) when { principal.trusted == "full" };"#).is_err());
-    assert!(new(r#"forbid(principal is Operator, action, resource) when { principal.trust == "full" };"#).is_err());
+    assert!(
+        new(r#"forbid(principal is Plugin, action, resource) when { principal.trusted == "full" };"#)
+            .is_err()
+    );
+    assert!(
+        new(r#"forbid(principal is Operator, action, resource) when { principal.trust == "full" };"#)
+            .is_err()
+    );
 }
 
 #[test]
