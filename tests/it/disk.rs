@@ -41,7 +41,7 @@ fn fault_093_too_few_descriptors_refuse_an_upgrade_or_let_it_be_done() {
             world.run(&["rollback", "plain"]).ok();
         } else {
             refused += 1;
-            assert!(ran.stderr.starts_with("error[E"), "{limit}: {ran}");
+            assert!(ran.stderr.lines().any(|line| line.starts_with("error[E")), "{limit}: {ran}");
         }
     }
     assert!(refused > 1 && done > 0, "{refused} refused, {done} done");

@@ -151,8 +151,16 @@ fn comparable(world: &World, text: &str) -> String {
 
 /// A line without what is counted, drawn by lot, or the time.
 fn masked(line: &str) -> String {
-    let counted =
-        ["calls ", "memory ", "daemon ", "\"calls\"", "\"errors\"", "\"memory_bytes\"", "\"denials\""];
+    let counted = [
+        "calls ",
+        "memory ",
+        "daemon ",
+        "health ",
+        "\"calls\"",
+        "\"errors\"",
+        "\"memory_bytes\"",
+        "\"denials\"",
+    ];
     let lots = ["fingerprint", "serial", "valid", "\"serial\"", "\"key\"", "\"fingerprint\"", "\"not_"];
     let log =
         ["\"records\"", "\"covered\"", "\"uncovered\"", "\"checkpoints\"", "\"root\"", "\"torn_bytes\""];
@@ -178,7 +186,9 @@ fn comparable_json(mut value: Value) -> Value {
                 if up && map.get("state").is_some_and(|s| s == "Stopped") {
                     map.insert("state".to_owned(), "Running".into());
                 }
-                for key in ["calls", "errors", "denials", "memory_bytes", "daemon", "compiled_ms"] {
+                for key in
+                    ["calls", "errors", "denials", "memory_bytes", "daemon", "compiled_ms", "ready", "health"]
+                {
                     map.remove(key);
                 }
                 for key in ["records", "covered", "uncovered", "checkpoints", "root", "torn_bytes", "key"] {

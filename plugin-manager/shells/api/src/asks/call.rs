@@ -14,6 +14,7 @@ pub struct Call {
     /// One of its operations.
     pub operation: String,
     /// What the caller gives it; without it what the plugin may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 }
 
