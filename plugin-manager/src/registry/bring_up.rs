@@ -187,7 +187,7 @@ impl PluginManager {
     }
 
     /// What it did since it was looked at last counts too. Why it is quarantined in place of being stopped, if it is.
-    fn conduct_at_the_end(&self, loaded: &Loaded, end: End) -> Option<String> {
+    pub(super) fn conduct_at_the_end(&self, loaded: &Loaded, end: End) -> Option<String> {
         let row = self.row(loaded.name()).ok()?;
         let why = self.host().look_at(&row, loaded)?;
         matches!(end, End::Stop).then_some(why)
