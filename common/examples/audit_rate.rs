@@ -63,6 +63,30 @@ fn rate(threads: usize, work: impl Fn() -> u64 + Sync) -> f64 {
     done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64()
 }
 
+/// How long each piece of work takes to be acknowledged: median and 99th of a hundred.
+fn latency(what: &str, threads: usize, work: impl Fn() + Sync) {
+    let (stop, times) = (AtomicBool::new(false), std::sync::Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut mine = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let begin = Instant::now();
+                    work();
+                    mine.push(begin.elapsed().as_nanos() as f64 / 1e3);
+                }
+                times.lock().unwrap().append(&mut mine);
+            });
+        }
+        std::thread::sleep(RUN * 2);
+        stop.store(true, Ordering::Relaxed);
+    });
+    let mut times = times.into_inner().unwrap();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!("  {what:34} acknowledged after {:>8.0} us, 99 in 100 by {:>8.0} us", at(0.5), at(0.99));
+}
+
 /// The least that durable group commit can cost: lines of the same size, each hashed with the hash of the one
 /// before, one write and one sync a group.
 fn bare_file(dir: &Path, threads: usize, in_flight: u64) -> f64 {
@@ -144,12 +168,17 @@ fn measure(root: &Path, journal: JournalKind) {
     println!("journal {journal:?}, durable records");
     let commit = || log.commit(&record(&me)).map_or(0, |_| 1);
     compare("1 waiter", || bare_file(root, 1, 1), || rate(1, commit));
+    compare("16 waiters", || bare_file(root, 16, 1), || rate(16, commit));
     compare("64 waiters", || bare_file(root, 64, 1), || rate(64, commit));
     let in_flight = || {
         let last = (0..512).fold(None, |_, _| log.append(&record(&me)).ok());
         last.map_or(0, |ticket| ticket.durable().map_or(0, |_| 512))
     };
     compare("4 x 512 in flight", || bare_file(root, 4, 512), || rate(4, in_flight));
+    [1, 16, 64]
+        .iter()
+        .for_each(|threads| latency(&format!("{threads} waiters"), *threads, || assert_eq!(commit(), 1)));
+    latency("4 x 512 in flight, the whole 512", 4, || assert_eq!(in_flight(), 512));
     log.flush().unwrap();
     nanoseconds("  append, ring not full", 4_000, |_| {
         log.append(&record(&me)).unwrap();

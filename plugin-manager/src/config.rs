@@ -14,6 +14,7 @@ mod trust_score;
 pub use directory::Directory;
 pub use limits::Limits;
 pub use read::SettingsError;
+pub(crate) use read::syslog_target;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
@@ -227,6 +228,34 @@ pub struct Audit {
     pub journal: Journal,
     /// Name of this host in records and checkpoints.
     pub node: String,
+    /// Size at which a new segment is begun.
+    pub segment_size: ByteSize,
+    /// Bytes of segments that are kept at least; all without it and `retain_for`.
+    pub retain_size: Option<ByteSize>,
+    /// How long records are kept at least.
+    pub retain_for: Option<Span>,
+    /// Free bytes under which the log warns.
+    pub warn_free: ByteSize,
+    /// Free bytes under which privileged actions are refused.
+    pub refuse_free: ByteSize,
+    /// Where checkpoints are sent as they are made.
+    pub checkpoints: Checkpoints,
+    /// Verifier keys of those whose cosignatures are accepted.
+    pub witnesses: Vec<String>,
+}
+
+/// `audit.checkpoints`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checkpoints {
+    /// A file they are appended to.
+    pub file: Option<PathBuf>,
+    /// `unix:/path`, `udp:host:port` or `tcp:host:port`.
+    pub syslog: Option<String>,
+    /// An `https://` address they are posted to.
+    pub webhook: Option<String>,
+    /// A PEM file of the roots its certificate must lead to; those of the web without it.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 impl Default for Audit {
@@ -237,6 +266,13 @@ impl Default for Audit {
             strict: false,
             journal: Journal::Mapped,
             node: "forgeone".into(),
+            segment_size: ByteSize(64 << 20),
+            retain_size: None,
+            retain_for: None,
+            warn_free: ByteSize(512 << 20),
+            refuse_free: ByteSize(64 << 20),
+            checkpoints: Checkpoints::default(),
+            witnesses: Vec::new(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Where a home's audit log is, and the key that signs it. Reads the home, takes no lock.
 
+use crate::registry::sources;
+use crate::store::anchor_of;
+use common::audit::Witness;
 use common::crypto::{PublicKey, SigningKey};
 use common::error::{ForgeError, codes};
 use std::io::ErrorKind;
@@ -12,6 +15,8 @@ pub struct AuditSource {
     pub dir: PathBuf,
     /// The public half of the key that signs its checkpoints.
     pub key: PublicKey,
+    /// The checkpoint the state database kept last; `None` when there is none, or while another process has the home.
+    pub anchor: Option<String>,
 }
 
 impl AuditSource {
@@ -33,8 +38,17 @@ impl AuditSource {
             _ => unreadable(e.to_string()),
         })?;
         let key = SigningKey::from_pkcs8(&pkcs8).map_err(|e| unreadable(e.to_string()))?;
-        Ok(Self { dir: home.join("audit"), key: key.public() })
+        Ok(Self { dir: home.join("audit"), key: key.public(), anchor: anchor_of(home) })
     }
+}
+
+/// The witnesses that the configuration of this home, or this file, names.
+///
+/// # Errors
+/// E0102 and E0103 for the configuration.
+pub fn witnesses(home: &Path, config: Option<&Path>) -> Result<Vec<Witness>, ForgeError> {
+    let config = sources::config(home, config)?;
+    config.audit.witnesses.iter().map(|key| Witness::parse(key).map_err(ForgeError::from)).collect()
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
-pub use ledger::AuditSource;
+pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
@@ -80,7 +80,8 @@ pub use registry::{
     HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
-    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport, open_evidence,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport, WebhookMaker,
+    open_evidence,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};

@@ -1,5 +1,6 @@
 //! Stories told through the public surface: the binary, its exit codes, its output and the files of a home.
 
+mod audit_log;
 mod authors;
 mod choose;
 mod churn;

@@ -25,7 +25,7 @@ const DEBIAN: [(&str, &str); 10] = [
 ];
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 1] = ["check-jsonschema==0.33.3"];
+const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
 
 /// crates.io tools with their versions.
 const CARGO_DENY: &str = "0.20.2";

@@ -33,7 +33,8 @@ usage: cargo xtask COMMAND
   interop [FILTER]
           installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
   soak NAME [ARGS]
-           a loop that takes long: churn [ROUNDS], what a host holds over 1000 installs and removes and 1000 swaps;
+           a loop that takes long: audit [RECORDS], the log written, verified and proved;
+           churn [ROUNDS], what a host holds over 1000 installs and removes and 1000 swaps;
            crowd [COUNT [RUNNING]], a home with 10000 plugins, 200 of them running;
            kill [ROUNDS] [STRIDE], the binary killed at every change of the disk under strace;
            swap, pauses of callers while a plugin is replaced 100 times

@@ -1,15 +1,18 @@
 //! The one thread that writes: it formats, chains and hashes what the journal holds, writes a batch with one
 //! write and one sync, and wakes who waits for it.
 
+use super::base::{self, Base};
 use super::codec::{Entry, bytes_of};
 use super::counted;
 use super::line::Origin;
 use super::record::Outcome;
 use super::recover::own_entry;
+use super::removal;
 use super::ring::Slot;
 use super::shared::Shared;
 use super::tally::Now;
 use super::writer::{Batch, Writer};
+use crate::identity::Digest;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -30,6 +33,8 @@ const CHECKPOINT_GAP_MS: u64 = 20;
 /// Nor sooner than this many times what the last one took: a slow disk spends a twentieth on checkpoints.
 const CHECKPOINT_SHARE: u64 = 20;
 const CHECKPOINT_MS: u64 = 1_000;
+const LOOK_MS: u64 = 1_000;
+const REMOVE_MS: u64 = 60_000;
 
 /// However the committer ends, nobody waits for it any longer.
 struct End(Arc<Shared>);
@@ -61,6 +66,9 @@ pub(super) struct Committer {
     checkpoint_gap_ms: u64,
     kept_ms: u64,
     retried_ms: u64,
+    /// When the disk was looked at, and when retention.
+    looked_ms: Option<u64>,
+    removed_ms: Option<u64>,
 }
 
 impl Committer {
@@ -80,6 +88,8 @@ impl Committer {
             checkpoint_gap_ms: CHECKPOINT_GAP_MS,
             kept_ms: now,
             retried_ms: now,
+            looked_ms: None,
+            removed_ms: None,
             shared,
         }
     }
@@ -106,6 +116,7 @@ impl Committer {
             }
             self.retry();
         }
+        self.look_at_the_disk(now);
         if now / 1_000 != self.counted_second && self.emit_counts() {
             self.counted_second = now / 1_000;
         }
@@ -113,6 +124,7 @@ impl Committer {
         self.gather();
         self.wrote = self.commit();
         self.checkpoint_if_due(now);
+        self.remove_if_due(now);
         if let Some(ticket) = self.shared.flush_asked()
             && self.empty_all()
             && self.checkpoint(true)
@@ -167,7 +179,7 @@ impl Committer {
             return Ok(false);
         }
         let began = self.shared.clock.mono_ns();
-        self.writer.write(&self.batch)?;
+        self.writer.write(&mut self.batch)?;
         self.took_ns = self.shared.clock.mono_ns().saturating_sub(began);
         // Released only below: those of the batch, who are about to come back, are among the waiting.
         self.expected = self.waiting();
@@ -269,11 +281,68 @@ impl Committer {
         if kept {
             self.kept_ms = self.checkpoint_ms;
         }
-        if let Err(error) = &result {
-            self.retried_ms = self.checkpoint_ms;
-            self.shared.refuse(error);
+        match &result {
+            Err(error) => {
+                self.retried_ms = self.checkpoint_ms;
+                self.shared.refuse(error);
+            }
+            Ok(()) => self.checkpointed(kept),
         }
         result.is_ok()
+    }
+
+    fn checkpointed(&self, kept: bool) {
+        self.shared.covered.store(self.writer.next(), SeqCst);
+        if let (true, Some(hub), Some(note)) = (kept, self.shared.sinks.get(), self.writer.note()) {
+            hub.offer(note);
+        }
+    }
+
+    /// Once a second: how much is free, and a record when that begins or ends to be too little.
+    fn look_at_the_disk(&mut self, now: u64) {
+        if self.looked_ms.is_some_and(|last| now.saturating_sub(last) < LOOK_MS) {
+            return;
+        }
+        self.looked_ms = Some(now);
+        if let Ok(free) = self.writer.free() {
+            self.shared.look(free);
+        }
+    }
+
+    /// Once a minute: the segments that need not be kept are removed, after a record that says so is signed for.
+    fn remove_if_due(&mut self, now: u64) {
+        let retention = self.shared.options.retention;
+        let due = self.removed_ms.is_none_or(|last| now.saturating_sub(last) >= REMOVE_MS);
+        if !retention.removes() || !due || self.shared.is_refusing() {
+            return;
+        }
+        self.removed_ms = Some(now);
+        let found = removal::removable(
+            self.writer.dir(),
+            self.writer.segment(),
+            &retention,
+            self.shared.clock.wall_ns(),
+        );
+        match found.map(|base| base.map(|base| self.remove(&base))) {
+            Ok(None | Some(Ok(()))) => {}
+            Ok(Some(Err(error))) | Err(error) => {
+                tracing::warn!(target: "forgeone::audit", %error, "old segments of the audit log were not removed");
+            }
+        }
+    }
+
+    fn remove(&mut self, base: &Base) -> io::Result<()> {
+        let (last, size) = (base.segment.to_string(), base.checkpoint.size.to_string());
+        let root = Digest::from_bytes(base.checkpoint.root).to_string();
+        let details = [("last_segment", last.as_str()), ("records", size.as_str()), ("root", root.as_str())];
+        let clock = self.shared.clock.clone();
+        let entry = own_entry(&*clock, Outcome::Ok, base::ACTION, ("segment", &last), &details);
+        let told = self.shared.try_put(&entry).is_some();
+        if told && self.empty_all() && self.checkpoint(true) {
+            let removed = self.writer.remove_up_to(base)?;
+            self.shared.segments_removed.fetch_add(removed, SeqCst);
+        }
+        Ok(())
     }
 
     /// Tries to leave refuse mode: a new segment, what the journal holds, and a record of what happened.
@@ -295,7 +364,9 @@ impl Committer {
         let clock = self.shared.clock.clone();
         self.shared.protect(&own_entry(&*clock, Outcome::Ok, "recovered", ("log", ""), &details));
         self.write_batch()?;
-        self.writer.checkpoint(true)
+        self.writer.checkpoint(true)?;
+        self.checkpointed(true);
+        Ok(())
     }
 
     /// Sleeps as long as the promises allow: not at all while someone waits.

@@ -97,12 +97,11 @@ impl Coded for AuditError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Refused(_) | Self::Full { .. } | Self::TooLarge { .. } | Self::Closed => &codes::E3001,
-            Self::Locked { .. } | Self::Node(_) | Self::OtherNode { .. } | Self::Key | Self::Io { .. } => {
-                &codes::E3004
-            }
+            Self::Locked { .. } | Self::Node(_) | Self::Key | Self::Io { .. } => &codes::E3004,
+            Self::OtherNode { .. } => &codes::E3011,
             Self::Damaged(finding) => finding.code(),
             Self::NoSuchRecord { .. } => &codes::E3006,
-            Self::Proof(_) => &codes::E3003,
+            Self::Proof(_) => &codes::E3013,
         }
     }
 }
@@ -119,6 +118,11 @@ pub enum FindingKind {
     Reordered,
     /// The log ends before the size a checkpoint states.
     Truncated,
+    /// The log, or its checkpoint, is an earlier state of itself: a checkpoint kept elsewhere covers more.
+    RolledBack,
+    /// The log is whole and signed, and not the one a checkpoint kept elsewhere was made of: it was written again
+    /// with the key.
+    Rewritten,
     /// A checkpoint is missing, malformed, or its signature does not match.
     BadCheckpoint,
     /// The lines agree with each other but not with a checkpoint: they were written again without the key.
@@ -139,6 +143,8 @@ impl FindingKind {
             Self::Deleted => "deleted",
             Self::Reordered => "reordered",
             Self::Truncated => "truncated",
+            Self::RolledBack => "rolled_back",
+            Self::Rewritten => "rewritten",
             Self::BadCheckpoint => "bad_checkpoint",
             Self::RootMismatch => "root_mismatch",
             Self::WrongKey => "wrong_key",
@@ -184,11 +190,13 @@ impl Coded for Finding {
     fn code(&self) -> &'static Code {
         match self.kind {
             FindingKind::BadCheckpoint | FindingKind::WrongKey => &codes::E3002,
-            FindingKind::Edited
-            | FindingKind::Deleted
-            | FindingKind::Reordered
-            | FindingKind::RootMismatch
-            | FindingKind::WrongLog => &codes::E3003,
+            FindingKind::Edited => &codes::E3003,
+            FindingKind::Deleted => &codes::E3007,
+            FindingKind::Reordered => &codes::E3008,
+            FindingKind::RolledBack => &codes::E3009,
+            FindingKind::RootMismatch => &codes::E3010,
+            FindingKind::WrongLog => &codes::E3011,
+            FindingKind::Rewritten => &codes::E3012,
             FindingKind::Truncated => &codes::E3005,
             FindingKind::Unreadable => &codes::E3004,
         }

@@ -19,6 +19,31 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As the operating system says.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes a directory (mode 0700, its parent synced) when it is not there.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        SystemFiles::make(path)
+    }
+    /// Removes a file; one that is not there is no error.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+    /// How many bytes this process may still write to the file system of `dir`.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(dir)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
 }
 
 /// A file that grows.
@@ -83,6 +108,16 @@ impl Files for SystemFiles {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
+        sync_parent(path)
+    }
+}
+
+impl SystemFiles {
+    fn make(path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        std::fs::DirBuilder::new().mode(0o700).create(path)?;
         sync_parent(path)
     }
 }

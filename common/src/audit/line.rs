@@ -170,6 +170,13 @@ fn escape_char(to: &mut Vec<u8>, c: char) {
     }
 }
 
+/// The time of a record, as its line has it.
+pub(super) fn time_text(wall_ns: u64) -> String {
+    let mut text = Vec::new();
+    time(&mut text, "", wall_ns);
+    String::from_utf8_lossy(text.get(1..text.len().saturating_sub(1)).unwrap_or_default()).into_owned()
+}
+
 /// RFC 3339 in UTC, to the millisecond.
 fn time(to: &mut Vec<u8>, before: &str, wall_ns: u64) {
     let ms = wall_ns / 1_000_000;

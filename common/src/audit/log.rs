@@ -12,12 +12,14 @@ use super::options::AuditOptions;
 use super::record::{Actor, Outcome, Record};
 use super::recover::{self, Opened, own_entry};
 use super::shared::{Refusal, Shared};
+use super::sinks::{CheckpointSink, Hub, SinkMetrics};
+use super::space::Space;
 use super::tally::Tally;
 use super::writer::Setting;
 use crate::clock::{Clock, Deadline};
 use crate::crypto::{Algorithm, SigningKey};
 use parking_lot::Mutex;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::JoinHandle;
@@ -31,6 +33,7 @@ pub struct AuditLog(Arc<Owner>);
 struct Owner {
     shared: Arc<Shared>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    dir: PathBuf,
     _lock: Lock,
 }
 
@@ -41,6 +44,9 @@ impl Drop for Owner {
         if let Some(committer) = self.committer.lock().take() {
             // A committer that panicked has told so; there is nothing left to close.
             let _ = committer.join();
+        }
+        if let Some(hub) = self.shared.sinks.get() {
+            hub.close();
         }
     }
 }
@@ -71,6 +77,9 @@ impl Ticket {
 pub enum Health {
     /// It does.
     Recording,
+    /// It does, and its disk is nearly full: this many bytes are free. Below
+    /// [`refuse_free`](AuditOptions::refuse_free) class A is refused.
+    Scarce(Space),
     /// It does not, for this reason.
     Refusing(Refusal),
 }
@@ -94,6 +103,12 @@ pub struct AuditMetrics {
     pub backlog: u64,
     /// Protective records that were counted only, and that no record tells of yet.
     pub protect_counted: u64,
+    /// Bytes free on the disk of the log; `u64::MAX` before they were first looked at.
+    pub free_bytes: u64,
+    /// Records under the latest checkpoint.
+    pub covered: u64,
+    /// Segments retention removed since the log was opened.
+    pub segments_removed: u64,
 }
 
 impl AuditLog {
@@ -238,6 +253,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError::Refused`], [`AuditError::Full`], [`AuditError::TooLarge`].
     pub fn commit(&self, record: &Record<'_>) -> Result<u64, AuditError> {
+        self.shared().space.check(self.shared().options.refuse_free)?;
         let seq = self.put(record, Deadline::NEVER)?;
         self.shared().wait_durable(seq).map(|()| seq)
     }
@@ -261,11 +277,38 @@ impl AuditLog {
         self.shared().flush()
     }
 
+    /// Sends each checkpoint that is kept to these, as it is made, and the latest one now. Each has a thread of its
+    /// own; what fails is tried again, and recorded when it begins to fail and when it ends. Only the first call
+    /// counts.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn send_checkpoints_to(&self, sinks: Vec<Box<dyn CheckpointSink>>) -> Result<(), AuditError> {
+        let dir = &self.0.dir;
+        let hub =
+            Hub::start(sinks, &self.0.shared, dir).map_err(AuditError::io("start the sinks of", dir))?;
+        if let Ok(Some(note)) = super::marks::read_checkpoint(dir) {
+            hub.offer(&note);
+        }
+        // A second hub is closed by its drop; it has sent at most the latest checkpoint once more.
+        let _ = self.0.shared.sinks.set(hub);
+        Ok(())
+    }
+
+    /// How those who get the checkpoints fare.
+    pub fn sink_metrics(&self) -> Vec<SinkMetrics> {
+        let covered = self.shared().covered.load(SeqCst);
+        self.shared().sinks.get().map_or_else(Vec::new, |hub| hub.metrics(covered))
+    }
+
     /// Whether the log records, and if not, why and since when.
     pub fn health(&self) -> Health {
         match self.shared().refusal() {
             Some(refusal) if self.shared().is_refusing() => Health::Refusing(refusal),
-            _ => Health::Recording,
+            _ => match self.shared().space.now() {
+                Space::Ample => Health::Recording,
+                scarce => Health::Scarce(scarce),
+            },
         }
     }
 
@@ -284,6 +327,9 @@ impl AuditLog {
             lag_ms: shared.clock.mono_ns().saturating_sub(oldest) / 1_000_000,
             backlog: shared.backlog_len() as u64,
             protect_counted: shared.lost.load(SeqCst),
+            free_bytes: shared.space.free(),
+            covered: shared.covered.load(SeqCst),
+            segments_removed: shared.segments_removed.load(SeqCst),
         }
     }
 }
@@ -297,9 +343,13 @@ fn start(
     clock: Arc<dyn Clock>,
 ) -> Result<AuditLog, AuditError> {
     let Opened { writer, left, cut, replayed, holes } = opened;
-    let next = writer.next();
+    let (next, covered) = (writer.next(), writer.next() - writer.uncovered());
     let journal = Journal::begin(left, dir, &options, next)?;
     let shared = Arc::new(Shared::new(journal, clock, options, next));
+    shared.covered.store(covered, SeqCst);
+    if let Ok(free) = writer.free() {
+        shared.look(free);
+    }
     if let Some(cut) = cut {
         note_cut(&shared, &cut);
     }
@@ -312,7 +362,12 @@ fn start(
         .spawn(move || committer.run())
         .map_err(AuditError::io("start the committer of", dir))?;
     let _ = shared.committer.set(thread.thread().clone());
-    Ok(AuditLog(Arc::new(Owner { shared, committer: Mutex::new(Some(thread)), _lock: lock })))
+    Ok(AuditLog(Arc::new(Owner {
+        shared,
+        committer: Mutex::new(Some(thread)),
+        dir: dir.to_owned(),
+        _lock: lock,
+    })))
 }
 
 fn note_cut(shared: &Shared, cut: &recover::Cut) {

@@ -26,7 +26,7 @@ pub(super) fn read_checkpoint(dir: &Path) -> Result<Option<String>, Finding> {
     read_small(&dir.join(CHECKPOINT), MAX_NOTE)
 }
 
-fn read_small(path: &Path, limit: usize) -> Result<Option<String>, Finding> {
+pub(super) fn read_small(path: &Path, limit: usize) -> Result<Option<String>, Finding> {
     let file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -94,6 +94,9 @@ impl History {
         if line.is_empty() || !line.ends_with(b"\n") && history_line(current).starts_with(&line) {
             return Ok(None);
         }
+        if line.contains(&0) && file.fill_buf().is_ok_and(<[u8]>::is_empty) {
+            return Ok(None);
+        }
         let note: Option<String> = serde_json::from_slice(&line).ok();
         let exact = note.filter(|note| history_line(note) == line);
         let opened = exact.ok_or(NoteError::Form).and_then(|note| Checkpoint::open(&note, key));
@@ -105,7 +108,7 @@ impl History {
 /// What a checkpoint is that covers less than this one, found in `file`.
 pub(super) fn outdated(file: &str, other: &Checkpoint) -> Finding {
     let detail = format!("an earlier one, in `{file}`, covers {} records", other.size);
-    Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, detail)
+    Finding::of_file(FindingKind::RolledBack, CHECKPOINT, detail)
 }
 
 /// The last whole line of the history. What follows it is the line of one checkpoint that was not finished.
@@ -136,7 +139,25 @@ pub(super) fn last_of_history(dir: &Path, key: &PublicKey) -> Result<Option<Chec
     opened.map(Some).map_err(|error| Finding { offset, ..bad_note(error, HISTORY) }.into())
 }
 
-/// How many bytes of the history are whole lines.
+/// The lines of the history whose checkpoints cover at least `size` records.
+pub(super) fn history_from(dir: &Path, size: u64) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut lines = BufReader::new(open_regular(&dir.join(HISTORY))?);
+    loop {
+        let mut line = Vec::new();
+        if (&mut lines).take(MAX_NOTE as u64 * 2).read_until(b'\n', &mut line)? == 0 {
+            return Ok(kept);
+        }
+        let note: Option<String> = serde_json::from_slice(&line).ok();
+        // A line that is no checkpoint is damage, and not to be hidden by removing it.
+        if note.and_then(|note| Checkpoint::read(&note)).is_none_or(|checkpoint| checkpoint.size >= size) {
+            kept.extend_from_slice(&line);
+        }
+    }
+}
+
+/// How many bytes of the history are whole lines. A last line with a zero byte is none: what was not synced may come
+/// back from a loss of power as zeros.
 pub(super) fn whole_history(dir: &Path) -> Result<u64, AuditError> {
     let path = dir.join(HISTORY);
     let failed = |e| AuditError::io("read", &path)(e);
@@ -145,17 +166,21 @@ pub(super) fn whole_history(dir: &Path) -> Result<u64, AuditError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(failed(error)),
     };
-    let (mut at, mut whole) = (0, 0);
+    let (mut at, mut whole, mut zeros) = (0, 0, false);
     loop {
         let block = reader.fill_buf().map_err(failed)?;
         if block.is_empty() {
             return Ok(whole);
         }
-        if let Some(last) = block.iter().rposition(|b| *b == b'\n') {
-            whole = at + last as u64 + 1;
+        for line in block.split_inclusive(|byte| *byte == b'\n') {
+            at += line.len() as u64;
+            zeros |= line.contains(&0);
+            if line.ends_with(b"\n") {
+                whole = if zeros { whole } else { at };
+                zeros = false;
+            }
         }
         let length = block.len();
-        at += length as u64;
         reader.consume(length);
     }
 }

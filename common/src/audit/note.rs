@@ -26,7 +26,9 @@ pub(super) enum NoteError {
 
 /// Longest checkpoint that is read, in bytes.
 pub(super) const MAX_NOTE: usize = 4096;
-const DASH: &str = "\u{2014} ";
+/// Signatures of a note that are looked at.
+pub(super) const MAX_SIGNATURES: usize = 64;
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// Whether a signed note can carry this name: not empty, without spaces, control characters and plus signs.
 pub(super) fn name_is_usable(name: &str) -> bool {
@@ -54,7 +56,7 @@ pub fn verifier_key(name: &str, key: &PublicKey) -> String {
 }
 
 impl Checkpoint {
-    fn body(&self) -> String {
+    pub(super) fn body(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
@@ -75,6 +77,24 @@ impl Checkpoint {
         }
         key.verify(checkpoint.body().as_bytes(), signature).map_err(|_| NoteError::Signature)?;
         Ok(checkpoint)
+    }
+
+    /// Reads a note from outside, which other keys may have signed too, and checks the signature of `key`.
+    pub(super) fn open_among(text: &str, key: &PublicKey) -> Result<Self, NoteError> {
+        let (body, signatures) = text.split_once("\n\n").ok_or(NoteError::Form)?;
+        let origin = body.split('\n').next().unwrap_or_default();
+        let ours = |line: &&str| {
+            line.strip_prefix(DASH).and_then(|l| l.split_once(' ')).map(|l| l.0) == Some(origin)
+        };
+        let mut error = NoteError::Form;
+        for line in signatures.lines().take(MAX_SIGNATURES).filter(ours) {
+            match Self::open(&format!("{body}\n\n{line}\n"), key) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(NoteError::Form) => {}
+                Err(other) => error = other,
+            }
+        }
+        Err(error)
     }
 
     /// Reads a note without checking its signature.

@@ -11,6 +11,23 @@ pub enum JournalKind {
     Memory,
 }
 
+/// How much of a log is kept. Whole segments are removed, oldest first, each after a record of this log that says
+/// so; hashes and the checkpoint of the last removed record stay, so that every proof still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Bytes of segments kept at least, when the log has as many. `None` keeps all.
+    pub bytes: Option<u64>,
+    /// How long records are kept at least. `None` keeps all.
+    pub age: Option<Duration>,
+}
+
+impl Retention {
+    /// Whether anything may ever be removed.
+    pub const fn removes(&self) -> bool {
+        self.bytes.is_some() || self.age.is_some()
+    }
+}
+
 /// How a log is kept.
 #[derive(Debug, Clone)]
 pub struct AuditOptions {
@@ -34,6 +51,12 @@ pub struct AuditOptions {
     pub full_wait: Duration,
     /// Time between attempts to leave refuse mode.
     pub retry: Duration,
+    /// What may be removed. Default: nothing. With both bounds set, what either of them keeps is kept.
+    pub retention: Retention,
+    /// Free bytes under which the log warns, in a record and in its health.
+    pub warn_free: u64,
+    /// Free bytes under which class A is refused; B and C go on, and what protects is never refused.
+    pub refuse_free: u64,
 }
 
 impl AuditOptions {
@@ -57,6 +80,9 @@ impl Default for AuditOptions {
             segment_bytes: 64 << 20,
             full_wait: Duration::from_secs(1),
             retry: Duration::from_secs(1),
+            retention: Retention::default(),
+            warn_free: 512 << 20,
+            refuse_free: 64 << 20,
         }
     }
 }

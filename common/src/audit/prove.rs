@@ -1,9 +1,12 @@
 //! Proving that one record is under the checkpoint, in the C2SP tlog-proof form other clients can check.
 
+use super::base;
 use super::error::{AuditError, Finding, FindingKind};
 use super::marks::{self, CHECKPOINT};
 use super::note::Checkpoint;
-use super::segment::{self, End, Reader};
+use super::seek;
+use super::segment::{End, Reader};
+use super::tiles::TileReader;
 use super::tree::{Edge, Hash, leaf, path_ranges, root_of_path};
 use crate::crypto::PublicKey;
 use crate::identity::Digest;
@@ -37,50 +40,89 @@ pub struct Proven {
     pub root: Digest,
 }
 
-/// Makes the proof of record `seq` of the log in `dir`. Reads every covered line; memory is bounded.
+/// Makes the proof of record `seq` of the log in `dir` from its stored hashes: a few reads, however long the log is.
+/// Where they are missing or wrong, every covered line is read instead. Memory is bounded.
 ///
 /// # Errors
-/// [`AuditError::NoSuchRecord`] when no checkpoint covers it, [`AuditError::Damaged`] when the log has not the
-/// root of its checkpoint. The checkpoint's signature is not checked here: [`Proof::verify`] does.
+/// [`AuditError::NoSuchRecord`] when no checkpoint covers it or retention removed it, [`AuditError::Damaged`] when
+/// the log has not the root of its checkpoint. The checkpoint's signature is not checked here: [`Proof::verify`]
+/// does.
 pub fn prove(dir: &Path, seq: u64) -> Result<Proof, AuditError> {
-    let missing = || Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, "it is missing or malformed");
-    let text = marks::read_checkpoint(dir)?.ok_or_else(missing)?;
-    let checkpoint = Checkpoint::read(&text).ok_or_else(missing)?;
-    if seq >= checkpoint.size {
-        return Err(AuditError::NoSuchRecord { seq, covered: checkpoint.size });
+    let (text, checkpoint) = latest(dir)?;
+    let size = checkpoint.size;
+    let missing = || AuditError::NoSuchRecord { seq, covered: size };
+    if seq >= size {
+        return Err(missing());
     }
-    let numbers = segment::list_whole(dir)?;
-    let mut reader = Reader::new(dir, 1, numbers.len() as u64);
-    let (line, path) = collect(&mut reader, seq, checkpoint.size)?;
-    let root = root_of_path(seq, checkpoint.size, &leaf(&line), &path);
-    if root != Some(checkpoint.root) {
-        let detail = "the records do not have the root that was signed: verify the log";
-        return Err(Finding::of_file(FindingKind::RootMismatch, CHECKPOINT, detail).into());
-    }
+    let reader = TileReader::open(dir);
+    let line = seek::line_of(dir, seq).ok().flatten();
+    let path: Option<Vec<Hash>> = path_ranges(seq, size).iter().map(|range| reader.root_of(range)).collect();
+    let leads = |(line, path): &Found| root_of_path(seq, size, &leaf(line), path) == Some(checkpoint.root);
+    let (line, path) = match line.zip(path).filter(leads) {
+        Some(found) => found,
+        None => by_reading(dir, seq, &checkpoint)?.ok_or_else(missing)?,
+    };
     let line = String::from_utf8(line).map_err(|_| AuditError::Proof("the record is not text"))?;
     Ok(Proof { seq, line, path: path.into_iter().map(Digest::from_bytes).collect(), checkpoint: text })
 }
 
+/// The latest checkpoint of the log in `dir`, whose signature is not checked.
+pub(super) fn latest(dir: &Path) -> Result<(String, Checkpoint), AuditError> {
+    let missing = || Finding::of_file(FindingKind::BadCheckpoint, CHECKPOINT, "it is missing or malformed");
+    let text = marks::read_checkpoint(dir)?.ok_or_else(missing)?;
+    let checkpoint = Checkpoint::read(&text).ok_or_else(missing)?;
+    Ok((text, checkpoint))
+}
+
+/// A record's line and its path.
+type Found = (Vec<u8>, Vec<Hash>);
+
+/// The record and its path from the lines alone. `None` when retention removed the record.
+fn by_reading(dir: &Path, seq: u64, to: &Checkpoint) -> Result<Option<Found>, AuditError> {
+    let (base, numbers) = base::segments(dir)?;
+    let mismatch = |detail: &str| Finding::of_file(FindingKind::RootMismatch, CHECKPOINT, detail);
+    if let Some(base) = base {
+        let detail =
+            "the stored hashes under tiles/ do not lead to the signed root, and lines before it were removed";
+        return if seq < base.checkpoint.size { Ok(None) } else { Err(mismatch(detail).into()) };
+    }
+    let mut reader = Reader::new(dir, 1, numbers.len() as u64);
+    let (line, path) = collect(&mut reader, seq, to.size)?;
+    if root_of_path(seq, to.size, &leaf(&line), &path) != Some(to.root) {
+        return Err(mismatch("the records do not have the root that was signed: verify the log").into());
+    }
+    Ok(Some((line, path)))
+}
+
 /// Reads `size` lines, keeps line `seq` and folds the others into the hashes of its path.
-fn collect(reader: &mut Reader, seq: u64, size: u64) -> Result<(Vec<u8>, Vec<Hash>), AuditError> {
-    // Each range of the path is folded by itself; they come in the order of the leaves, so one is open at a time.
+fn collect(reader: &mut Reader, seq: u64, size: u64) -> Result<Found, AuditError> {
+    let (mut edges, mut wanted) = (vec![Edge::default(); path_ranges(seq, size).len()], Vec::new());
     let ranges = path_ranges(seq, size);
-    let mut edges = vec![Edge::default(); ranges.len()];
-    let (mut line, mut wanted) = (Vec::new(), Vec::new());
+    fold(reader, size, |index, line| {
+        if index == seq {
+            wanted.clone_from(line);
+        } else if let Some((_, edge)) = ranges.iter().zip(&mut edges).find(|(r, _)| r.contains(&index)) {
+            edge.push(leaf(line));
+        }
+    })?;
+    Ok((wanted, edges.iter().map(Edge::root).collect()))
+}
+
+/// Gives each of the first `size` lines to `each`.
+pub(super) fn fold(
+    reader: &mut Reader,
+    size: u64,
+    mut each: impl FnMut(u64, &Vec<u8>),
+) -> Result<(), AuditError> {
+    let mut line = Vec::new();
     for index in 0..size {
         let Some((_, End::Whole)) = reader.next(&mut line)? else {
             let detail = format!("it ends after {index} records, the checkpoint covers {size}");
             return Err(Finding::of_file(FindingKind::Truncated, "the log", detail).into());
         };
-        if index == seq {
-            wanted.clone_from(&line);
-        } else if let Some((_, edge)) =
-            ranges.iter().zip(&mut edges).find(|(range, _)| range.contains(&index))
-        {
-            edge.push(leaf(&line));
-        }
+        each(index, &line);
     }
-    Ok((wanted, edges.iter().map(Edge::root).collect()))
+    Ok(())
 }
 
 impl Proof {
@@ -127,7 +169,7 @@ impl Proof {
     }
 }
 
-fn hash_of(text: &str) -> Option<Digest> {
+pub(super) fn hash_of(text: &str) -> Option<Digest> {
     let bytes: [u8; 32] = BASE64.decode(text).ok()?.try_into().ok()?;
     Some(Digest::from_bytes(bytes))
 }

@@ -1,6 +1,7 @@
 //! Opening a log: the tail is checked, a torn end is cut, what a killed process left is written. Other damage
 //! is an error.
 
+use super::base::{self, Base};
 use super::codec::{Entry, Extra};
 use super::error::{AuditError, Finding, FindingKind};
 use super::files::open_regular;
@@ -11,6 +12,7 @@ use super::note::Checkpoint;
 use super::record::Outcome;
 use super::ring::Slot;
 use super::segment::{self, End, Place, Reader};
+use super::tiles::{self, Tiles};
 use super::tree::leaf;
 use super::walk::{Step, Tip, Walk};
 use super::writer::{Batch, Setting, Standing, Writer};
@@ -43,6 +45,7 @@ pub(super) struct Opened {
 /// Opens the log of this setting, whose lock is held.
 pub(super) fn open(setting: Setting, origin: &Origin, clock: &dyn Clock) -> Result<Opened, AuditError> {
     let (standing, cut) = stand(&setting)?;
+    finish_removal(&setting)?;
     let dir = setting.dir.clone();
     let whole = marks::whole_history(&dir)?;
     let failed = |error| AuditError::io("write", &dir)(error);
@@ -58,6 +61,15 @@ pub(super) fn open(setting: Setting, origin: &Origin, clock: &dyn Clock) -> Resu
     Ok(Opened { writer, left: left.map(|(journal, _)| journal), cut, replayed, holes })
 }
 
+/// Removes the segments a killed process was about to remove.
+fn finish_removal(setting: &Setting) -> Result<(), AuditError> {
+    let Some(base) = Base::read(&setting.dir)? else { return Ok(()) };
+    let remove = |name: String| setting.files.remove(&setting.dir.join(name));
+    let names = base::files_up_to(&setting.dir, base.segment);
+    let removed = names.and_then(|names| names.into_iter().try_for_each(remove));
+    removed.map_err(AuditError::io("remove segments from", &setting.dir))
+}
+
 fn begin(setting: &Setting, standing: Standing) -> std::io::Result<Standing> {
     let checkpoint = Checkpoint { origin: setting.node.clone(), size: 0, root: standing.tip.edge.root() };
     let note = checkpoint.sign(&setting.key).map_err(std::io::Error::other)?;
@@ -68,24 +80,34 @@ fn begin(setting: &Setting, standing: Standing) -> std::io::Result<Standing> {
 /// Where the log stands; segment 0 when it has not begun.
 fn stand(setting: &Setting) -> Result<(Standing, Option<Cut>), AuditError> {
     let dir = &setting.dir;
-    let numbers = segment::list_whole(dir)?;
+    let (base, numbers) = base::segments(dir)?;
+    let base = base.map(|base| base.signed_by(&setting.key.public())).transpose()?;
     let Some(last) = numbers.last().copied() else { return stand_without_segments(setting) };
     let text = marks::read_checkpoint(dir)?.ok_or_else(|| {
         Finding::of_file(FindingKind::BadCheckpoint, marks::CHECKPOINT, "there are records and no checkpoint")
     })?;
     let checkpoint = our_checkpoint(setting, &text)?;
     is_the_latest(setting, &checkpoint)?;
-    let mut walk = match resume(setting, &checkpoint, last) {
-        Some(walk) => walk,
-        None => Walk::new(Reader::new(dir, 1, last), Tip::start(), &checkpoint),
+    let failed = |error| AuditError::io("write", dir)(error);
+    let resumed = resume(setting, &checkpoint, last);
+    let tiles = resumed.as_ref().map(|walk| Tiles::at(setting.files.clone(), dir, walk.tip().next()));
+    let (mut walk, mut tiles) = match (resumed, tiles.transpose().map_err(failed)?.flatten()) {
+        (Some(walk), Some(tiles)) => (walk, tiles),
+        _ => from_the_start(setting, &checkpoint, base.as_ref(), last).map_err(failed)?,
     };
-    let torn = walk_to_end(&mut walk, &checkpoint)?;
+    let torn = walk_to_end(&mut walk, &checkpoint, &mut tiles)?;
     let cut = torn.map(|place| cut_at(setting, place)).transpose()?;
     let last_line = walk.last().map(|p| LastLine { segment: p.segment, offset: p.offset });
     let path = dir.join(segment::file_name(last));
     let length = path.metadata().map_err(AuditError::io("read", &path))?.len();
-    let standing =
-        Standing { tip: walk.into_tip(), last: last_line, segment: last, length, covered: checkpoint.size };
+    let standing = Standing {
+        tip: walk.into_tip(),
+        last: last_line,
+        segment: last,
+        length,
+        covered: checkpoint.size,
+        tiles: Some(tiles),
+    };
     Ok((standing, cut))
 }
 
@@ -112,7 +134,7 @@ fn stand_without_segments(setting: &Setting) -> Result<(Standing, Option<Cut>), 
 
 /// Where a log stands that has not begun.
 fn nothing() -> Standing {
-    Standing { tip: Tip::start(), last: None, segment: 0, length: 0, covered: 0 }
+    Standing { tip: Tip::start(), last: None, segment: 0, length: 0, covered: 0, tiles: None }
 }
 
 fn our_checkpoint(setting: &Setting, text: &str) -> Result<Checkpoint, AuditError> {
@@ -155,21 +177,44 @@ fn resume<'a>(setting: &Setting, checkpoint: &'a Checkpoint, last: u64) -> Optio
     let mut tip = Tip { prev: parsed.prev, edge: edge.before.clone(), before: edge.before };
     tip.push(leaf(&text));
     let fits = parsed.seq + 1 == size && tip.edge.root() == edge.checkpoint.root;
-    fits.then(|| Walk::new(reader, tip, checkpoint).resumed(place))
+    fits.then(|| Walk::new(reader, tip, checkpoint).resumed(place).collecting())
+}
+
+/// A walk over every line there is, which stores the hashes of the tree anew.
+fn from_the_start<'a>(
+    setting: &Setting,
+    checkpoint: &'a Checkpoint,
+    base: Option<&Base>,
+    last: u64,
+) -> std::io::Result<(Walk<'a>, Tiles)> {
+    let (tip, first) = base.map_or((Tip::start(), 1), |base| (base.tip(), base.segment + 1));
+    let tiles = Tiles::cut_to(setting.files.clone(), &setting.dir, tip.next())?;
+    let walk = Walk::new(Reader::new(&setting.dir, first, last), tip, checkpoint);
+    Ok((walk.collecting(), tiles))
 }
 
 /// Walks to the end; returns the place of a torn last line that no checkpoint covers.
-fn walk_to_end(walk: &mut Walk<'_>, checkpoint: &Checkpoint) -> Result<Option<Place>, Finding> {
+fn walk_to_end(
+    walk: &mut Walk<'_>,
+    checkpoint: &Checkpoint,
+    tiles: &mut Tiles,
+) -> Result<Option<Place>, Finding> {
     check_root(walk, checkpoint)?;
     loop {
         let covered = walk.tip().next() < checkpoint.size;
         let next = walk.tip().next();
         match walk.step()? {
-            Step::Line => check_root(walk, checkpoint)?,
+            Step::Line => {
+                check_root(walk, checkpoint)?;
+                if let Some(fresh) = walk.fresh() {
+                    tiles.take(fresh);
+                    tiles.spill().map_err(|e| Finding::unreadable(Path::new(tiles::DIR), &e))?;
+                }
+            }
             Step::Torn(place) if !covered => return Ok(Some(place)),
             Step::Torn(place) => return Err(truncated(place, next, checkpoint)),
             Step::Foreign(place) => {
-                if covered || !walk.is_at_end()? {
+                if covered || !(never_written(walk.line()) || walk.is_at_end()?) {
                     return Err(place.finding(FindingKind::Edited, next, "the line is not a record"));
                 }
                 return Ok(Some(place));
@@ -178,6 +223,12 @@ fn walk_to_end(walk: &mut Walk<'_>, checkpoint: &Checkpoint) -> Result<Option<Pl
             Step::End => return Ok(None),
         }
     }
+}
+
+/// Whether a line has bytes that were never written: no record holds a zero byte, and what was not synced may come
+/// back from a loss of power as zeros. Nothing after it was synced either.
+pub(super) fn never_written(line: &[u8]) -> bool {
+    line.contains(&0)
 }
 
 fn check_root(walk: &Walk<'_>, checkpoint: &Checkpoint) -> Result<(), Finding> {
@@ -247,7 +298,7 @@ fn replay(
             }
         }
         if batch.next() == end || !writer.has_room(&batch) {
-            writer.write(&batch).map_err(AuditError::io("write", dir))?;
+            writer.write(&mut batch).map_err(AuditError::io("write", dir))?;
             batch.restart(writer);
         }
     }

@@ -24,10 +24,11 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The segments in `dir`, whose numbers must run from 1 without a gap.
-pub(super) fn list_whole(dir: &Path) -> Result<Vec<u64>, Finding> {
-    let numbers = list(dir).map_err(|e| Finding::unreadable(dir, &e))?;
-    let gap = (1..).zip(&numbers).find(|(want, have)| want != *have);
+/// The segments in `dir` after number `base`, which must follow it without a gap.
+pub(super) fn list_after(dir: &Path, base: u64) -> Result<Vec<u64>, Finding> {
+    let mut numbers = list(dir).map_err(|e| Finding::unreadable(dir, &e))?;
+    numbers.retain(|number| *number > base);
+    let gap = (base.saturating_add(1)..).zip(&numbers).find(|(want, have)| want != *have);
     gap.map_or(Ok(()), |(want, _)| {
         Err(Finding::of_file(FindingKind::Deleted, &file_name(want), "the segment is missing"))
     })?;
@@ -79,6 +80,14 @@ impl Reader {
 
     /// From this offset of segment `segment` to the end of segment `last`.
     pub(super) fn starting_at(dir: &Path, segment: u64, offset: u64, last: u64) -> Result<Self, Finding> {
+        let mut reader = Self::leaping_to(dir, segment, offset, last)?;
+        let path = reader.path();
+        reader.place.line = newlines_before(&path, offset).map_err(|e| Finding::unreadable(&path, &e))?;
+        Ok(reader)
+    }
+
+    /// As [`Reader::starting_at`], without counting the lines before: places have no line number.
+    pub(super) fn leaping_to(dir: &Path, segment: u64, offset: u64, last: u64) -> Result<Self, Finding> {
         let mut reader = Self::new(dir, segment, last);
         reader.advance()?;
         let path = reader.path();
@@ -86,7 +95,6 @@ impl Reader {
             file.seek(SeekFrom::Start(offset)).map_err(|e| Finding::unreadable(&path, &e))?;
         }
         reader.place.offset = offset;
-        reader.place.line = newlines_before(&path, offset).map_err(|e| Finding::unreadable(&path, &e))?;
         Ok(reader)
     }
 
@@ -177,7 +185,7 @@ mod tests {
         std::fs::write(dir.path().join(file_name(2)), "").unwrap();
         std::fs::write(dir.path().join(file_name(3)), "\nccc").unwrap();
         std::fs::write(dir.path().join("4.jsonl"), "not a segment").unwrap();
-        assert_eq!(list_whole(dir.path()).unwrap(), [1, 2, 3]);
+        assert_eq!(list_after(dir.path(), 0).unwrap(), [1, 2, 3]);
         let mut reader = Reader::new(dir.path(), 1, 3);
         let mut line = Vec::new();
         let mut seen = Vec::new();
@@ -201,7 +209,7 @@ mod tests {
         for number in [1, 3] {
             std::fs::write(dir.path().join(file_name(number)), "").unwrap();
         }
-        let finding = list_whole(dir.path()).unwrap_err();
+        let finding = list_after(dir.path(), 0).unwrap_err();
         assert_eq!((finding.kind, finding.file), (FindingKind::Deleted, file_name(2)));
     }
 

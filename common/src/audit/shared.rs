@@ -5,7 +5,11 @@ use super::counted::{Counted, Limits};
 use super::error::AuditError;
 use super::journal::Journal;
 use super::options::AuditOptions;
+use super::record::Outcome;
+use super::recover::own_entry;
 use super::ring::FIT_WORDS;
+use super::sinks::Hub;
+use super::space::{Space, SpaceGauge};
 use super::tally::Registry;
 use crate::clock::Clock;
 use parking_lot::{Condvar, Mutex};
@@ -97,7 +101,7 @@ pub(super) struct Shared {
     /// Someone waits for every record before this number.
     want: AtomicU64,
     done: [Gate; GATES],
-    space: Gate,
+    room: Gate,
     flush: Gate,
     flush_asked: AtomicU64,
     flush_served: AtomicU64,
@@ -106,6 +110,12 @@ pub(super) struct Shared {
     pub stop: AtomicBool,
     closed: AtomicBool,
     pub committer: OnceLock<Thread>,
+    pub space: SpaceGauge,
+    /// Records under the latest checkpoint.
+    pub covered: AtomicU64,
+    pub segments_removed: AtomicU64,
+    /// Who gets each checkpoint that is kept.
+    pub sinks: OnceLock<Hub>,
 }
 
 impl Shared {
@@ -127,7 +137,7 @@ impl Shared {
             durable: AtomicU64::new(next),
             want: AtomicU64::new(next),
             done: Default::default(),
-            space: Gate::default(),
+            room: Gate::default(),
             flush: Gate::default(),
             flush_asked: AtomicU64::new(0),
             flush_served: AtomicU64::new(0),
@@ -135,6 +145,10 @@ impl Shared {
             stop: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             committer: OnceLock::new(),
+            space: SpaceGauge::default(),
+            covered: AtomicU64::new(0),
+            segments_removed: AtomicU64::new(0),
+            sinks: OnceLock::new(),
         }
     }
 
@@ -171,7 +185,7 @@ impl Shared {
         let mut encoded = Vec::with_capacity(words);
         entry.encode(&mut encoded);
         let crowded = || self.beside.lock().len() >= MAX_BESIDE && !self.is_refusing();
-        if !self.space.wait(Some(wait), crowded) {
+        if !self.room.wait(Some(wait), crowded) {
             return Err(AuditError::Full { waited: wait });
         }
         let seq = self.claim(wait)?;
@@ -191,7 +205,7 @@ impl Shared {
                 return Ok(seq);
             }
             self.wake_committer();
-            if !self.space.wait(Some(wait), || ring.is_full() && !self.is_over()) {
+            if !self.room.wait(Some(wait), || ring.is_full() && !self.is_over()) {
                 return Err(AuditError::Full { waited: wait });
             }
             self.check()?;
@@ -298,7 +312,7 @@ impl Shared {
 
     fn wake_all(&self) {
         self.done.iter().for_each(Gate::wake);
-        self.space.wake();
+        self.room.wake();
         self.flush.wake();
     }
 
@@ -343,6 +357,18 @@ impl Shared {
         self.refusing.store(false, SeqCst);
         self.refusing_counted.store(false, SeqCst);
         *self.refusal.lock() = None;
+    }
+
+    /// Notes how much is free on the disk, with a record when that begins or ends to be too little.
+    pub(super) fn look(&self, free: u64) {
+        let Some(space) = self.space.look(free, &self.options) else { return };
+        if space != Space::Ample {
+            tracing::warn!(target: "forgeone::audit", free, "the disk of the audit log is nearly full");
+        }
+        let free = free.to_string();
+        let details = [("free", free.as_str())];
+        let outcome = if space == Space::Ample { Outcome::Ok } else { Outcome::Limit };
+        self.protect(&own_entry(&*self.clock, outcome, space.action(), ("disk", "audit"), &details));
     }
 
     pub(super) fn close(&self) {

@@ -1,5 +1,6 @@
 //! The last records of a log, read when they are asked for. Nothing is verified here.
 
+use super::base;
 use super::error::{AuditError, Finding};
 use super::files::open_regular;
 use super::segment::{self, End, Reader};
@@ -20,8 +21,8 @@ pub struct Tail {
 /// # Errors
 /// When a segment is missing or cannot be read.
 pub fn tail(dir: &Path, n: u64) -> Result<Tail, AuditError> {
-    let numbers = segment::list_whole(dir)?;
-    let last = numbers.len() as u64;
+    let (_, numbers) = base::segments(dir)?;
+    let last = numbers.last().copied().unwrap_or(0);
     let (mut missing, mut start) = (n, None);
     for number in numbers.into_iter().rev() {
         if missing == 0 {
@@ -37,7 +38,7 @@ pub fn tail(dir: &Path, n: u64) -> Result<Tail, AuditError> {
 }
 
 /// Where the last `n` whole lines of a file begin, and how many of them there are.
-fn last_lines(path: &Path, n: u64) -> io::Result<(u64, u64)> {
+pub(super) fn last_lines(path: &Path, n: u64) -> io::Result<(u64, u64)> {
     let file = open_regular(path)?;
     let mut end = file.metadata()?.len();
     let mut ends_seen = 0;

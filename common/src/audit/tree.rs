@@ -40,10 +40,17 @@ impl Edge {
         &self.hashes
     }
     pub(super) fn push(&mut self, leaf: Hash) {
+        self.push_seen(leaf, |_, _| {});
+    }
+    /// As [`Edge::push`]; `seen` is given the hash of each perfect subtree this leaf completes, the leaf's own
+    /// first, with the subtree's height.
+    pub(super) fn push_seen(&mut self, leaf: Hash, mut seen: impl FnMut(u32, &Hash)) {
         let mut top = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        seen(0, &top);
+        for height in 1..=self.size.trailing_ones() {
             if let Some(left) = self.hashes.pop() {
                 top = node(&left, &top);
+                seen(height, &top);
             }
         }
         self.hashes.push(top);
@@ -78,6 +85,66 @@ pub(super) fn path_ranges(index: u64, size: u64) -> Vec<std::ops::Range<u64>> {
     }
     ranges.reverse();
     ranges
+}
+
+/// The ranges of leaves whose roots prove that a tree of `size` leaves begins with the tree of its first `old`
+/// leaves, in the order of RFC 6962, 2.1.2. Empty when both are the same or the old one is empty or larger.
+pub(super) fn consistency_ranges(old: u64, size: u64) -> Vec<std::ops::Range<u64>> {
+    let (mut low, mut high, mut from_start) = (0, size, true);
+    let mut ranges = Vec::new();
+    if old == 0 || old >= size {
+        return ranges;
+    }
+    while old < high {
+        let split = low + split_point(high - low);
+        if old <= split {
+            ranges.push(split..high);
+            high = split;
+        } else {
+            ranges.push(low..split);
+            (low, from_start) = (split, false);
+        }
+    }
+    if !from_start {
+        ranges.push(low..high);
+    }
+    ranges.reverse();
+    ranges
+}
+
+/// Whether `path` proves that the tree of `size` leaves with root `root` begins with the one of `old` leaves and
+/// root `old_root` (RFC 9162, 2.1.4.2). A tree of nothing begins every tree, with an empty path.
+pub(super) fn is_consistent(old: u64, old_root: &Hash, size: u64, root: &Hash, path: &[Hash]) -> bool {
+    if old == 0 || old == size {
+        let same = if old == 0 { *old_root == hash(&[]) } else { old_root == root };
+        return same && path.is_empty();
+    }
+    let (Some(mut at), Some(mut last)) = (old.checked_sub(1), size.checked_sub(1).filter(|_| old < size))
+    else {
+        return false;
+    };
+    let whole = old.is_power_of_two().then_some(*old_root);
+    let mut hashes = whole.into_iter().chain(path.iter().copied());
+    let Some(first) = hashes.next() else { return false };
+    let shift = at.trailing_ones();
+    (at, last) = (at >> shift, last >> shift);
+    let (mut before, mut now) = (first, first);
+    for sibling in hashes {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            before = node(&sibling, &before);
+            now = node(&sibling, &now);
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            now = node(&now, &sibling);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    last == 0 && before == *old_root && now == *root
 }
 
 /// The largest power of two below `n`, for `n` above 1.
@@ -196,5 +263,36 @@ mod tests {
             assert_eq!(root_of_path(size as u64, size as u64, &leaves[0], &[]), None);
         }
         assert!(path_ranges(3, 3).is_empty());
+    }
+
+    #[test]
+    fn every_tree_is_proved_to_begin_with_each_earlier_one_and_with_no_other() {
+        let leaves: Vec<Hash> = (0..40_u32).map(|i| leaf(&i.to_le_bytes())).collect();
+        for size in 1..=leaves.len() {
+            let root = recursive(&leaves[..size]);
+            for old in 0..=size {
+                let old_root = recursive(&leaves[..old]);
+                let path: Vec<Hash> = consistency_ranges(old as u64, size as u64)
+                    .into_iter()
+                    .map(|r| recursive(&leaves[r.start as usize..r.end as usize]))
+                    .collect();
+                let (m, n) = (old as u64, size as u64);
+                let holds = |m, old_root: &Hash, n, root: &Hash, path: &[Hash]| {
+                    is_consistent(m, old_root, n, root, path)
+                };
+                assert!(holds(m, &old_root, n, &root, &path), "{m} of {n}");
+                assert!(!holds(m, &[7; 32], n, &root, &path));
+                assert!(!holds(m, &old_root, n, &[7; 32], &path) || old == 0);
+                assert!(!holds(m + 1, &old_root, n, &root, &path));
+                let mut longer = path.clone();
+                longer.push([1; 32]);
+                assert!(!holds(m, &old_root, n, &root, &longer));
+                for at in 0..path.len() {
+                    let mut bad = path.clone();
+                    bad[at][3] ^= 1;
+                    assert!(!holds(m, &old_root, n, &root, &bad));
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::error::{Finding, FindingKind};
 use super::line::{self, Parsed};
 use super::note::Checkpoint;
 use super::segment::{End, Place, Reader};
+use super::tiles::Fresh;
 use super::tree::{Edge, Hash, leaf};
 
 /// The `prev` of the first line of a log.
@@ -29,8 +30,12 @@ impl Tip {
         self.edge.size()
     }
     pub(super) fn push(&mut self, leaf: Hash) {
+        self.push_seen(leaf, |_, _| {});
+    }
+    /// As [`Tip::push`]; `seen` as in [`Edge::push_seen`].
+    pub(super) fn push_seen(&mut self, leaf: Hash, seen: impl FnMut(u32, &Hash)) {
         self.before.copy_from(&self.edge);
-        self.edge.push(leaf);
+        self.edge.push_seen(leaf, seen);
         self.prev = leaf;
     }
 }
@@ -58,11 +63,24 @@ pub(super) struct Walk<'a> {
     last: Option<Place>,
     /// Helps to say which of two lines is the damaged one.
     checkpoint: &'a Checkpoint,
+    /// The hashes the last lines completed, when they are wanted.
+    fresh: Option<Fresh>,
+    /// The number of the first line that is walked.
+    start: u64,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(reader: Reader, tip: Tip, checkpoint: &'a Checkpoint) -> Self {
-        Self { reader, tip, line: Vec::new(), last: None, checkpoint }
+        let start = tip.next();
+        Self { reader, tip, line: Vec::new(), last: None, checkpoint, fresh: None, start }
+    }
+    /// A walk that also collects the hashes of the subtrees its lines complete.
+    pub(super) fn collecting(self) -> Self {
+        Self { fresh: Some(Fresh::default()), ..self }
+    }
+    /// What was collected, to be taken.
+    pub(super) fn fresh(&mut self) -> Option<&mut Fresh> {
+        self.fresh.as_mut()
     }
     /// A walk that goes on after this last line.
     pub(super) fn resumed(self, last: Place) -> Self {
@@ -106,7 +124,10 @@ impl<'a> Walk<'a> {
         }
         let Some(parsed) = line::parse(&self.line) else { return Ok(Step::Foreign(place)) };
         self.check(&parsed, place)?;
-        self.tip.push(leaf(&self.line));
+        match &mut self.fresh {
+            Some(fresh) => self.tip.push_seen(leaf(&self.line), |height, hash| fresh.note(height, hash)),
+            None => self.tip.push(leaf(&self.line)),
+        }
         self.last = Some(place);
         Ok(Step::Line)
     }
@@ -132,7 +153,7 @@ impl<'a> Walk<'a> {
 
     /// Only the first line is compared: the chain ties the others to it.
     fn check_node(&mut self, parsed: &Parsed, place: Place) -> Result<(), Finding> {
-        if self.tip.next() > 0 || parsed.node == self.checkpoint.origin {
+        if self.tip.next() > self.start || parsed.node == self.checkpoint.origin {
             return Ok(());
         }
         let intact = self.peek()?.is_some_and(|next| next.prev == leaf(&self.line));

@@ -119,6 +119,15 @@ table! {
     E3004 Audit "the audit log cannot be opened" => "see the reason; another process may hold its lock";
     E3005 Audit "the audit log is truncated" => "records before the checkpoint are missing: restore the segment from a copy";
     E3006 State "there is no such record" => "`forgeone audit tail` shows the sequence numbers there are";
+    E3007 Audit "records are missing from the audit log" => "restore the segment that is named from a copy; see who could write to audit/";
+    E3008 Audit "records of the audit log are not in their order" => "compare the segment that is named with a copy kept elsewhere";
+    E3009 Audit "the audit log is an earlier state of itself" => "restore audit/ from the newest copy; see who put the older one there";
+    E3010 Audit "the audit log was written again without its key" => "restore audit/ from a copy; who could write to it could not sign it";
+    E3011 Audit "this is another audit log" => "name the home, the key or the checkpoint that belongs to it";
+    E3012 Audit "the audit log was written again with its key" => "believe the checkpoint kept elsewhere; treat the host and its audit key as taken over";
+    E3013 Audit "the proof does not hold" => "make it again with `forgeone audit prove`; compare the checkpoint with a copy kept elsewhere";
+    E3014 Audit "a checkpoint could not be sent" => "see the reason; it is tried again, and the log goes on";
+    E3015 Audit "a cosignature is not a witness's" => "compare the verifier keys under audit.witnesses with those the witnesses publish";
 
     E4001 Plugin "the plugin trapped" => "see the trap and the plugin's log: `forgeone logs`";
     E4002 Plugin "the plugin returned a nonzero status" => "see its reason and its log: `forgeone logs`";

@@ -1,6 +1,7 @@
 //! From the text of a configuration to its values: strict, in range, and never weaker than its environment allows.
 
 use super::{Config, Environment, MAX_SETTING_KEY, MAX_SETTING_VALUE, MAX_SETTINGS, PluginSection};
+use common::audit::{SyslogTarget, Witness};
 use common::config::{ConfigError, from_yaml, locate};
 use common::error::{Code, Coded, codes};
 use common::identity::Name;
@@ -91,7 +92,8 @@ impl Config {
 
     /// The path of the first value out of its range, and what it may be.
     fn out_of_range(&self) -> Option<(Vec<String>, String)> {
-        let ranges: [(&str, bool, &str); 14] = [
+        let a = &self.audit;
+        let ranges: [(&str, bool, &str); 20] = [
             ("max_plugins", (1..=100_000).contains(&self.max_plugins), "must be 1 to 100000"),
             ("default_timeout", !self.default_timeout.0.is_zero(), "must be longer than nothing"),
             ("directory.settle", !self.directory.settle.0.is_zero(), "must be longer than nothing"),
@@ -117,6 +119,24 @@ impl Config {
                 "audit.node",
                 node_name(&self.audit.node),
                 "must be 1 to 128 of letters, digits, `.`, `-` and `/`",
+            ),
+            ("audit.segment_size", (1 << 16..=1 << 40).contains(&a.segment_size.0), "must be 64KiB to 1TiB"),
+            ("audit.retain_size", a.retain_size.is_none_or(|size| size.0 > 0), "must be more than nothing"),
+            ("audit.warn_free", a.warn_free >= a.refuse_free, "must be at least audit.refuse_free"),
+            (
+                "audit.checkpoints.syslog",
+                a.checkpoints.syslog.as_deref().is_none_or(|at| syslog_target(at).is_some()),
+                "must be unix:/path, udp:host:port or tcp:host:port",
+            ),
+            (
+                "audit.checkpoints.webhook",
+                a.checkpoints.webhook.as_deref().is_none_or(|url| url.starts_with("https://")),
+                "must begin with https://",
+            ),
+            (
+                "audit.witnesses",
+                a.witnesses.iter().all(|key| Witness::parse(key).is_ok()),
+                "must be verifier keys of witnesses, `name+id+key`",
             ),
         ];
         let path = |key: &str| key.split('.').map(str::to_owned).collect();
@@ -212,6 +232,19 @@ fn weakenable(key: &str) -> &'static [Environment] {
         "security.audit_logging" => &[],
         "security.verify_signatures" => &[Environment::Development],
         _ => &[Environment::Staging, Environment::Development],
+    }
+}
+
+/// The receiver a text names.
+pub(crate) fn syslog_target(text: &str) -> Option<SyslogTarget> {
+    let (kind, at) = text.split_once(':')?;
+    let port =
+        || at.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match kind {
+        "unix" if at.starts_with('/') => Some(SyslogTarget::Unix(at.into())),
+        "udp" if port() => Some(SyslogTarget::Udp(at.to_owned())),
+        "tcp" if port() => Some(SyslogTarget::Tcp(at.to_owned())),
+        _ => None,
     }
 }
 

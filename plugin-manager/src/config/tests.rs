@@ -101,6 +101,33 @@ fn values_have_ranges_and_faults_a_place() {
 }
 
 #[test]
+fn the_log_is_kept_as_configured_and_within_bounds() {
+    let parse = |audit: &str| Config::parse("c.yaml", &format!("plugin_manager: {{ audit: {{ {audit} }} }}"));
+    let audit =
+        parse("segment_size: 1MiB, retain_size: 5MiB, retain_for: 30d, checkpoints: { syslog: 'udp:h:514' }");
+    let audit = audit.unwrap().audit;
+    assert_eq!((audit.segment_size.0, audit.retain_size.unwrap().0), (1 << 20, 5 << 20));
+    assert_eq!(audit.retain_for.unwrap().0.as_secs(), 30 * 86_400);
+    for at in ["unix:/dev/log", "udp:host:514", "tcp:[::1]:6514"] {
+        parse(&format!("checkpoints: {{ syslog: '{at}' }}")).unwrap();
+    }
+    for (bad, problem) in [
+        ("segment_size: 1KiB", "must be 64KiB to 1TiB"),
+        ("retain_size: 0B", "must be more than nothing"),
+        ("warn_free: 1MiB", "must be at least audit.refuse_free"),
+        ("checkpoints: { syslog: 'host:514' }", "must be unix:/path"),
+        ("checkpoints: { syslog: 'tcp:host' }", "must be unix:/path"),
+        ("checkpoints: { syslog: 'unix:dev/log' }", "must be unix:/path"),
+        ("checkpoints: { webhook: 'http://h/x' }", "must begin with https://"),
+        ("witnesses: ['w+1234+AAAA']", "must be verifier keys of witnesses"),
+    ] {
+        let error = parse(bad).unwrap_err();
+        let told = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        assert!(told.contains(problem), "{bad}: {told}");
+    }
+}
+
+#[test]
 fn plugins_are_named_as_plugins_are() {
     for bad in ["../x", "", "CON", "h\u{435}llo", &"a".repeat(64)] {
         let (line, column, problem) = fault(&format!("plugin_manager:\n  plugins:\n    \"{bad}\": {{}}"));

@@ -4,6 +4,7 @@ use super::judge::Judge;
 use super::manager::PluginManager;
 use super::report::Probe;
 use crate::runtime;
+use common::audit::{Health, Space};
 use common::error::ForgeError;
 use std::os::unix::fs::PermissionsExt;
 
@@ -67,9 +68,18 @@ impl PluginManager {
 
     fn audit_probe(&self) -> Probe {
         let name = "audit log".to_owned();
-        match self.host().audit.flush() {
-            Ok(()) => Probe { name, verdict: "ok", detail: "records and syncs".to_owned() },
-            Err(e) => Probe { name, verdict: "problem", detail: e.to_string() },
+        let audit = &self.host().audit;
+        match (audit.flush(), audit.health()) {
+            (Ok(()), Health::Scarce(Space::Low(free))) => {
+                let detail = format!("records and syncs; only {free} bytes are free on its disk");
+                Probe { name, verdict: "warning", detail }
+            }
+            (Ok(()), Health::Scarce(_)) => {
+                let detail = "privileged actions are refused: its disk is nearly full".to_owned();
+                Probe { name, verdict: "problem", detail }
+            }
+            (Ok(()), _) => Probe { name, verdict: "ok", detail: "records and syncs".to_owned() },
+            (Err(e), _) => Probe { name, verdict: "problem", detail: e.to_string() },
         }
     }
 

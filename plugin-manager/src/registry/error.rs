@@ -156,6 +156,9 @@ pub enum HostError {
         /// How many are installed.
         plugins: usize,
     },
+    /// The configuration names a webhook, and this program speaks no HTTP.
+    #[error("audit.checkpoints.webhook is set, and this program cannot post to one")]
+    NoWebhook,
     /// The host is full.
     #[error("{0} plugins are installed, as many as max_plugins allows")]
     Full(u32),
@@ -293,6 +296,7 @@ impl Coded for HostError {
             Self::NoHome | Self::Unfit { .. } => &codes::E0104,
             Self::Read { .. } | Self::Thread(_) => &codes::E0002,
             Self::NoPlugin(_) => &codes::E5001,
+            Self::NoWebhook => &codes::E0102,
             Self::LogLost { .. } => &codes::E3005,
             Self::Installed { .. } | Self::OtherBytes { .. } | Self::NativeName { .. } => &codes::E5004,
             Self::Downgrade { .. } => &codes::E1406,

@@ -7,6 +7,7 @@ use super::host::Host;
 use super::install::End;
 use super::open::ManagerBuilder;
 use super::operator::{Desk, Operator};
+use super::recording;
 use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
@@ -155,6 +156,7 @@ impl PluginManager {
             + &host.quarantine_text()
             + &host.scores_text()
             + &host.guest_metrics.prometheus_text()
+            + &recording::metrics_text(&host.audit)
     }
 
     /// What happens to the plugins of this host from now on. A listener that is behind loses the oldest events beyond

@@ -10,9 +10,10 @@ use super::manager::PluginManager;
 use super::native::Natives;
 use super::operator::Operator;
 use super::quarantine::Quarantine;
+use super::recording::{self, WebhookMaker};
 use super::scores::Scores;
 use super::sources;
-use crate::config::{Config, Detail, Journal};
+use crate::config::Config;
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
@@ -23,7 +24,7 @@ use crate::runtime;
 use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
-use common::audit::{Actor, AuditError, AuditLog, AuditOptions, Files, JournalKind, SystemFiles};
+use common::audit::{Actor, AuditLog, Files, SystemFiles};
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -31,7 +32,6 @@ use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -59,6 +59,7 @@ pub struct ManagerBuilder {
     progress: Option<Arc<dyn Progress>>,
     publisher: Option<String>,
     extensions: Vec<SyscallExtension>,
+    webhook: Option<WebhookMaker>,
 }
 
 impl ManagerBuilder {
@@ -95,6 +96,12 @@ impl ManagerBuilder {
         self
     }
 
+    /// Who makes the receiver of `audit.checkpoints.webhook`. Without it, a configuration that names one is refused.
+    pub fn webhooks(mut self, maker: WebhookMaker) -> Self {
+        self.webhook = Some(maker);
+        self
+    }
+
     /// Adds a host call. The policy schema gets an action of its name, in the group of the permission it needs.
     pub fn extension(mut self, extension: SyscallExtension) -> Self {
         self.extensions.push(extension);
@@ -122,7 +129,8 @@ impl ManagerBuilder {
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
-        let audit = audit(&home, &config, files, clock.clone())?;
+        log_is_there(&home)?;
+        let audit = recording::open(&home, &config, files, &clock, self.webhook)?;
         let begun = Begun { home, config, clock, audit };
         let host = open(begun, &operator, progress, publisher, added)?;
         let operator = Operator::opener(&operator);
@@ -143,28 +151,6 @@ fn log_is_there(home: &Home) -> Result<(), ForgeError> {
     let plugins = home.roster()?.len();
     let empty = std::fs::read_dir(home.audit_dir()).is_ok_and(|mut entries| entries.next().is_none());
     if plugins > 0 && empty { Err(HostError::LogLost { plugins }.into()) } else { Ok(()) }
-}
-
-fn audit(
-    home: &Home,
-    config: &Config,
-    files: Arc<dyn Files>,
-    clock: Arc<dyn Clock>,
-) -> Result<AuditLog, ForgeError> {
-    log_is_there(home)?;
-    let open = || -> Result<_, ForgeError> {
-        let key = home.audit_key()?;
-        let options = audit_options(config);
-        Ok(AuditLog::open_on(files.clone(), &home.audit_dir(), key, options, clock.clone()))
-    };
-    match open()? {
-        // What a full disk kept in its journal is written first.
-        Err(AuditError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
-            home.lend_room()?;
-            Ok(open()??)
-        }
-        other => Ok(other?),
-    }
 }
 
 /// A home with its log, before its services.
@@ -217,22 +203,6 @@ fn open(
         logs,
         sandbox,
     })
-}
-
-fn audit_options(config: &Config) -> AuditOptions {
-    let journal = match config.audit.journal {
-        Journal::Mapped => JournalKind::Mapped,
-        Journal::Memory => JournalKind::Memory,
-    };
-    AuditOptions {
-        detail_rate: config.audit.detail_rate,
-        detail_every: config.audit.detail == Detail::Every,
-        strict: config.audit.strict,
-        production: config.environment == crate::config::Environment::Production,
-        node: config.audit.node.clone(),
-        journal,
-        ..AuditOptions::default()
-    }
 }
 
 fn dependencies(

@@ -46,6 +46,9 @@ pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("er
 /// Plugin name → what was about to be done to it.
 pub(super) const PLANS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("plans");
 
+/// What an earlier opening saw of the audit log; made when first written.
+pub(super) const WITNESSED: TableDefinition<'_, &str, &str> = TableDefinition::new("witnessed");
+
 /// The least text above `name`: with it, a half-open range of composite keys holds exactly those of `name`.
 pub(super) fn just_above(name: &str) -> String {
     format!("{name}\0")

@@ -6,6 +6,7 @@
 //! moved into their rows in bulk. An installation writes its package first and
 //! its row last, so a crash leaves the old state and garbage that the next opening clears.
 
+mod anchor;
 mod backend;
 mod cache;
 mod db;
@@ -33,6 +34,7 @@ mod secrets;
 mod settings;
 mod versions;
 
+pub use anchor::anchor_of;
 pub(crate) use disk::{Disk, RealDisk};
 pub use dropped::{Dropped, Stamp};
 pub use error::{Holder, StoreError};

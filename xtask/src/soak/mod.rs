@@ -1,5 +1,6 @@
 //! `cargo xtask soak NAME`: measurements that take too long for the tests.
 
+mod audit;
 mod churn;
 mod crowd;
 mod kill;
@@ -8,11 +9,12 @@ mod swap;
 use anyhow::{Result, bail};
 
 /// What there is to run.
-const NAMES: &str = "churn, crowd, kill, swap";
+const NAMES: &str = "audit, churn, crowd, kill, swap";
 
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
+        Some((name, rest)) if name == "audit" => audit::run(rest),
         Some((name, rest)) if name == "churn" => churn::run(rest),
         Some((name, rest)) if name == "crowd" => crowd::run(rest),
         Some((name, rest)) if name == "kill" => kill::run(rest),

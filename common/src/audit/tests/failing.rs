@@ -98,7 +98,7 @@ fn refused(result: Result<u64, AuditError>) -> String {
 }
 
 #[test]
-fn after_a_failed_write_or_sync_a_b_and_in_production_c_are_refused() {
+fn fault_102_after_a_failed_write_or_sync_a_b_and_in_production_c_are_refused() {
     for (fault, reason) in
         [(Fault::Full, "no storage space"), (Fault::Sync, "Input/output error (os error 5)")]
     {
@@ -142,7 +142,7 @@ fn outside_production_c_is_counted_while_the_log_refuses_and_told_when_it_recove
 }
 
 #[test]
-fn a_log_that_recovers_keeps_what_was_accepted_in_a_new_segment() {
+fn fault_091_a_log_that_recovers_keeps_what_was_accepted_in_a_new_segment() {
     for (fault, journal) in [(Fault::Full, JournalKind::Mapped), (Fault::Sync, JournalKind::Memory)] {
         let (bed, clock) = Bed::standing();
         let (me, faulty) = (actor(), Faulty::new());

@@ -93,10 +93,7 @@ fn a_slot_claimed_and_never_filled_gets_a_line_and_later_ones_are_not_lost() {
     let hole = ring.claim().unwrap();
     log.append(&record(&me, "after the hole")).unwrap();
     let copy = Bed { dir: tempfile::tempdir().unwrap(), pkcs8: bed.pkcs8.clone(), clock: bed.clock.clone() };
-    for entry in std::fs::read_dir(bed.dir()).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), copy.dir().join(entry.file_name())).unwrap();
-    }
+    copy_log(bed.dir(), copy.dir());
     ring.fill(hole, &codec::tests::plain("filled late"));
     drop(copy.open());
     let records = copy.records();

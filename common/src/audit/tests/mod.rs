@@ -1,9 +1,14 @@
 //! Whole logs on real files: what is promised is written, what is damaged is found, what is killed comes back.
 
+mod crashing;
 mod damage;
 mod failing;
+mod jumping;
 mod kill;
 mod load;
+mod proving;
+mod retaining;
+mod sending;
 mod tallies;
 mod writing;
 
@@ -89,6 +94,20 @@ fn names(records: &[Value]) -> Vec<&str> {
         .filter(|r| r["action"] == "kv_set")
         .map(|r| r["resource"]["name"].as_str().unwrap())
         .collect()
+}
+
+/// Copies the files of a log.
+fn copy_log(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_log(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// Waits for something another thread does, with an end.

@@ -202,6 +202,8 @@ fn the_directory_and_its_files_are_the_owners_alone() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().path()).collect();
-    assert_eq!(files.len(), 6, "{files:?}");
+    assert_eq!(files.len(), 7, "{files:?}");
+    let (dirs, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| path.is_dir());
+    dirs.iter().for_each(|path| assert_eq!(mode(path), 0o700, "{path:?}"));
     files.iter().for_each(|path| assert_eq!(mode(path), 0o600, "{path:?}"));
 }

@@ -111,6 +111,15 @@ texts! {
     E3004: "the segments or the key of the log cannot be read"; "`audit/` owned by another user";
     E3005: "records that a checkpoint covers are not there"; "the newest segment removed, then `forgeone audit verify`";
     E3006: "the sequence number lies past the end of the log"; "`forgeone audit prove 99999999`";
+    E3007: "lines, or a whole segment no retention removed, are gone"; "one line of a segment deleted, then `forgeone audit verify`";
+    E3008: "lines were swapped or stand there twice"; "two lines of a segment exchanged, then `forgeone audit verify`";
+    E3009: "an older copy of the checkpoint, or of all of `audit/`, was put in place of the newer one"; "`audit/` restored from yesterday's backup";
+    E3010: "lines were changed and chained anew, but the signed root is that of others"; "every `prev` computed again after an edit, then `forgeone audit verify`";
+    E3011: "the checkpoint and the records name different nodes"; "the `checkpoint` and `checkpoints` of another host copied in";
+    E3012: "a checkpoint that left the host has another root than the log has at that size"; "`forgeone audit verify --from-checkpoint kept.txt` on a log that was made again";
+    E3013: "the record or its path does not lead to the signed root"; "a proof checked against another line";
+    E3014: "the receiver of checkpoints cannot be reached or does not take them"; "`audit.checkpoints.syslog` names a host that is down";
+    E3015: "a verifier key is malformed, or a signature under a checkpoint is not of the witness it names"; "one character of `audit.witnesses` mistyped";
 
     E4001: "`unreachable`, a division by zero, an access outside memory, or a Rust panic"; "an operation that executes `unreachable`";
     E4002: "the plugin ended with a status of its own", "status -1: a host call of the plugin was denied, and it handed that on; `forgeone audit tail` names the missing permission"; "an operation that calls `fail` and returns 42";

@@ -386,9 +386,11 @@ pub enum Audit {
     /// Show the last records
     Tail(AuditTail),
     /// Check every record, the chain, the tree and the checkpoints
-    Verify,
-    /// Prove that one record is in the log
+    Verify(AuditVerify),
+    /// Prove that one record is in the log, or that the log continues an earlier checkpoint
     Prove(AuditProve),
+    /// Accept a checkpoint that witnesses signed too
+    Cosign(AuditCosign),
     /// Show how each action is recorded
     Classes,
 }
@@ -401,7 +403,25 @@ pub struct AuditTail {
 }
 
 #[derive(Debug, Args)]
+pub struct AuditVerify {
+    /// A checkpoint kept elsewhere that the log must continue: a signed note, or one JSON string a line
+    #[arg(long, value_name = "FILE")]
+    pub from_checkpoint: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct AuditProve {
     /// The record's sequence number
-    pub seq: u64,
+    #[arg(required_unless_present = "consistency")]
+    pub seq: Option<u64>,
+    /// Prove instead that the log continues the checkpoint in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "seq")]
+    pub consistency: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditCosign {
+    /// The checkpoint with the signatures of witnesses that `audit.witnesses` names
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }

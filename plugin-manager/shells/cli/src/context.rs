@@ -96,7 +96,7 @@ impl Context {
     /// E5006 naming the holder when the home stays in use for `wait`; what else opening runs into.
     pub fn open(&self, wait: Duration, progress: Arc<dyn Progress>) -> Result<PluginManager, ForgeError> {
         let builder = PluginManager::builder().home(&self.home).wait(wait).operator(forgeone_api::operator());
-        let builder = builder.progress(progress);
+        let builder = builder.progress(progress).webhooks(crate::webhook::sink);
         match &self.config {
             Some(file) => builder.config(file).open(),
             None => builder.open(),

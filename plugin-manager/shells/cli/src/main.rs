@@ -16,6 +16,7 @@ mod home;
 mod output;
 mod progress;
 mod usage;
+mod webhook;
 
 use args::Cli;
 use context::Context;

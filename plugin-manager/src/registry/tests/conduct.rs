@@ -59,7 +59,9 @@ fn a_plugin_that_traps_falls_through_the_classes_into_quarantine(kind: EngineKin
 
     let host = world.open();
     assert_eq!(standing(&host), ("quarantined", 0));
-    assert!(host.metrics_text().contains("forgeone_plugin_trust_points{plugin=\"a\",class=\"quarantined\"} 0\n"));
+    assert!(
+        host.metrics_text().contains("forgeone_plugin_trust_points{plugin=\"a\",class=\"quarantined\"} 0\n")
+    );
     host.release("a").unwrap();
     assert_eq!(standing(&host), ("reduced", 40));
     assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");

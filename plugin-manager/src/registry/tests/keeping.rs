@@ -306,8 +306,11 @@ fn a_guard_brings_everything_up_and_there_is_one_at_a_time(kind: EngineKind) {
     let mut events = host.events();
     let guard = host.start_supervision().unwrap();
     assert_eq!(code(host.start_supervision().map(drop)), "E5009");
+    let patience = std::time::Instant::now() + Duration::from_secs(30);
     while !host.readiness().ready {
-        assert!(events.next_within(Duration::from_secs(20)).is_some(), "{:?}", host.readiness());
+        assert!(std::time::Instant::now() < patience, "{:?}", host.readiness());
+        // What makes it ready may follow the last event.
+        let _ = events.next_within(Duration::from_millis(50));
     }
     assert_eq!(host.status("a").unwrap().health, "unchecked");
     assert!(guard.stop(Duration::from_secs(20)));

@@ -1,21 +1,22 @@
 //! `audit`: read, verify and prove the log. Reads the files of the home; takes no lock, changes nothing.
 //!
 //! JSON of `tail`: `{"records":[…]}`, each as it stands in the log; of `verify`: [`Verified`]; of `prove`:
-//! [`Proven`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
+//! [`Proven`], or [`Continued`] with --consistency; of `cosign`: [`Cosigned`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
 //! whose reasons name the file, the line and the record.
 
-use crate::args::{Audit, AuditProve, AuditTail};
+use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
-use common::audit::{self, AuditError, Proof, RecordClass, VerifyReport, verifier_key};
+use common::audit::{self, AuditError, Cosignature, Proof, RecordClass, VerifyReport, verifier_key};
 use common::crypto::Sha256;
 use common::error::{ForgeError, codes};
-use plugin_manager::{AuditSource, ClassRow, classes};
+use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Runs `audit`.
 ///
@@ -24,8 +25,10 @@ use std::io::{self, Write};
 pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
     match args {
         Audit::Tail(args) => tail(context, args),
-        Audit::Verify => verify(context),
-        Audit::Prove(args) => prove(context, args),
+        Audit::Verify(args) => verify(context, args),
+        Audit::Prove(AuditProve { consistency: Some(file), .. }) => consistency(context, file),
+        Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
+        Audit::Cosign(args) => cosign(context, args),
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }
@@ -117,12 +120,19 @@ struct Verified {
     root: String,
     /// Bytes of an unfinished last line, never acknowledged; opening the log cuts them.
     torn_bytes: u64,
+    /// Records retention removed; the root covers them.
+    removed: u64,
+    /// Checkpoints kept elsewhere that the log continues: those of --from-checkpoint, of the state database, and
+    /// the cosigned one.
+    kept: u64,
+    /// Who cosigned the latest cosigned checkpoint.
+    witnesses: Vec<Seen>,
     /// What other tools verify the checkpoints with (C2SP signed-note).
     key: String,
 }
 
 impl Verified {
-    fn of(report: VerifyReport, source: &AuditSource) -> Self {
+    fn of(report: VerifyReport, source: &AuditSource, witnesses: Vec<Seen>) -> Self {
         Self {
             key: verifier_key(&report.origin, &source.key),
             origin: report.origin,
@@ -133,12 +143,17 @@ impl Verified {
             checkpoints: report.checkpoints,
             root: report.root.to_string(),
             torn_bytes: report.torn_bytes,
+            removed: report.removed,
+            kept: report.kept,
+            witnesses,
         }
     }
 }
 
 impl Show for Verified {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let witnesses: Vec<&str> = self.witnesses.iter().map(|seen| seen.witness.as_str()).collect();
+        let kept = format!("it continues {} checkpoints kept outside it", self.kept);
         let records = format!("{} in {} segments, each fits the one before it", self.records, self.segments);
         write_pairs(
             out,
@@ -147,6 +162,9 @@ impl Show for Verified {
                 ("records", records),
                 ("signed for", format!("{} by {} checkpoints", self.covered, self.checkpoints)),
                 ("not yet", format!("{} records, {} torn bytes", self.uncovered, self.torn_bytes)),
+                ("removed", format!("{} records by retention", self.removed)),
+                ("kept", kept),
+                ("witnesses", if witnesses.is_empty() { "none".to_owned() } else { witnesses.join(", ") }),
                 ("root", self.root.clone()),
                 ("key", self.key.clone()),
             ],
@@ -154,11 +172,109 @@ impl Show for Verified {
     }
 }
 
-fn verify(context: &Context) -> Result<(), Failure> {
+/// A witness, and when it saw the checkpoint by its own clock, in seconds since 1970.
+#[derive(Debug, Serialize)]
+struct Seen {
+    witness: String,
+    time: u64,
+}
+
+impl From<Cosignature> for Seen {
+    fn from(cosignature: Cosignature) -> Self {
+        Self { witness: cosignature.witness, time: cosignature.time }
+    }
+}
+
+fn verify(context: &Context, args: &AuditVerify) -> Result<(), Failure> {
     let source = AuditSource::of(context.home())?;
-    let report = audit::verify(&source.dir, &source.key)
+    let mut kept: Vec<String> = source.anchor.iter().cloned().collect();
+    for file in &args.from_checkpoint {
+        kept.extend(audit::read_kept(&read_note(file)?).map_err(AuditError::from).map_err(ForgeError::from)?);
+    }
+    let report = audit::verify_against(&source.dir, &source.key, &kept)
         .map_err(|finding| ForgeError::from(AuditError::from(finding)))?;
-    context.output().show(&Verified::of(report, &source))
+    let seen = match audit::cosigned(&source.dir).map_err(ForgeError::from)? {
+        Some(note) => {
+            let witnesses = witnesses(context.home(), context.config())?;
+            audit::cosignatures(&note, &witnesses).map_err(ForgeError::from)?
+        }
+        None => Vec::new(),
+    };
+    context.output().show(&Verified::of(report, &source, seen.into_iter().map(Seen::from).collect()))
+}
+
+/// The text of a file of checkpoints.
+fn read_note(file: &Path) -> Result<String, ForgeError> {
+    std::fs::read_to_string(file).map_err(|e| {
+        ForgeError::new(&codes::E0002, format!("cannot read {}", file.display())).reason(e.to_string())
+    })
+}
+
+/// Who cosigned a checkpoint that was accepted.
+#[derive(Debug, Serialize)]
+struct Cosigned {
+    witnesses: Vec<Seen>,
+}
+
+impl Show for Cosigned {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let line = |seen: &Seen| format!("{} at {} s since 1970", seen.witness, seen.time);
+        let lines: Vec<(&str, String)> =
+            self.witnesses.iter().map(|seen| ("cosigned by", line(seen))).collect();
+        write_pairs(out, &lines)
+    }
+}
+
+fn cosign(context: &Context, args: &AuditCosign) -> Result<(), Failure> {
+    let source = AuditSource::of(context.home())?;
+    let witnesses = witnesses(context.home(), context.config())?;
+    let found = audit::accept_cosigned(&source.dir, &source.key, &witnesses, &read_note(&args.file)?)
+        .map_err(ForgeError::from)?;
+    context.output().show(&Cosigned { witnesses: found.into_iter().map(Seen::from).collect() })
+}
+
+/// The proof that the log continues a checkpoint.
+#[derive(Debug, Serialize)]
+struct Continued {
+    /// Records under the earlier checkpoint.
+    old: u64,
+    /// Records under the latest one.
+    size: u64,
+    root: String,
+    origin: String,
+    /// The hashes that lead from the earlier root to the later one (RFC 6962).
+    path: Vec<String>,
+    /// The proof as a witness is asked (C2SP tlog-witness), the latest checkpoint included.
+    proof: String,
+    key: String,
+}
+
+impl Show for Continued {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let grown =
+            format!("{} records of {} continue the {} of the checkpoint", self.size, self.origin, self.old);
+        write_pairs(out, &[("log", grown), ("root", self.root.clone()), ("key", self.key.clone())])?;
+        write!(out, "\n{}", self.proof)
+    }
+}
+
+fn consistency(context: &Context, file: &Path) -> Result<(), Failure> {
+    let source = AuditSource::of(context.home())?;
+    let kept = audit::read_kept(&read_note(file)?).map_err(AuditError::from).map_err(ForgeError::from)?;
+    let earlier = kept.last().cloned().unwrap_or_default();
+    audit::continues(&source.dir, &source.key, &earlier).map_err(ForgeError::from)?;
+    let old = earlier.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or_default();
+    let proof = audit::prove_consistency(&source.dir, old).map_err(ForgeError::from)?;
+    let shown = proof.verify(&earlier, &source.key).map_err(ForgeError::from)?;
+    context.output().show(&Continued {
+        old: shown.old,
+        size: shown.size,
+        root: shown.root.to_string(),
+        path: proof.path.iter().map(ToString::to_string).collect(),
+        proof: proof.to_text(),
+        key: verifier_key(&shown.origin, &source.key),
+        origin: shown.origin,
+    })
 }
 
 /// A record and the proof that it is in the log.
@@ -222,9 +338,9 @@ impl Show for Proven {
     }
 }
 
-fn prove(context: &Context, args: &AuditProve) -> Result<(), Failure> {
+fn prove(context: &Context, seq: u64) -> Result<(), Failure> {
     let source = AuditSource::of(context.home())?;
-    let proof = audit::prove(&source.dir, args.seq).map_err(ForgeError::from)?;
+    let proof = audit::prove(&source.dir, seq).map_err(ForgeError::from)?;
     context.output().show(&Proven::of(&proof, &source)?)
 }
 

@@ -93,8 +93,15 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
     ("forgeone policy check", &["forgeone policy check"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
-    ("forgeone audit verify", &["forgeone audit verify"]),
-    ("forgeone audit prove", &["forgeone audit prove 42"]),
+    (
+        "forgeone audit verify",
+        &["forgeone audit verify", "forgeone audit verify --from-checkpoint /mnt/other/checkpoints"],
+    ),
+    (
+        "forgeone audit prove",
+        &["forgeone audit prove 42", "forgeone audit prove --consistency earlier-checkpoint.txt"],
+    ),
+    ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
     ("forgeone audit classes", &["forgeone audit classes"]),
     ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
