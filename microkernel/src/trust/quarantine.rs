@@ -37,7 +37,7 @@ pub struct Evidence<'a> {
     pub granted: &'a [String],
     /// The last records of the log that name it, as they stand there, the oldest first.
     pub records: &'a [String],
-    /// The checkpoint of the log at that time, as it stands there.
+    /// The newest checkpoint of the log at that time, as it stands there; empty when there was none yet.
     pub checkpoint: &'a str,
     /// Its saved state: the version that saved it, its digest, its length, and its bytes as base64 unless it is larger
     /// than [`STATE_BYTES`].
