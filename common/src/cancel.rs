@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is done when a call is given up. It runs on the thread that gives the call up, while the token is locked: it
-/// takes no lock, does not block, and does not use the token.
+/// takes no lock but that of a token that was derived from this one, does not block, and does not use the token.
 pub trait OnCancel: Send + Sync {
     /// The call was given up.
     fn cancelled(&self);
@@ -33,7 +33,8 @@ struct Inner {
     listeners: Mutex<Listeners>,
 }
 
-/// Bounded by the calls under way with the token: each registers at most one listener at a time.
+/// Bounded by what there is to be ended: each call under way with the token, each instance and each token derived from it
+/// registers at most one listener at a time.
 #[derive(Default)]
 struct Listeners {
     next: u64,
@@ -65,6 +66,18 @@ impl CancelToken {
     /// Tells `listener` when it is given up, now if it already was; never after the registration is dropped.
     #[must_use = "the listener is told only as long as the registration is there"]
     pub fn listen(&self, listener: Arc<dyn OnCancel>) -> Registration<'_> {
+        Registration { token: self, id: self.join(listener) }
+    }
+    /// [`CancelToken::listen`], for a listener that stays for as long as what is returned lives.
+    pub fn listen_on(&self, listener: Arc<dyn OnCancel>) -> Listening {
+        Listening { token: self.clone(), id: self.join(listener) }
+    }
+    /// A token of its own that is given up with this one too.
+    pub fn derive(&self) -> Derived {
+        let token = Self::new();
+        Derived { _with: self.listen_on(Arc::new(token.clone())), token }
+    }
+    fn join(&self, listener: Arc<dyn OnCancel>) -> u64 {
         let mut listeners = self.0.listeners.lock();
         if self.is_cancelled() {
             listener.cancelled();
@@ -72,7 +85,18 @@ impl CancelToken {
         let id = listeners.next;
         listeners.next += 1;
         listeners.all.insert(id, listener);
-        Registration { token: self, id }
+        id
+    }
+    fn leave(&self, id: u64) {
+        let listener = self.0.listeners.lock().all.remove(&id);
+        drop(listener);
+    }
+}
+
+/// A token that was derived is given up.
+impl OnCancel for CancelToken {
+    fn cancelled(&self) {
+        self.cancel();
     }
 }
 
@@ -85,8 +109,34 @@ pub struct Registration<'a> {
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        let listener = self.token.0.listeners.lock().all.remove(&self.id);
-        drop(listener);
+        self.token.leave(self.id);
+    }
+}
+
+/// A listener's place with a token, which it keeps.
+#[derive(Debug)]
+pub struct Listening {
+    token: CancelToken,
+    id: u64,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.token.leave(self.id);
+    }
+}
+
+/// A token that is given up by itself or with the one it was derived from; no longer with that one once this is dropped.
+#[derive(Debug)]
+pub struct Derived {
+    token: CancelToken,
+    _with: Listening,
+}
+
+impl Derived {
+    /// The token.
+    pub const fn token(&self) -> &CancelToken {
+        &self.token
     }
 }
 
@@ -134,6 +184,21 @@ mod tests {
         }
         assert!(token.0.listeners.lock().all.is_empty());
         assert_eq!(Arc::strong_count(&counts), 1);
+    }
+
+    #[test]
+    fn a_derived_token_is_given_up_with_its_origin_and_never_the_other_way() {
+        let origin = CancelToken::new();
+        let (first, second, gone) = (origin.derive(), origin.derive(), origin.derive());
+        let counts = Arc::new(Counts::default());
+        let _heard = second.token().listen(counts.clone());
+        first.token().cancel();
+        assert!(!origin.is_cancelled() && !second.token().is_cancelled());
+        let left = gone.token().clone();
+        drop(gone);
+        origin.cancel();
+        assert!(second.token().is_cancelled() && origin.derive().token().is_cancelled());
+        assert_eq!((counts.0.load(Ordering::SeqCst), left.is_cancelled()), (1, false));
     }
 
     #[test]

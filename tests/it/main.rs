@@ -24,6 +24,7 @@ mod progress;
 mod release;
 mod schemas;
 mod serve;
+mod serve_plugins;
 mod serve_signals;
 mod serve_socket;
 mod shapes;

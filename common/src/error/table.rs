@@ -147,6 +147,7 @@ table! {
     E4031 State "the caller gave the call up" => "call again if the answer is wanted after all";
     E4032 Plugin "the plugin failed its health check too often" => "see the reason and its log: `forgeone logs`";
     E4033 Limit "the shutdown ended before everything was done" => "give it more time, or see the reasons: what is named was given up";
+    E4034 Limit "the plugin was ended before the call was done" => "call again: whatever serves now answers; give calls longer with --drain where they are to end by themselves";
     E4050 Refused "the isolation that is configured cannot be provided" => "set security.namespace_isolation to false outside production, or use a build and machine that have the wall";
     E4051 Refused "the configuration refuses native plugins" => "set security.native_plugins to true if the host program's own code may act as plugins";
     E4060 Plugin "the plugin made a malformed host call" => "mend the plugin: see the cause in the audit log";

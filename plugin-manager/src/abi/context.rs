@@ -51,6 +51,8 @@ pub struct HostContext {
     deadline: Deadline,
     /// Gives the running call up.
     cancel: Option<CancelToken>,
+    /// Ends whatever runs in the instance, and everything after.
+    over: CancelToken,
     payload_bytes: usize,
 }
 
@@ -73,8 +75,13 @@ impl HostContext {
             state_version: String::new(),
             deadline: Deadline::NEVER,
             cancel: None,
+            over: CancelToken::new(),
             payload_bytes,
         }
+    }
+    /// Says what ends the instance, whatever runs in it: said once, when it is made.
+    pub fn ended_by(&mut self, over: &CancelToken) {
+        self.over = over.clone();
     }
     /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
     pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Arc<[PluginId]>) {
@@ -120,15 +127,19 @@ impl HostContext {
             self.cancelled_by(None);
         }
     }
-    /// Whether the running call is to end: its deadline has passed, or its caller gave it up.
+    /// Whether the running call is to end: its deadline has passed, or it was given up.
     #[inline]
     pub fn expired(&self) -> bool {
         self.cancelled() || self.port.expired()
     }
-    /// Whether the caller gave the running call up.
+    /// Whether the caller gave the running call up, or the host the instance.
     #[inline]
     pub fn cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+        self.over.is_cancelled() || self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+    /// What ends the instance; engines look at it while guest code runs.
+    pub const fn over(&self) -> &CancelToken {
+        &self.over
     }
     /// What gives the running call up; engines look at it while guest code runs.
     pub const fn cancel(&self) -> Option<&CancelToken> {

@@ -6,6 +6,7 @@ use crate::runtime::{CompiledModule, Engine, ExportPlan};
 use crate::sandbox::{InstanceMode, Limits};
 use crate::syscall::SyscallPort;
 use common::audit::AuditLog;
+use common::cancel::CancelToken;
 use common::clock::Clock;
 use common::identity::PluginIdentity;
 use std::fmt;
@@ -80,6 +81,8 @@ pub struct Blueprint {
     pub vault: Arc<dyn StateVault>,
     /// Who keeps it.
     pub keeper: Arc<dyn Keeper>,
+    /// Ends whatever runs of it, with everything else the host runs.
+    pub over: CancelToken,
 }
 
 impl fmt::Debug for Blueprint {

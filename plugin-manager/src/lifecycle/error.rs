@@ -115,6 +115,14 @@ pub enum LifecycleError {
         /// The plugin.
         plugin: String,
     },
+    /// The host did not wait any longer: it is being shut down, or another version took the plugin's place.
+    #[error("plugin {plugin} was ended before {when} was done")]
+    Ended {
+        /// The plugin.
+        plugin: String,
+        /// What was running.
+        when: When,
+    },
     /// The input is larger than a call may carry.
     #[error("the input has {bytes} bytes, more than the {limit} a call may carry")]
     Input {
@@ -177,7 +185,7 @@ impl LifecycleError {
     /// disk failed, and not when the caller left no time or came too deep.
     pub fn blames_plugin(&self) -> bool {
         let unentered = matches!(self.trap(), Some(Trap::Late | Trap::Nested | Trap::Unwanted))
-            || matches!(self, Self::QueueFull { .. });
+            || matches!(self, Self::QueueFull { .. } | Self::Ended { .. });
         !unentered && matches!(self.code().class, ErrorClass::Plugin | ErrorClass::Limit)
     }
 
@@ -242,6 +250,7 @@ impl Coded for LifecycleError {
             Self::Busy { .. } => &codes::E4010,
             Self::QueueFull { .. } => &codes::E4030,
             Self::Cancelled { .. } => &codes::E4031,
+            Self::Ended { .. } => &codes::E4034,
             Self::Input { .. } => &codes::E4015,
             Self::RestartBudget { .. } => &codes::E4017,
             Self::Unwell { .. } => &codes::E4032,

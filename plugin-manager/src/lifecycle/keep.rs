@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How long to wait before asking again how long there is.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long guests that are ended may take to see it: more than any engine does.
+const ENDING: Duration = Duration::from_millis(500);
 
 impl ManagedPlugin {
     /// It failed its health check this often in a row: out of service, as after any failure there, if it still is in
@@ -29,11 +31,11 @@ impl ManagedPlugin {
     }
 
     /// [`ManagedPlugin::stop`] that is over when `until` has come, which may come nearer meanwhile: calls in flight
-    /// are waited for until then, and `state_save` and `stop` end then.
+    /// are waited for until then and ended after it, and `state_save` and `stop` end then.
     ///
     /// # Errors
-    /// [`LifecycleError`]; the plugin is down all the same, `Failed` when it did not stop by itself. Instances of
-    /// calls that were not waited for are dropped when those are done.
+    /// [`LifecycleError`]; the plugin is down all the same, `Failed` when it did not stop by itself. Calls that were not
+    /// waited for are answered [`LifecycleError::Ended`].
     pub fn stop_within(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
         let quiet = || self.quiet_until(until);
         self.stop_when("asked to stop within a deadline", quiet, |live| {
@@ -41,7 +43,8 @@ impl ManagedPlugin {
         })
     }
 
-    fn quiet_until(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
+    /// Waits until no call is in flight; ends those that still are when that time has come.
+    pub(super) fn quiet_until(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
         let clock = &*self.service.blueprint.clock;
         loop {
             let last = until();
@@ -49,6 +52,8 @@ impl ManagedPlugin {
                 return Ok(());
             }
             if last.passed(clock) {
+                self.service.over.token().cancel();
+                self.pool.quiet(Deadline::after(clock, ENDING), clock);
                 return Err(LifecycleError::Busy { plugin: self.service.name.clone() });
             }
         }

@@ -368,8 +368,14 @@ impl ManagedPlugin {
 
     /// Until no call is in flight.
     pub(super) fn quiet(&self) -> Result<(), LifecycleError> {
+        self.quiet_for(None)
+    }
+
+    /// The same, for at most this long.
+    pub(super) fn quiet_for(&self, most: Option<Duration>) -> Result<(), LifecycleError> {
         let clock = &*self.service.blueprint.clock;
-        let until = Deadline::after(clock, self.limits().timeout.saturating_add(GRACE));
+        let timeout = self.limits().timeout.saturating_add(GRACE);
+        let until = Deadline::after(clock, most.map_or(timeout, |most| most.min(timeout)));
         match self.pool.quiet(until, clock) {
             0 => Ok(()),
             _ => Err(LifecycleError::Busy { plugin: self.service.name.clone() }),

@@ -6,7 +6,7 @@ use super::record::Recorder;
 use crate::runtime::{CallOutcome, Execution, Lifecycle, Terms, Trap};
 use crate::sandbox::InstanceMode;
 use common::audit::{Actor, Tally};
-use common::cancel::CancelToken;
+use common::cancel::{CancelToken, Derived};
 use common::clock::Deadline;
 use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(super) struct Occasion<'a> {
 pub(super) struct Service {
     pub blueprint: Blueprint,
     pub name: String,
+    /// Ends whatever runs of the plugin, for good.
+    pub over: Derived,
     made: AtomicU64,
 }
 
@@ -42,7 +44,7 @@ impl Service {
     /// The service of this plugin.
     pub fn new(blueprint: Blueprint) -> Self {
         let name = blueprint.identity.name.to_string();
-        Self { blueprint, name, made: AtomicU64::new(0) }
+        Self { over: blueprint.over.derive(), blueprint, name, made: AtomicU64::new(0) }
     }
 
     /// A deadline for one function, from now.
@@ -158,6 +160,9 @@ impl Service {
             Ok(CallOutcome { status, failure }) => {
                 Err(LifecycleError::Status { plugin, when, status, failure })
             }
+            Err(Trap::Cancelled | Trap::Unwanted) if self.over.token().is_cancelled() => {
+                Err(LifecycleError::Ended { plugin, when })
+            }
             Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
         }
     }
@@ -166,8 +171,16 @@ impl Service {
         let b = &self.blueprint;
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let port = (b.ports)(number);
-        let execution = Execution::new(&*b.engine, &b.module, &b.plan, &b.limits, port, self.terms(on))
-            .map_err(|source| LifecycleError::Instantiate { plugin: self.name.clone(), source })?;
+        let execution = Execution::new(
+            &*b.engine,
+            &b.module,
+            &b.plan,
+            &b.limits,
+            port,
+            self.over.token(),
+            self.terms(on),
+        )
+        .map_err(|source| LifecycleError::Instantiate { plugin: self.name.clone(), source })?;
         let mut identity = b.identity.clone();
         identity.instance = number;
         let actor = Actor::new(&IdentityContext::plugin(identity));

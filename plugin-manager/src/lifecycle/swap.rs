@@ -11,6 +11,7 @@ use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 const REPLACED: &str = "another version took its place";
 const DISMISSED: &str = "it did not take another version's place";
@@ -76,16 +77,16 @@ impl ManagedPlugin {
         })
     }
 
-    /// Lets new calls wait and those in flight finish, for as long as `stop` would.
+    /// Lets new calls wait and those in flight finish, for as long as `stop` would, or only as long as this.
     ///
     /// # Errors
     /// [`LifecycleError::Busy`] when some have not finished by then, [`LifecycleError::NotRunning`] when the plugin
     /// failed meanwhile. Calls go on then.
-    pub fn hold(&self) -> Result<Held<'_>, LifecycleError> {
+    pub fn hold(&self, most: Option<Duration>) -> Result<Held<'_>, LifecycleError> {
         let _slot = self.steps.lock();
         self.pool.hold();
         let held = Held(self);
-        self.quiet()?;
+        self.quiet_for(most)?;
         match self.state() {
             PluginState::Running => Ok(held),
             state => Err(LifecycleError::NotRunning {
@@ -122,14 +123,14 @@ impl ManagedPlugin {
     }
 
     /// Out of service for good, in favour of a successor that is in service already: calls that have not begun are
-    /// told so with [`LifecycleError::Superseded`], those in flight finish until the plugin's timeout; then `stop` and
-    /// `unload`.
+    /// told so with [`LifecycleError::Superseded`], those in flight finish until the plugin's timeout, or until `most` is
+    /// over, which ends them; then `stop` and `unload`.
     ///
     /// # Errors
     /// What `stop` ran into. The plugin is out of service all the same.
-    pub fn supersede(&self, state: LastState) -> Result<(), LifecycleError> {
+    pub fn supersede(&self, state: LastState, most: Option<Duration>) -> Result<(), LifecycleError> {
         let turned_away = self.turn_away();
-        let ended = self.finish(state);
+        let ended = self.finish(state, most);
         turned_away.and(ended)
     }
 
@@ -155,11 +156,13 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// As [`ManagedPlugin::supersede`].
-    pub fn finish(&self, state: LastState) -> Result<(), LifecycleError> {
+    pub fn finish(&self, state: LastState, most: Option<Duration>) -> Result<(), LifecycleError> {
         let slot = self.steps.lock();
+        let clock = &*self.service.blueprint.clock;
+        let until = most.map(|most| Deadline::after(clock, most));
         let stopped = match self.state() {
             PluginState::Stopping => self.wind_down(
-                || self.quiet(),
+                || until.map_or_else(|| self.quiet(), |until| self.quiet_until(&|| until)),
                 |live| match state {
                     LastState::Save => self.service.end(live, self.unhurried(&self.no_chain)),
                     LastState::HandedOver => self.stop_alone(live),

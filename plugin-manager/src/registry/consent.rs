@@ -2,6 +2,7 @@
 //! operator who may approve accepts exactly what was shown of exactly that package, or rejects it.
 
 use super::error::HostError;
+use super::events::EventKind;
 use super::load::identity;
 use super::manager::PluginManager;
 use super::report::UpgradeReport;
@@ -88,6 +89,8 @@ impl PluginManager {
                 .map_err(|e| ForgeError::new(&codes::E0001, "a fact has no JSON").reason(e.to_string()))?,
         };
         host.home.keep_pending(row, offer.package)?;
+        let kind = || EventKind::Offered { added: offer.added.clone() };
+        host.feed.emit(new.name.as_str(), &new.version, kind);
         let (name, added) = (new.name.to_string(), offer.added.clone());
         Ok(HostError::MorePermissions { name, version: new.version, added }.into())
     }
@@ -131,6 +134,7 @@ impl PluginManager {
                 accept_permissions: false,
                 check: known(waiting, fact::CHECK)?,
                 trial: None,
+                drain: None,
             };
             let added = self.may_replace(old, verified.package().manifest(), digest, &options)?;
             let grant = host.grant(verified)?;
@@ -139,7 +143,10 @@ impl PluginManager {
                 return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
             }
             let (action, old, check) = (ManagementAction::Approve, old.clone(), options.check.as_deref());
-            self.exchange(Exchange { action, old, grant, digest, package: None, added, check })
+            let x = Exchange { action, old, grant, digest, package: None, added, check, drain: None };
+            let done = self.exchange(x)?;
+            host.feed.emit(name, &done.now.version, || EventKind::Approved);
+            Ok(done)
         })
     }
 
@@ -160,6 +167,7 @@ impl PluginManager {
             ];
             host.intend(ManagementAction::Approve.name(), name, &details)?;
             host.home.drop_pending(&waiting.plugin.name, &waiting.plugin.version)?;
+            host.feed.emit(name, &waiting.plugin.version, || EventKind::Rejected);
             Ok(rejected)
         })
     }

@@ -47,23 +47,30 @@ impl Drains {
         }
     }
 
-    /// Lets a version that calls are turned away from finish those in flight, without waiting for it. Where no thread
-    /// can be started it is waited for.
-    pub fn finish(self: &Arc<Self>, old: Arc<Loaded>) {
+    /// Waits until nothing drains, at most this long. What still does, as name and version.
+    pub fn wait_for(&self, most: Duration) -> Vec<(String, String)> {
+        let mut all = self.all.lock();
+        self.changed.wait_while_for(&mut all, |all| !all.is_empty(), most);
+        all.clone()
+    }
+
+    /// Lets a version that calls are turned away from finish those in flight, without waiting for it; they are ended
+    /// when `most` is over. Where no thread can be started it is waited for.
+    pub fn finish(self: &Arc<Self>, old: Arc<Loaded>, most: Option<Duration>) {
         let entry = (old.name().to_owned(), old.plugin.identity().version.clone());
         self.all.lock().push(entry.clone());
         let (drains, kept) = (self.clone(), old.clone());
         let thread = std::thread::Builder::new().name("forgeone-drain".into());
-        let spawned = thread.spawn(move || drains.end(kept, &entry));
+        let spawned = thread.spawn(move || drains.end(kept, &entry, most));
         if let Err(error) = spawned {
             let entry = (old.name().to_owned(), old.plugin.identity().version.clone());
             tracing::warn!(plugin = entry.0, %error, "no thread for a version that drains: it is waited for");
-            self.end(old, &entry);
+            self.end(old, &entry, most);
         }
     }
 
-    fn end(&self, old: Arc<Loaded>, entry: &(String, String)) {
-        if let Err(error) = old.plugin.finish(LastState::HandedOver) {
+    fn end(&self, old: Arc<Loaded>, entry: &(String, String), most: Option<Duration>) {
+        if let Err(error) = old.plugin.finish(LastState::HandedOver, most) {
             tracing::warn!(plugin = entry.0, version = entry.1, %error, "a replaced version did not stop by itself");
         }
         // Whoever waits may open the home again, which the version keeps open.

@@ -23,9 +23,9 @@ pub struct Event {
     pub sequence: u64,
     /// When, in nanoseconds since 1970.
     pub time_ns: u64,
-    /// The plugin.
+    /// The plugin; empty where a file of the plugin directory is no package of any.
     pub plugin: String,
-    /// Its version.
+    /// Its version; empty where it is not known.
     pub version: String,
     /// What happened.
     pub kind: EventKind,
@@ -101,6 +101,54 @@ pub enum EventKind {
     },
     /// What it needs is back.
     NeedsBack,
+    /// A version was put on trial beside the installed one; the event names that version.
+    TrialBegun {
+        /// `shadow`, or the share of the calls.
+        trial: String,
+    },
+    /// The trial of this version ended.
+    TrialEnded {
+        /// `promoted` or `abandoned`.
+        verdict: String,
+        /// Why.
+        why: String,
+    },
+    /// A version waits for somebody to consent to what it asks for; the event names that version.
+    Offered {
+        /// The permissions that are new in it.
+        added: Vec<String>,
+    },
+    /// Somebody consented to what this version asks for, and it took its place.
+    Approved,
+    /// Somebody dropped this version.
+    Rejected,
+    /// A file of the plugin directory is this plugin from now on.
+    FileTaken {
+        /// The file.
+        file: String,
+    },
+    /// The file of this plugin was deleted, and the plugin with it.
+    FileGone {
+        /// The file.
+        file: String,
+    },
+    /// A file of the plugin directory was refused, or its plugin does not run. The event names the plugin where it is
+    /// known.
+    FileRefused {
+        /// The file.
+        file: String,
+        /// Where it was moved to, below the directory; `None` when it stays.
+        moved_to: Option<String>,
+        /// Why.
+        why: String,
+    },
+    /// A file of the plugin directory, or the removal of a plugin, waits for something else to change.
+    FileWaits {
+        /// The file.
+        file: String,
+        /// Why.
+        why: String,
+    },
     /// Host calls were denied to it since this was told last.
     Denied {
         /// How many.
@@ -127,6 +175,15 @@ impl EventKind {
             Self::Released => "released",
             Self::NeedDown { .. } => "need_down",
             Self::NeedsBack => "needs_back",
+            Self::TrialBegun { .. } => "trial_begun",
+            Self::TrialEnded { .. } => "trial_ended",
+            Self::Offered { .. } => "offered",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::FileTaken { .. } => "file_taken",
+            Self::FileGone { .. } => "file_gone",
+            Self::FileRefused { .. } => "file_refused",
+            Self::FileWaits { .. } => "file_waits",
             Self::Denied { .. } => "denied",
         }
     }

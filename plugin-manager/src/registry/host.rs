@@ -16,6 +16,7 @@ use crate::sandbox::{EngineKind, SandboxPolicy};
 use crate::store::{Desired, Home, InstalledPlugin, LogFiles, Section, Setting};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog};
+use common::cancel::CancelToken;
 use common::clock::Clock;
 use common::crypto::MacKey;
 use common::error::ForgeError;
@@ -76,6 +77,8 @@ pub(super) struct Host {
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
     /// decided and done in one.
     pub roster: Roster,
+    /// Ends whatever runs of any plugin: the time of a shutdown is over.
+    pub over: CancelToken,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

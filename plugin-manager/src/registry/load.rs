@@ -193,6 +193,7 @@ impl Host {
             metrics,
             vault: Arc::new(vault),
             keeper: Arc::new(keeper),
+            over: self.over.clone(),
         };
         ManagedPlugin::new(blueprint, state)
     }

@@ -25,6 +25,7 @@ use crate::sandbox::SandboxPolicy;
 use crate::store::{Disk, Home, LogLimits, RealDisk};
 use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog, Files, SystemFiles};
+use common::cancel::CancelToken;
 use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
@@ -192,6 +193,7 @@ fn open(
         scores: Scores::of(&home, &config.trust_score, &bridge)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
+        over: CancelToken::new(),
         publishing: Mutex::default(),
         home,
         config,

@@ -11,10 +11,15 @@ use microkernel::trust::ManagementAction;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// How long a shutdown waits for a call thread, once its plugin is stopped: as a rule it has only to say so.
 const THREADS_END: Duration = Duration::from_secs(1);
+/// How long what is ended at the deadline may take to see it.
+const ENDING: Duration = Duration::from_secs(1);
+/// How long to wait before looking again whether the deadline came nearer.
+const LOOK: Duration = Duration::from_millis(20);
 /// Plugins taken down at once.
 const HANDS: usize = 8;
 
@@ -94,7 +99,8 @@ impl Line {
 impl PluginManager {
     /// Stops every plugin that is up within this time, dependents first, then makes everything durable. No plugin is
     /// brought up from then on. Each plugin gets at most half of the time that is left when its turn comes; after that
-    /// its instance is dropped without `stop`, or, while a call is running on it, when that call is done.
+    /// its calls are ended, answered with E4034, and its instances are dropped without `stop`. When the time is over
+    /// everything that guests still do is ended: what is being brought up, replaced versions, versions on trial.
     ///
     /// Called again while that goes on, it lets the time end sooner and returns at once.
     ///
@@ -107,19 +113,56 @@ impl PluginManager {
             return Ok(());
         }
         hall.call_threads.close();
-        let mut left = Vec::new();
-        if !hall.close_within(self.left()) {
-            left.push("a plugin was still being brought up".to_owned());
+        let (done, ended) = (Mutex::new(false), Condvar::new());
+        std::thread::scope(|scope| {
+            let watch = Builder::new().name("forgeone-deadline".into());
+            let watching = watch.spawn_scoped(scope, || self.end_when_over(&done, &ended));
+            if let Err(error) = watching {
+                tracing::warn!(%error, "no thread to end what runs at the deadline: plugins end by their timeouts");
+            }
+            let down = self.down_within();
+            *done.lock() = true;
+            ended.notify_all();
+            down
+        })
+    }
+
+    fn down_within(&self) -> Result<(), ForgeError> {
+        let hall = self.hall();
+        let closed = hall.close_within(self.left() / 2);
+        let (mut left, mut first) = (Vec::new(), Ok(()));
+        let mut failed = self.all_down();
+        if !closed {
+            // Ended at the deadline, it is up or down.
+            if !hall.close_within(self.left().saturating_add(ENDING)) {
+                left.push("a plugin was still being brought up".to_owned());
+            }
+            failed.extend(self.all_down());
         }
-        let mut first = Ok(());
-        for (name, error) in self.all_down() {
+        for (name, error) in failed {
             if error.class() == ErrorClass::Limit {
                 left.push(format!("{name}: {error}"));
             }
             first = first.and(Err(error));
         }
-        let settled = self.make_durable();
+        let draining = hall.drains.wait_for(self.left().saturating_add(ENDING));
+        left.extend(
+            draining.into_iter().map(|(name, version)| format!("{name}: {version} still answered calls")),
+        );
+        let settled = self.settle_threads();
         if left.is_empty() { first.and(settled) } else { Err(HostError::Unfinished { left }.into()) }
+    }
+
+    /// Ends whatever guests do when the time is over, unless everything is done before.
+    fn end_when_over(&self, done: &Mutex<bool>, ended: &Condvar) {
+        let mut done = done.lock();
+        while !*done {
+            let left = self.left();
+            if left.is_zero() {
+                return self.host().parts().over.cancel();
+            }
+            ended.wait_for(&mut done, left.min(LOOK));
+        }
     }
 
     /// Who opened the home may shut it down; others when the policy lets them stop every plugin.
@@ -133,11 +176,15 @@ impl PluginManager {
 
     /// Waits for what still works for plugins that are down, then makes everything durable.
     pub(super) fn make_durable(&self) -> Result<(), ForgeError> {
+        self.hall().drains.wait(None);
+        self.settle_threads()
+    }
+
+    fn settle_threads(&self) -> Result<(), ForgeError> {
         let hall = self.hall();
         hall.call_threads.join(THREADS_END);
         let ending = std::mem::take(&mut *hall.ending.lock());
         ending.into_iter().for_each(|thread| drop(thread.join()));
-        hall.drains.wait(None);
         self.flush()
     }
 

@@ -27,6 +27,7 @@ use common::error::ForgeError;
 use common::identity::Digest;
 use microkernel::trust::ManagementAction;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One version that is to take another's place.
 pub(super) struct Exchange<'a> {
@@ -40,6 +41,8 @@ pub(super) struct Exchange<'a> {
     /// Permissions that are new in it.
     pub added: Vec<String>,
     pub check: Option<&'a str>,
+    /// How long the old version may finish calls.
+    pub drain: Option<Duration>,
 }
 
 /// A version that was brought up beside another. Unless it is taken into service it is let go of.
@@ -77,7 +80,8 @@ impl PluginManager {
     /// `state_save` in the old one, `state_load` in the new), new calls wait while those in flight finish and the
     /// state moves, at most until their own deadlines; otherwise new calls go to the new version at once, while the
     /// old one finishes those in flight: this returns then, and the old one is stopped when it has, at the latest when
-    /// its timeout is over. [`PluginManager::shutdown`] and [`PluginManager::remove`] wait for it.
+    /// its timeout is over. With `options.drain` calls that take longer on the old version are ended, with E4034; where
+    /// state moves, which those calls may still change, the exchange is given up instead, with E4010. [`PluginManager::shutdown`] and [`PluginManager::remove`] wait for it.
     ///
     /// With `options.trial` the version is tried first, beside the installed one, which goes on: this returns when the
     /// trial has begun. It ends as [`Trial`](super::Trial) says, by [`PluginManager::promote`] or
@@ -123,7 +127,8 @@ impl PluginManager {
             return Err(self.offer(&Offer { grant: &grant, package, digest, added, options })?);
         }
         let (action, check) = (ManagementAction::Upgrade, options.check.as_deref());
-        Ok(Exchange { action, old, grant, digest, package: Some(package), added, check })
+        let drain = options.drain;
+        Ok(Exchange { action, old, grant, digest, package: Some(package), added, check, drain })
     }
 
     /// Puts a version that is kept in the place of the installed one, which is kept in turn: the one that is named,
@@ -142,8 +147,9 @@ impl PluginManager {
                 let old = self.row(name)?;
                 let to = self.earlier(&old, version)?;
                 let grant = self.proven(&to)?;
-                let (digest, package, added, check) = (to.plugin.package, None, Vec::new(), None);
-                self.exchange(Exchange { action, old, grant, digest, package, added, check })
+                let (digest, package, added) = (to.plugin.package, None, Vec::new());
+                let (check, drain) = (None, None);
+                self.exchange(Exchange { action, old, grant, digest, package, added, check, drain })
             })
         })
     }
@@ -206,7 +212,7 @@ impl PluginManager {
         row: NewPlugin,
     ) -> Result<(Option<usize>, Option<String>), ForgeError> {
         self.decide(x, row, (x.stored(self)?, self.fits_as_of(x)?), None)?;
-        Ok((None, self.let_go(&x.old, LastState::Save)))
+        Ok((None, self.let_go(x, LastState::Save)))
     }
 
     /// The new version is brought up beside the old one, which may be up too, then takes its place. The bytes of
@@ -229,16 +235,16 @@ impl PluginManager {
             self.decide(x, row, package, None)?;
             let before = self.hall().loaded(new.name());
             beside.take_into_service(self);
-            return Ok((None, before.and_then(|old| self.let_drain(old))));
+            return Ok((None, before.and_then(|old| self.let_drain(old, x.drain))));
         };
-        let held = old.plugin.hold()?;
+        let held = old.plugin.hold(x.drain)?;
         let mut state = held.state()?;
         if let Some(state) = &mut state {
             new.plugin.adopt(state)?;
         }
         self.decide(x, row, package, state.as_ref())?;
         beside.take_into_service(self);
-        let ending = ended(old.plugin.supersede(LastState::HandedOver));
+        let ending = ended(old.plugin.supersede(LastState::HandedOver, x.drain));
         Ok((state.map(|state| state.bytes.len()), ending))
     }
 
@@ -304,20 +310,20 @@ impl PluginManager {
     }
 
     /// The old version finishes calls in flight, and is stopped. What it ran into, where that is waited for.
-    fn let_drain(&self, old: Arc<Loaded>) -> Option<String> {
+    fn let_drain(&self, old: Arc<Loaded>, most: Option<Duration>) -> Option<String> {
         let turned_away = old.plugin.turn_away();
         if old.plugin.is_to_be_waited_for() {
-            return ended(turned_away.and(old.plugin.finish(LastState::Save)));
+            return ended(turned_away.and(old.plugin.finish(LastState::Save, most)));
         }
-        self.hall().drains.finish(old);
+        self.hall().drains.finish(old, most);
         ended(turned_away)
     }
 
     /// Lets go of the old version where the new one is not to run: it may be up all the same, paused or failed.
-    fn let_go(&self, old: &InstalledPlugin, state: LastState) -> Option<String> {
-        let up = self.hall().loaded(old.plugin.name.as_str())?;
-        self.hall().take(old.plugin.name.as_str());
-        ended(up.plugin.supersede(state))
+    fn let_go(&self, x: &Exchange<'_>, state: LastState) -> Option<String> {
+        let up = self.hall().loaded(x.old.plugin.name.as_str())?;
+        self.hall().take(x.old.plugin.name.as_str());
+        ended(up.plugin.supersede(state, x.drain))
     }
 }
 

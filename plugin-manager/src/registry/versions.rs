@@ -12,6 +12,7 @@ use common::identity::{Digest, Name};
 use common::permission::{Capability, Permission};
 use semver::Version;
 use std::cmp::Ordering;
+use std::time::Duration;
 
 /// What an operator says of an upgrade beside the package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct UpgradeOptions {
     pub check: Option<String>,
     /// It is tried beside the installed version before it takes its place.
     pub trial: Option<Trial>,
+    /// How long the installed version may finish calls once it is replaced, where its own timeout is not shorter.
+    pub drain: Option<Duration>,
 }
 
 impl PluginManager {

@@ -57,7 +57,8 @@ impl std::fmt::Debug for Execution {
 }
 
 impl Execution {
-    /// Makes an instance and runs the module's start function, if it has one; not yet `_initialize`.
+    /// Makes an instance and runs the module's start function, if it has one; not yet `_initialize`. When `over` is
+    /// cancelled, whatever runs in the instance ends, and nothing runs in it again.
     ///
     /// # Errors
     /// [`RuntimeError::Limit`], [`RuntimeError::Instantiate`], [`RuntimeError::Export`],
@@ -68,9 +69,11 @@ impl Execution {
         plan: &ExportPlan,
         limits: &Limits,
         port: Box<dyn SyscallPort>,
+        over: &CancelToken,
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
         let mut context = HostContext::new(port, limits.payload_bytes);
+        context.ended_by(over);
         context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);
         if context.expired() {

@@ -7,6 +7,7 @@
 pub mod asks;
 mod client;
 mod error;
+mod interrupt;
 mod operator;
 mod place;
 pub mod server;
@@ -17,6 +18,7 @@ mod wire;
 pub use asks::{Ask, Lane, Parcel, Request};
 pub use client::{Answered, Target, Unanswered};
 pub use error::{DaemonError, fault};
+pub use interrupt::interrupted;
 pub use operator::{name as operator, name_of as operator_named};
 pub use when::rfc3339;
 pub use wire::DaemonInfo;

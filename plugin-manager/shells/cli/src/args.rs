@@ -257,6 +257,9 @@ pub struct Upgrade {
     /// Call this operation of the new version first; it must return 0
     #[arg(long, value_name = "OPERATION")]
     pub check: Option<String>,
+    /// How long the installed version may finish calls once it is replaced; those that take longer are ended [default: its timeout]
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<Span>,
     #[command(flatten)]
     pub trial: Try,
 }

@@ -74,11 +74,6 @@ pub fn human(error: &ForgeError, output: Output) -> String {
     text
 }
 
-/// What keeps a plugin down while the rest goes on.
-pub fn warning(plugin: &str, error: &ForgeError, output: Output) -> String {
-    format!("plugin {} is not up: {}", one_line(plugin), human(error, output))
-}
-
 /// What a plugin or package says, so that it cannot write further lines or colours, nor turn the text beside it
 /// around.
 pub fn one_line(text: &str) -> String {

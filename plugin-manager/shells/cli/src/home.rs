@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use common::cancel::CancelToken;
 use common::error::{ForgeError, codes};
 use forgeone_api::{Answered, Ask, DaemonInfo, Parcel, Target, Unanswered};
 use plugin_manager::{PluginManager, Progress};
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 /// After a daemon said that it is stopping.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long plugins may take to stop after Ctrl-C.
+const HASTE: Duration = Duration::from_secs(1);
 
 /// An answer, and how it ended.
 #[derive(Debug)]
@@ -62,7 +66,9 @@ pub fn ask<A: Ask>(
 
 /// Asks a manager that was opened for this, and lets go of the home.
 fn ask_manager<A: Ask>(manager: PluginManager, parcel: Parcel<A>) -> Result<Answer<A::Reply>, Failure> {
-    let answered = parcel.head.execute(&manager, parcel.body);
-    let ended = manager.shutdown();
+    let unwanted =
+        if A::GIVES_UP { forgeone_api::interrupted().map_err(ForgeError::from)? } else { CancelToken::new() };
+    let answered = parcel.head.execute_while(&manager, parcel.body, &unwanted);
+    let ended = if unwanted.is_cancelled() { manager.shutdown_within(HASTE) } else { manager.shutdown() };
     Ok(Answer { parcel: answered?, daemon: None, ended })
 }

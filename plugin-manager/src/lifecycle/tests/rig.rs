@@ -244,6 +244,7 @@ impl Rig {
             metrics: Arc::new(PluginMetrics::default()),
             vault: self.vault.clone(),
             keeper: self.keeper,
+            over: CancelToken::new(),
         };
         let plugin = Arc::new(ManagedPlugin::new(blueprint, self.state));
         Built { plugin, vault: self.vault, audit, broken, chain: Arc::from([]), dir }

@@ -36,7 +36,7 @@ fn held_calls_wait_until_their_own_deadlines_and_go_on(kind: EngineKind) {
     let rig = guest(kind).running();
     rig.call("op_add").unwrap();
     std::thread::scope(|scope| {
-        let held = rig.plugin.hold().unwrap();
+        let held = rig.plugin.hold(None).unwrap();
         rig.is(S::Running);
         assert_eq!(rig.call_until("op_add", soon()).unwrap_err().code().id, "E4010");
         let waiting = scope.spawn(|| rig.call("op_add"));
@@ -63,7 +63,7 @@ fn a_call_that_does_not_end_is_not_waited_for_for_ever(kind: EngineKind) {
     std::thread::scope(|scope| {
         let call = scope.spawn(|| rig.call("op_wait"));
         wait_entered.recv().unwrap();
-        assert!(matches!(rig.plugin.hold(), Err(LifecycleError::Busy { .. })));
+        assert!(matches!(rig.plugin.hold(None), Err(LifecycleError::Busy { .. })));
         leave.send(()).unwrap();
         drop(call.join().unwrap());
     });
@@ -80,14 +80,14 @@ fn a_state_that_cannot_be_saved_lifts_the_hold(kind: EngineKind) {
     let rig = Rig::new(kind, &(lifecycle(0, 0, 0) + &trapping))
         .with(|r| *r.vault.state.lock() = Some(vec![7]))
         .running();
-    let error = rig.plugin.hold().unwrap().state().unwrap_err();
+    let error = rig.plugin.hold(None).unwrap().state().unwrap_err();
     assert_eq!(error.code().id, "E4001");
     assert_eq!(rig.call("op_add").unwrap(), [8], "an instance of the state saved last");
     assert_eq!(rig.plugin.metrics().sample().traps, 1);
     assert_eq!(rig.recorded("call").len(), 1);
     // Without an instance, what was saved last is its state.
     rig.call("op_trap").unwrap_err();
-    let state = rig.plugin.hold().unwrap().state().unwrap().unwrap();
+    let state = rig.plugin.hold(None).unwrap().state().unwrap().unwrap();
     assert_eq!((state.version.as_str(), state.bytes.as_slice()), ("0.9.0", [7].as_slice()));
 }
 
@@ -110,9 +110,9 @@ fn a_superseded_plugin_sends_calls_elsewhere_and_counts_none_of_them(kind: Engin
     let rig = guest(kind).running();
     rig.call("op_add").unwrap();
     std::thread::scope(|scope| {
-        let held = rig.plugin.hold().unwrap();
+        let held = rig.plugin.hold(None).unwrap();
         let waiting = scope.spawn(|| rig.call("op_add"));
-        rig.plugin.supersede(LastState::HandedOver).unwrap();
+        rig.plugin.supersede(LastState::HandedOver, None).unwrap();
         assert!(matches!(waiting.join().unwrap(), Err(LifecycleError::Superseded { .. })));
         drop(held);
     });
@@ -127,7 +127,7 @@ fn what_is_left_saves_its_state_unless_it_was_handed_over(kind: EngineKind) {
     for (last, left) in [(LastState::Save, Some(vec![1])), (LastState::HandedOver, None)] {
         let rig = guest(kind).running();
         rig.call("op_add").unwrap();
-        rig.plugin.supersede(last).unwrap();
+        rig.plugin.supersede(last, None).unwrap();
         assert_eq!(saved(&rig), left);
     }
     let pooled = guest(kind).with(|r| r.mode = InstanceMode::Pooled).running();
@@ -136,12 +136,12 @@ fn what_is_left_saves_its_state_unless_it_was_handed_over(kind: EngineKind) {
     assert!(!rig.plugin.hands_state_to(&pooled.plugin) && !pooled.plugin.hands_state_to(&rig.plugin));
     // Whatever state it is in, it goes.
     rig.plugin.pause().unwrap();
-    rig.plugin.supersede(LastState::Save).unwrap();
+    rig.plugin.supersede(LastState::Save, None).unwrap();
     let ready = guest(kind).build();
     ready.plugin.initialize(&ready.chain).unwrap();
-    ready.plugin.supersede(LastState::Save).unwrap();
+    ready.plugin.supersede(LastState::Save, None).unwrap();
     let stubborn = Rig::new(kind, &lifecycle(0, 0, 9)).running();
-    assert_eq!(stubborn.plugin.supersede(LastState::Save).unwrap_err().code().id, "E4002");
+    assert_eq!(stubborn.plugin.supersede(LastState::Save, None).unwrap_err().code().id, "E4002");
     assert_ne!(stubborn.plugin.state(), S::Running);
 }
 
@@ -172,7 +172,7 @@ fn what_cannot_be_recorded_does_not_come_up_and_still_goes(kind: EngineKind) {
     assert_eq!(candidate.plugin.metrics().sample().instances, 0);
     let old = guest(kind).running();
     old.break_log(true);
-    assert_eq!(old.plugin.supersede(LastState::HandedOver).unwrap_err().code().id, "E3001");
+    assert_eq!(old.plugin.supersede(LastState::HandedOver, None).unwrap_err().code().id, "E3001");
     old.is(S::Stopped);
     assert!(matches!(old.call("op_add"), Err(LifecycleError::Superseded { .. })));
 }

@@ -287,7 +287,12 @@ impl Keeper {
             Ok(()) => self.took(place, known, &offer, &choice),
             // Installed, and it does not start: that is shown as of any plugin.
             Err(error) if there && choice == Choice::Install => {
-                tell(&offer.file, &News::DoesNotRun { plugin: offer.name.as_str(), error: &error });
+                tell(
+                    &self.manager,
+                    Some(offer.name.as_str()),
+                    &offer.file,
+                    &News::DoesNotRun { plugin: offer.name.as_str(), error: &error },
+                );
                 self.keep(place, known, &offer)
             }
             Err(error) => {
@@ -306,9 +311,15 @@ impl Keeper {
     ) -> Result<(), ForgeError> {
         let plugin = offer.name.as_str();
         match choice {
-            Choice::Install => tell(&offer.file, &News::Installed { plugin }),
-            Choice::Upgrade => tell(&offer.file, &News::Upgraded { plugin }),
-            Choice::Adopt => tell(&offer.file, &News::Adopted { plugin }),
+            Choice::Install => {
+                tell(&self.manager, Some(offer.name.as_str()), &offer.file, &News::Installed { plugin })
+            }
+            Choice::Upgrade => {
+                tell(&self.manager, Some(offer.name.as_str()), &offer.file, &News::Upgraded { plugin })
+            }
+            Choice::Adopt => {
+                tell(&self.manager, Some(offer.name.as_str()), &offer.file, &News::Adopted { plugin })
+            }
             Choice::Known | Choice::Second { .. } => {}
         }
         self.keep(place, known, offer)
@@ -406,7 +417,12 @@ impl Keeper {
                 let at_ms = self.manager.host().clock.wall_ns() / 1_000_000;
                 match set_aside(place, &Refused { file, stamp, package, error, at_ms }) {
                     Ok(to) => {
-                        tell(file, &News::SetAside { to: &to, error });
+                        tell(
+                            &self.manager,
+                            plugin.map(Name::as_str),
+                            file,
+                            &News::SetAside { to: &to, error },
+                        );
                         known.files.remove(file);
                         self.held.remove(file);
                         return Ok(());
@@ -415,14 +431,19 @@ impl Keeper {
                         self.stirred = true;
                         return Ok(());
                     }
-                    Err(because) => tell(file, &News::Stuck { error, because: &because.into() }),
+                    Err(because) => tell(
+                        &self.manager,
+                        plugin.map(Name::as_str),
+                        file,
+                        &News::Stuck { error, because: &because.into() },
+                    ),
                 }
                 Until::Change
             }
         };
         let why = format!("{}: {error}", error.code().id);
         if self.held.get(file).is_none_or(|held| held.why != why) && until != Until::Change {
-            tell(file, &News::HeldBack { error });
+            tell(&self.manager, plugin.map(Name::as_str), file, &News::HeldBack { error });
         }
         self.held.insert(file.to_owned(), Held { stamp, plugin: plugin.cloned(), until, why });
         Ok(())

@@ -57,7 +57,7 @@ impl Keeper {
                 self.cannot_go(known, row, &error)
             }
             _ => {
-                tell(&row.file, &News::Removed { plugin: name });
+                tell(&self.manager, Some(row.plugin.as_str()), &row.file, &News::Removed { plugin: name });
                 self.stirred = true;
                 self.forget(known, plugin)
             }
@@ -70,7 +70,7 @@ impl Keeper {
         let row = if row.problem == problem {
             row
         } else {
-            tell(&row.file, &News::HeldBack { error });
+            tell(&self.manager, Some(row.plugin.as_str()), &row.file, &News::HeldBack { error });
             let row = Dropped { problem, ..row };
             self.manager.host().home.keep_dropped(&row)?;
             row

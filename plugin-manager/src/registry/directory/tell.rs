@@ -1,5 +1,7 @@
-//! What happens in the plugin directory, told to who listens: one function.
+//! What happens in the plugin directory, told to the log and to who listens to events: one function.
 
+use crate::registry::PluginManager;
+use crate::registry::events::EventKind;
 use common::error::ForgeError;
 
 /// Something that happened to a file of the plugin directory.
@@ -23,8 +25,33 @@ pub(super) enum News<'a> {
     HeldBack { error: &'a ForgeError },
 }
 
-/// Tells it.
-pub(super) fn tell(file: &str, news: &News<'_>) {
+/// Tells it, of a plugin where it is known.
+pub(super) fn tell(manager: &PluginManager, plugin: Option<&str>, file: &str, news: &News<'_>) {
+    log(file, news);
+    let plugin = plugin.unwrap_or_default();
+    let row = manager.hall().row(plugin).ok();
+    let version = row.map(|row| row.plugin.version).unwrap_or_default();
+    manager.host().feed.emit(plugin, &version, || event(file.to_owned(), news));
+}
+
+fn event(file: String, news: &News<'_>) -> EventKind {
+    let why = |error: &ForgeError| format!("{}: {error}", error.code().id);
+    match news {
+        News::Installed { .. } | News::Upgraded { .. } | News::Adopted { .. } => {
+            EventKind::FileTaken { file }
+        }
+        News::Removed { .. } => EventKind::FileGone { file },
+        News::DoesNotRun { error, .. } | News::Stuck { error, .. } => {
+            EventKind::FileRefused { file, moved_to: None, why: why(error) }
+        }
+        News::SetAside { to, error } => {
+            EventKind::FileRefused { file, moved_to: Some((*to).to_owned()), why: why(error) }
+        }
+        News::HeldBack { error } => EventKind::FileWaits { file, why: why(error) },
+    }
+}
+
+fn log(file: &str, news: &News<'_>) {
     match news {
         News::Installed { plugin } => tracing::info!(file, plugin, "a dropped package was installed"),
         News::Upgraded { plugin } => tracing::info!(file, plugin, "a dropped package replaced its plugin"),

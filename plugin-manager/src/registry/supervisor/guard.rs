@@ -157,6 +157,12 @@ impl Drop for Leave {
 }
 
 impl Supervision {
+    /// Waits until each plugin that was desired running when supervision began was tried once, or is held back by what
+    /// it needs, by an earlier failure or by a quarantine; or until the host is shut down. Readiness says which then run.
+    pub fn wait_for_first_tries(&self) {
+        self.shared.bell.wait_for_first_tries();
+    }
+
     /// Ends it: nothing new is begun, and what is under way is waited for at most this long. Whether all of it is
     /// done; the rest ends by itself, at the latest with the timeout of the plugin it is about.
     pub fn stop(self, wait: Duration) -> bool {

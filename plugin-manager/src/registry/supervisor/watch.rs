@@ -30,6 +30,8 @@ struct Rung {
     plugins: BTreeSet<String>,
     done: Vec<(String, Done)>,
     over: bool,
+    /// Everything that was to be brought up when the watch began was tried once.
+    tried: bool,
 }
 
 impl Rung {
@@ -63,6 +65,18 @@ impl Bell {
     pub fn is_over(&self) -> bool {
         self.rung.lock().over
     }
+    /// Everything that was to be brought up at first was tried once.
+    fn tried(&self) {
+        let mut rung = self.rung.lock();
+        if !rung.tried {
+            rung.tried = true;
+            self.ringing.notify_all();
+        }
+    }
+    /// Waits until that is so, or nobody looks any more.
+    pub fn wait_for_first_tries(&self) {
+        self.ringing.wait_while(&mut self.rung.lock(), |rung| !rung.tried && !rung.over);
+    }
     /// Waits until something happens, at most so long.
     pub fn wait(&self, most: Option<Duration>) {
         let mut rung = self.rung.lock();
@@ -91,6 +105,8 @@ pub struct Watch {
     chance: Chance,
     bell: Arc<Bell>,
     plugins: BTreeMap<String, Seen>,
+    /// Plugins that are being brought up for the first time.
+    rising: BTreeSet<String>,
 }
 
 /// What is to be done, and when to look again if nothing happens before.
@@ -114,7 +130,8 @@ impl Watch {
         bell: Arc<Bell>,
     ) -> Result<Self, ForgeError> {
         let rows = manager.host().rows()?;
-        let mut watch = Self { manager, clock, chance, bell, plugins: BTreeMap::new() };
+        let (plugins, rising) = (BTreeMap::new(), BTreeSet::new());
+        let mut watch = Self { manager, clock, chance, bell, plugins, rising };
         for row in rows {
             let left = watch.manager.standing(&row) == PluginState::Failed;
             watch.see(Arc::unwrap_or_clone(row), left)?;
@@ -132,9 +149,18 @@ impl Watch {
         touched.into_iter().chain(finished).for_each(|plugin| self.look_again(&plugin));
         let now = self.clock.coarse_ms();
         for (plugin, done) in done {
+            self.rising.remove(&plugin);
             self.finish(&plugin, done, now);
         }
         let tasks = self.decide(now);
+        let first = |(plugin, task): &(String, Task)| {
+            matches!(task, Task::Start { again: false }).then(|| plugin.clone())
+        };
+        self.rising.extend(tasks.iter().filter_map(first));
+        // What needs one of them was decided above, when that was done.
+        if self.rising.is_empty() {
+            self.bell.tried();
+        }
         let wake = self.plugins.values().filter_map(|seen| seen.kept.wake_ms(now)).min();
         let adds_up = self.add_up_denials().then(|| now.saturating_add(DENIALS_MS));
         Round { tasks, wake_ms: wake.into_iter().chain(adds_up).min() }

@@ -9,6 +9,8 @@ on_each_engine! {
     with_time_enough_each_is_stopped_dependents_first
     a_plugin_that_spins_keeps_nobody_beyond_the_deadline
     a_second_call_brings_the_end_nearer
+    a_plugin_that_is_being_brought_up_is_ended_at_the_deadline
+    a_replaced_version_that_spins_is_ended_when_its_time_is_over
 }
 
 /// Beside `b`: calls it once, then never returns.
@@ -58,18 +60,60 @@ fn a_plugin_that_spins_keeps_nobody_beyond_the_deadline(kind: EngineKind) {
     host.install(&Guest::new("b").package(), true).unwrap();
     host.install(&spinning().package(), true).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| host.call("a", "spin", vec![]).unwrap_err());
+        let call = scope.spawn(|| code(host.call("a", "spin", vec![])));
         wait_for_spin(&host);
         let began = Instant::now();
         let error = host.shutdown_within(Duration::from_millis(200)).unwrap_err();
         assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
         assert_eq!(error.code().id, "E4033");
         assert!(error.reasons().len() == 1 && error.reasons()[0].starts_with("a: "), "{:?}", error.reasons());
+        assert_eq!(call.join().unwrap(), "E4034", "its guest was ended");
+        assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
     });
     assert_eq!(world.recorded(&host, &["\"to\":\"Stopped\"", "\"name\":\"b\""]), 1);
     drop(host);
     // That there was no time is no failure of its own.
     assert_eq!(world.open().status("a").unwrap().failure, None);
+}
+
+fn a_plugin_that_is_being_brought_up_is_ended_at_the_deadline(kind: EngineKind) {
+    let world = World::with(kind, "  supervision: { restart: never }\n");
+    let host = world.open();
+    let init = "(func (export \"init\") (result i32) (loop (br 0)) i32.const 0)
+        (func (export \"start\") (result i32) i32.const 0) (func (export \"stop\") (result i32) i32.const 0)";
+    host.install(&Guest::new("slow").body(init).tables("[limits]\ntimeout = \"60s\"").package(), false)
+        .unwrap();
+    let mut events = host.events();
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| host.start("slow").unwrap_err());
+        let initializing = |told: &Told| matches!(told, Told::Event(e) if matches!(e.kind, EventKind::Moved { to: crate::plugin::PluginState::Initializing, .. }));
+        assert!(events.any(|told| initializing(&told)));
+        let began = Instant::now();
+        assert!(host.shutdown_within(Duration::from_millis(200)).is_ok());
+        assert!(start.join().unwrap().to_string().contains("ended"));
+        assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    });
+    drop((host, events));
+    assert_eq!(world.open().status("slow").unwrap().failure, None, "no fault of its own");
+}
+
+fn a_replaced_version_that_spins_is_ended_when_its_time_is_over(kind: EngineKind) {
+    let world = World::development(kind);
+    let host = world.open();
+    host.install(&Guest::new("b").package(), true).unwrap();
+    host.install(&spinning().package(), true).unwrap();
+    let next = spinning().version("1.1.0");
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| code(host.call("a", "spin", vec![])));
+        wait_for_spin(&host);
+        let began = Instant::now();
+        let options = crate::UpgradeOptions { drain: Some(Duration::from_millis(50)), ..Default::default() };
+        host.upgrade(&next.package(), &options).unwrap();
+        assert_eq!(call.join().unwrap(), "E4034");
+        assert!(began.elapsed() < Duration::from_millis(1400), "{:?}", began.elapsed());
+        host.call("a", "echo", vec![1]).unwrap();
+    });
+    host.shutdown().unwrap();
 }
 
 fn a_second_call_brings_the_end_nearer(kind: EngineKind) {

@@ -158,7 +158,7 @@ fn fault_070_one_version_has_one_package(kind: EngineKind) {
     let first = counter("1.0.0").package();
     assert_eq!(code(host.upgrade(&first, &plain())), "E5001");
     host.install(&first, true).unwrap();
-    let any = UpgradeOptions { allow_downgrade: true, accept_permissions: true, check: None, trial: None };
+    let any = UpgradeOptions { allow_downgrade: true, accept_permissions: true, check: None, ..plain() };
     assert_eq!(code(host.upgrade(&first, &any)), "E5004");
     for same in ["1.0.0", "1.0.0+build.7"] {
         let other = Guest::new("a").version(same).package();

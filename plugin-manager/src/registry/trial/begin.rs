@@ -8,6 +8,7 @@ use crate::plugin::PluginState;
 use crate::registry::bring_up::Cause;
 use crate::registry::denials::Denials;
 use crate::registry::error::HostError;
+use crate::registry::events::EventKind;
 use crate::registry::hall::Loaded;
 use crate::registry::install::report;
 use crate::registry::manager::PluginManager;
@@ -67,7 +68,7 @@ impl PluginManager {
                 thread: Mutex::new(None),
             });
             // The version starts from a copy of the state, and is sent every call after it.
-            let held = if gives { Some(installed.plugin.hold()?) } else { None };
+            let held = if gives { Some(installed.plugin.hold(None)?) } else { None };
             if let Some(mut state) = held.as_ref().map(|held| held.state()).transpose()?.flatten() {
                 trial.candidate.plugin.adopt(&mut state)?;
             }
@@ -76,6 +77,8 @@ impl PluginManager {
             installed.put_on_trial(Some(trial.clone()));
             self.hall().trials.insert(now.name.clone(), trial.clone());
             drop(held);
+            let kind = || EventKind::TrialBegun { trial: trial.terms.kind.to_string() };
+            host.feed.emit(&now.name, &now.version, kind);
             let (name, replaced) = (&x.old.plugin.name, x.old.plugin.version.clone());
             let (kept, draining) = (self.kept(name)?, self.hall().drains.of(name.as_str()));
             let (added, trial) = (x.added.clone(), Some(told(&trial, &replaced)));

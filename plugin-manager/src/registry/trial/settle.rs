@@ -5,6 +5,7 @@ use super::figures::TrialFigures;
 use super::judge::Judgement;
 use super::running::RunningTrial;
 use crate::registry::error::HostError;
+use crate::registry::events::EventKind;
 use crate::registry::manager::PluginManager;
 use crate::registry::report::UpgradeReport;
 use crate::registry::versions::UpgradeOptions;
@@ -181,6 +182,9 @@ impl PluginManager {
             (trial.terms.kind == super::TrialKind::Shadow).then_some(("compared", compared.as_str())),
         );
         self.host().protect("trial", trial.candidate.name(), &details);
+        let version = &trial.candidate.plugin.identity().version;
+        let kind = || EventKind::TrialEnded { verdict: verdict.to_owned(), why: why.to_owned() };
+        self.host().feed.emit(trial.candidate.name(), version, kind);
     }
 
     /// The version that was on trial takes the installed one's place, proven with the trust of now.

@@ -110,7 +110,16 @@ fn a_start_function_that_does_not_end_ends_when_it_is_given_up(bench: &Bench) {
     std::thread::scope(|scope| {
         let made = scope.spawn(move || {
             let limits = crate::sandbox::Limits { timeout: LONG, ..Default::default() };
-            super::Execution::new(&*bench.engine, &module, &plan, &limits, Box::new(port), terms).err()
+            super::Execution::new(
+                &*bench.engine,
+                &module,
+                &plan,
+                &limits,
+                Box::new(port),
+                &CancelToken::new(),
+                terms,
+            )
+            .err()
         });
         token.cancel();
         let trap = match made.join().unwrap() {

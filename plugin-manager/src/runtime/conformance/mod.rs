@@ -17,6 +17,7 @@ use super::{
 };
 use crate::sandbox::Limits;
 use crate::syscall::testing::{FakePort, SeenHandle};
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline, SystemClock};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -135,7 +136,15 @@ impl<'a> Guest<'a> {
         let deadline = Deadline::after(&*self.bench.clock, self.limits.timeout);
         let terms = Terms::new(deadline, &chain);
         let engine = &*self.bench.engine;
-        let execution = Execution::new(engine, module, &self.plan, &self.limits, Box::new(self.port), terms)?;
+        let execution = Execution::new(
+            engine,
+            module,
+            &self.plan,
+            &self.limits,
+            Box::new(self.port),
+            &CancelToken::new(),
+            terms,
+        )?;
         let timeout = self.limits.timeout;
         Ok(Running { bench: self.bench, execution, timeout, seen: self.seen })
     }

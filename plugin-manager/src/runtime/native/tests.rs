@@ -8,6 +8,7 @@ use crate::runtime::{
 use crate::sandbox::Limits;
 use crate::syscall::testing::{FakePort, SeenHandle};
 use crate::syscall::{LogLevel, Status, SyscallArgs};
+use common::cancel::CancelToken;
 use common::clock::{Deadline, ManualClock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -52,7 +53,15 @@ fn made(code: &NativeCode) -> Result<Rig, RuntimeError> {
     let limits = Limits { payload_bytes: PAYLOAD, ..Limits::default() };
     let (module, plan) = (code.module(), code.plan(vec!["op".into(), "other".into()]));
     let terms = Terms::new(Deadline::NEVER, &chain);
-    let execution = Execution::new(&*super::engine(), &module, &plan, &limits, Box::new(port), terms)?;
+    let execution = Execution::new(
+        &*super::engine(),
+        &module,
+        &plan,
+        &limits,
+        Box::new(port),
+        &CancelToken::new(),
+        terms,
+    )?;
     Ok(Rig { clock, execution, seen })
 }
 
@@ -225,7 +234,8 @@ fn there_is_nothing_to_compile_and_no_other_module_to_run() {
     let chain = Arc::from([]);
     let terms = Terms::new(Deadline::NEVER, &chain);
     let limits = Limits::default();
-    let made = Execution::new(&*engine, &foreign, &code.plan(Vec::new()), &limits, port, terms);
+    let made =
+        Execution::new(&*engine, &foreign, &code.plan(Vec::new()), &limits, port, &CancelToken::new(), terms);
     assert!(matches!(made, Err(RuntimeError::Mismatch(_))));
     let rig = self::made(&code).unwrap();
     assert!(rig.execution.has(Entry::Operation(1)) && !rig.execution.has(Entry::Operation(2)));

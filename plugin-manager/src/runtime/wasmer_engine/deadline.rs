@@ -4,7 +4,7 @@
 //! Each instance has a slot. Arming and disarming touch the slot and read one word that all share; the thread that
 //! fires looks at the slots only when the earliest deadline it knows of has passed.
 
-use common::cancel::{CancelToken, OnCancel};
+use common::cancel::{CancelToken, Listening, OnCancel};
 use common::clock::{Clock, Deadline};
 use parking_lot::Mutex;
 use std::ptr::NonNull;
@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Slot states beside an armed deadline in milliseconds. Not armed; the value of [`Deadline::NEVER`].
 const IDLE: u64 = u64::MAX;
-/// Armed without a deadline, for a call that can be given up: more than any clock tells.
+/// Armed without a deadline, for a call that can only be given up: more than any clock tells.
 const FAR: u64 = u64::MAX - 3;
 /// The thread is about to set the flag.
 const FIRING: u64 = u64::MAX - 1;
@@ -43,8 +43,8 @@ impl Flag {
     fn set(self, value: u32) {
         // SAFETY: valid by the contract of `at`, for the watch is not dropped yet: the thread fires registered slots
         // alone, under the lock that dropping a watch takes to unregister it; a token fires a slot it listens for alone,
-        // under the lock that ends the listening, which `during` does while it borrows the watch; and else the watch
-        // itself disarms.
+        // under the lock that ends the listening, which `during` does while it borrows the watch, and which dropping the
+        // watch does for the token it keeps; and else the watch itself fires or disarms.
         #[allow(unsafe_code, reason = "the flag is a global of an instance")]
         unsafe { self.0.as_ref() }.store(value, Ordering::SeqCst);
     }
@@ -139,8 +139,8 @@ impl Deadlines {
     fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, earliest: AtomicU64::new(IDLE), slots: Mutex::default() }
     }
-    /// Registers an instance's flag; `None` when there are [`MAX_SLOTS`] already.
-    pub(super) fn register(self: &Arc<Self>, flag: Flag) -> Option<Watch> {
+    /// Registers an instance's flag, and what ends the instance; `None` when there are [`MAX_SLOTS`] already.
+    pub(super) fn register(self: &Arc<Self>, flag: Flag, over: &CancelToken) -> Option<Watch> {
         let slot = Arc::new(Slot { state: AtomicU64::new(IDLE), flag });
         let mut slots = self.slots.lock();
         let index = match slots.free.pop() {
@@ -152,7 +152,10 @@ impl Deadlines {
             }
         };
         *slots.slots.get_mut(index)? = Some(slot.clone());
-        Some(Watch { deadlines: self.clone(), slot, index })
+        drop(slots);
+        let listener: Arc<dyn OnCancel> = slot.clone();
+        let listening = Some(over.listen_on(listener));
+        Some(Watch { deadlines: self.clone(), slot, index, over: over.clone(), listening })
     }
     /// Fires what has passed.
     fn tick(&self) {
@@ -182,6 +185,10 @@ pub(super) struct Watch {
     deadlines: Arc<Deadlines>,
     slot: Arc<Slot>,
     index: usize,
+    /// Ends whatever runs in the instance.
+    over: CancelToken,
+    /// `None` once the watch is being dropped.
+    listening: Option<Listening>,
 }
 
 impl Watch {
@@ -193,15 +200,15 @@ impl Watch {
         cancel: Option<&CancelToken>,
         call: impl FnOnce() -> T,
     ) -> T {
-        // An unarmed slot is IDLE, so a deadline that would read as a state is no deadline.
-        let armed = match cancel {
-            None if deadline.as_ms() >= FAR => IDLE,
-            _ => deadline.as_ms().min(FAR),
-        };
-        let armed = Armed { slot: &self.slot, deadline: armed };
+        // A deadline that would read as a state is no deadline.
+        let armed = Armed { slot: &self.slot, deadline: deadline.as_ms().min(FAR) };
         armed.slot.state.store(armed.deadline, Ordering::SeqCst);
         if armed.deadline < self.deadlines.earliest.load(Ordering::SeqCst) {
             self.deadlines.earliest.fetch_min(armed.deadline, Ordering::SeqCst);
+        }
+        // Given up before it was armed, it was not fired; given up from here on, it is.
+        if self.over.is_cancelled() {
+            self.slot.cancelled();
         }
         match cancel {
             None => call(),
@@ -216,6 +223,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        drop(self.listening.take());
         let mut slots = self.deadlines.slots.lock();
         if let Some(slot) = slots.slots.get_mut(self.index) {
             *slot = None;
@@ -263,7 +271,7 @@ mod tests {
     fn a_flag_is_set_when_its_deadline_has_passed_and_cleared_after_the_call() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
         watch.during(Deadline::at_ms(10), None, || {
             deadlines.tick();
             assert_eq!(word.load(Ordering::SeqCst), 0);
@@ -283,7 +291,7 @@ mod tests {
     fn a_tick_after_the_call_sets_nothing() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
         watch.during(Deadline::at_ms(1), None, || ());
         clock.advance(Duration::from_secs(1));
         deadlines.tick();
@@ -299,7 +307,7 @@ mod tests {
         let watches: Vec<_> = (0..50)
             .map(|_| {
                 let (flag, word) = flag();
-                (deadlines.register(flag).unwrap(), word)
+                (deadlines.register(flag, &CancelToken::new()).unwrap(), word)
             })
             .collect();
         // The later deadlines first, so that the earliest known has to come down.
@@ -319,7 +327,7 @@ mod tests {
     fn a_panic_in_the_call_disarms() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             watch.during(Deadline::at_ms(1), None, || {
                 clock.advance(Duration::from_millis(1));
@@ -336,7 +344,7 @@ mod tests {
     fn a_call_given_up_has_its_flag_set_at_once_and_the_next_has_not() {
         let (_, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
         for deadline in [Deadline::at_ms(10), Deadline::NEVER, Deadline::at_ms(FAR), Deadline::at_ms(FIRED)] {
             let token = CancelToken::new();
             watch.during(deadline, Some(&token), || {
@@ -359,7 +367,8 @@ mod tests {
         let (_, deadlines) = deadlines();
         let (flag, _) = flag();
         for _ in 0..3 {
-            let watches: Vec<_> = std::iter::from_fn(|| deadlines.register(flag)).collect();
+            let watches: Vec<_> =
+                std::iter::from_fn(|| deadlines.register(flag, &CancelToken::new())).collect();
             assert_eq!(watches.len(), MAX_SLOTS);
         }
         assert_eq!(deadlines.slots.lock().slots.len(), MAX_SLOTS);
@@ -370,7 +379,7 @@ mod tests {
     fn a_dropped_watch_leaves_nothing_behind_that_could_set_the_flag() {
         let (clock, deadlines) = deadlines();
         let (flag, word) = flag();
-        let watch = deadlines.register(flag).unwrap();
+        let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
         watch.slot.state.store(1, Ordering::SeqCst);
         deadlines.earliest.fetch_min(1, Ordering::SeqCst);
         drop(watch);
@@ -396,7 +405,7 @@ mod tests {
                 let deadlines = deadlines.clone();
                 std::thread::spawn(move || {
                     let (flag, word) = flag();
-                    let watch = deadlines.register(flag).unwrap();
+                    let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
                     let mut fired = 0;
                     for round in 0..200_000u64 {
                         let soon = deadlines.clock.coarse_ms().saturating_add(round % 4);
@@ -431,7 +440,7 @@ mod tests {
                 let (deadlines, clock) = (deadlines.clone(), clock.clone());
                 std::thread::spawn(move || {
                     let (flag, word) = flag();
-                    let watch = deadlines.register(flag).unwrap();
+                    let watch = deadlines.register(flag, &CancelToken::new()).unwrap();
                     for round in 0..100 {
                         let timeout = Duration::from_millis(1 + (thread + round) % 3);
                         let begun = std::time::Instant::now();

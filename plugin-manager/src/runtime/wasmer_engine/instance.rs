@@ -94,7 +94,7 @@ impl WasmerInstance {
         context: HostContext,
     ) -> Result<Self, RuntimeError> {
         let mut store = limited_store(&compiled, target, limits)?;
-        let deadline = context.deadline();
+        let (deadline, over) = (context.deadline(), context.over().clone());
         let env = FunctionEnv::new(&mut store, Env { context, memory: None });
         let imports = host::imports(&mut store.as_store_mut(), &compiled.module, &env);
         let instance =
@@ -112,7 +112,7 @@ impl WasmerInstance {
         // The instance keeps the store and drops the watch before it; its code only reads the word.
         #[allow(unsafe_code, reason = "the deadline thread writes into the instance")]
         let flag = unsafe { Flag::at(interrupt.cast()) };
-        let watch = deadlines.register(flag).ok_or_else(too_many)?;
+        let watch = deadlines.register(flag, &over).ok_or_else(too_many)?;
         let budget = limits.fuel.and_then(|fuel| i64::try_from(fuel).ok()).unwrap_or(i64::MAX);
         let mut made =
             Self { watch, reason, fuel, budget, used: None, entries, memory, env, store, _module: compiled };

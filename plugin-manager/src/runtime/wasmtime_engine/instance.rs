@@ -15,6 +15,8 @@ use wasmtime::{Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults};
 const NEVER: u64 = 1 << 40;
 /// Ticks after which a call that can be given up looks whether it was.
 const LOOK: u64 = 2;
+/// Ticks after which any other looks whether the host gave its instance up.
+const GLANCE: u64 = 10;
 
 type Action = TypedFunc<(), i32>;
 type Operation = TypedFunc<u32, i32>;
@@ -129,19 +131,18 @@ fn arm(store: &mut Store<State>, fuel: Option<u64>) -> Result<(), Trap> {
     }
 }
 
-/// Ticks until the guest is interrupted to see whether it may go on: until its deadline, earlier when its caller can
-/// give it up. A store's epoch deadline can be moved by nobody but the store itself.
+/// Ticks until the guest is interrupted to see whether it may go on: until its deadline at most, and no longer than what
+/// gives it up may take to be seen. A store's epoch deadline can be moved by nobody but the store itself.
 #[inline]
 fn until_look(state: &State) -> u64 {
     let left = state.host.deadline().as_ms().saturating_sub(state.clock.coarse_ms()).min(NEVER);
-    if state.host.cancel().is_some() { left.min(LOOK) } else { left }
+    left.min(if state.host.cancel().is_some() { LOOK } else { GLANCE })
 }
 
 /// The ticks it was given are over: whether it goes on.
 fn look(state: &State) -> UpdateDeadline {
-    let wanted = state.host.cancel().is_some_and(|cancel| !cancel.is_cancelled());
     match until_look(state) {
-        more @ 1.. if wanted => UpdateDeadline::Continue(more),
+        more @ 1.. if !state.host.cancelled() => UpdateDeadline::Continue(more),
         _ => UpdateDeadline::Interrupt,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Ask, Parcel};
 use crate::error::DaemonError;
-use crate::shown::{Brief, Dependencies, Full, ProbeLine};
+use crate::shown::{Brief, Dependencies, Full, Overview, ProbeLine};
 use crate::wire;
 use common::error::ForgeError;
 use plugin_manager::{Manifest, PluginManager};
@@ -20,15 +20,16 @@ impl Ask for List {
     }
 }
 
-/// Every installed plugin, in full.
+/// Every installed plugin, in full, and how the host stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StatusOfAll {}
 
 impl Ask for StatusOfAll {
-    type Reply = Vec<Full>;
+    type Reply = Overview;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<Vec<Full>>, ForgeError> {
-        Ok(manager.list()?.into_iter().map(Full::from).collect::<Vec<_>>().into())
+    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<Overview>, ForgeError> {
+        let plugins = manager.list()?.into_iter().map(Full::from).collect();
+        Ok(Overview { standing: manager.readiness().into(), plugins }.into())
     }
 }
 

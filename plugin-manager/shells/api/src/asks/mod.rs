@@ -17,6 +17,7 @@ pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use settings::{SetSetting, Settings};
 
 use crate::error::DaemonError;
+use common::cancel::CancelToken;
 use common::error::ForgeError;
 use plugin_manager::PluginManager;
 use serde::de::DeserializeOwned;
@@ -60,12 +61,31 @@ pub trait Ask: Clone + Serialize + DeserializeOwned + Into<Request> + Send + 'st
         None
     }
 
+    /// Whether a command that opened the home for it can be told by Ctrl-C to give it up, and then lets go of the home in
+    /// order. Any other is ended by it at once, which a home survives.
+    const GIVES_UP: bool = false;
+
     /// Asks the manager. This is what a command does that opened the home itself, and what a daemon does for one that
     /// did not.
     ///
     /// # Errors
     /// Whatever the manager answers.
     fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Self::Reply>, ForgeError>;
+
+    /// [`Ask::execute`], given up when the token says that nobody wants the answer any more, where what is asked can be
+    /// given up: what changes the home is always done to its end.
+    ///
+    /// # Errors
+    /// As [`Ask::execute`]; E4031 when it was given up.
+    fn execute_while(
+        self,
+        manager: &PluginManager,
+        body: Vec<u8>,
+        unwanted: &CancelToken,
+    ) -> Result<Parcel<Self::Reply>, ForgeError> {
+        let _ = unwanted;
+        self.execute(manager, body)
+    }
 }
 
 macro_rules! requests {
@@ -86,12 +106,17 @@ macro_rules! requests {
                 match self { $(Self::$name(_) => <$name as Ask>::LANE),* }
             }
 
-            /// The answer, as JSON, with its bytes.
+            /// The answer, as JSON, with its bytes; [`Ask::execute_while`].
             ///
             /// # Errors
             /// Whatever the manager answers.
-            pub fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Vec<u8>>, ForgeError> {
-                match self { $(Self::$name(ask) => encoded(ask.execute(manager, body)?)),* }
+            pub fn execute_while(
+                self,
+                manager: &PluginManager,
+                body: Vec<u8>,
+                unwanted: &CancelToken,
+            ) -> Result<Parcel<Vec<u8>>, ForgeError> {
+                match self { $(Self::$name(ask) => encoded(ask.execute_while(manager, body, unwanted)?)),* }
             }
         }
     };

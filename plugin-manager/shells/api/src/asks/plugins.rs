@@ -5,6 +5,7 @@ use crate::shown::{Exchanged, Full, Installed, Planned};
 use common::error::{ForgeError, codes};
 use plugin_manager::{InstallRequest, PluginManager, Trial, UpgradeOptions};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Installs the package that is the body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Upgrade {
     pub check: Option<String>,
     /// How it is tried first, by a host that stays up.
     pub trial: Option<Trial>,
+    /// How long the installed version may finish calls once it is replaced.
+    pub drain: Option<Duration>,
 }
 
 impl Ask for Upgrade {
@@ -65,8 +68,8 @@ impl Ask for Upgrade {
     }
 
     fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<Exchanged>, ForgeError> {
-        let Self { allow_downgrade, accept_permissions, check, trial } = self;
-        let options = UpgradeOptions { allow_downgrade, accept_permissions, check, trial };
+        let Self { allow_downgrade, accept_permissions, check, trial, drain } = self;
+        let options = UpgradeOptions { allow_downgrade, accept_permissions, check, trial, drain };
         Ok(Exchanged::from(manager.upgrade(&body, &options)?).into())
     }
 }

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use common::cancel::CancelToken;
 use common::error::{ForgeError, codes};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -62,12 +63,12 @@ async fn answer(daemon: &Daemon, request: Request) -> Result<(Parcel<Vec<u8>>, A
     let (envelope, body) = open(frame)?;
     same_configuration(daemon, envelope.config)?;
     let place = daemon.place(envelope.ask.lane()).await;
-    let job = under_way.clone();
+    let (job, asked) = (under_way.clone(), Asked::begun());
+    let unwanted = asked.unwanted.clone();
     let working = tokio::task::spawn_blocking(move || {
         let _held = (place, room, job);
-        envelope.ask.execute(&manager, body)
+        envelope.ask.execute_while(&manager, body, &unwanted)
     });
-    let asked = Asked::begun();
     let answer = finished(working).await?;
     asked.answered();
     Ok((answer, under_way))
@@ -129,15 +130,16 @@ fn same_configuration(daemon: &Daemon, named: Option<String>) -> Result<(), Daem
 }
 
 /// A question that is being answered. Dropped before it is answered, its client has gone away: this is the one place
-/// that learns of it.
+/// that learns of it, and gives up what can be given up.
 #[derive(Debug)]
 struct Asked {
     answered: bool,
+    unwanted: CancelToken,
 }
 
 impl Asked {
-    const fn begun() -> Self {
-        Self { answered: false }
+    fn begun() -> Self {
+        Self { answered: false, unwanted: CancelToken::new() }
     }
     fn answered(mut self) {
         self.answered = true;
@@ -147,7 +149,10 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         if !self.answered {
-            tracing::debug!("a client went away; what it asked for goes on to its end");
+            tracing::debug!(
+                "a client went away; a call it made is given up, anything else goes on to its end"
+            );
+            self.unwanted.cancel();
         }
     }
 }

@@ -8,14 +8,15 @@ use super::listen::{self, Name};
 use super::routes::router;
 use crate::error::{DaemonError, fault};
 use common::error::ForgeError;
-use plugin_manager::{BroughtUp, PluginManager};
+use plugin_manager::{DirectoryWatch, PluginManager, Readiness, Supervision};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 
 /// Threads of the daemon that are not asked to work: signals, reloading, stopping.
@@ -24,6 +25,11 @@ const SPARE_THREADS: usize = 8;
 const ASYNC_THREADS: usize = 2;
 /// After the system could not give a connection: too many files are open, most likely.
 const BREATH: Duration = Duration::from_millis(100);
+/// What is left of the time to stop when it is said a second time.
+const HASTE: Duration = Duration::from_millis(500);
+/// How much longer than its time stopping may take before the daemon ends all the same: guests that are ended at the
+/// deadline are answered for, and what there is is made durable.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What a daemon is told beside the open home.
 #[derive(Debug)]
@@ -43,8 +49,10 @@ pub struct Options {
 pub struct Ready {
     /// Where it is asked.
     pub socket: PathBuf,
-    /// How each plugin that is desired running came up.
-    pub plugins: Vec<BroughtUp>,
+    /// The plugins that run, by name.
+    pub running: Vec<String>,
+    /// Whether all that are desired running do, and why not. Each of them was tried once.
+    pub readiness: Readiness,
 }
 
 /// What a daemon tells who runs it.
@@ -58,12 +66,14 @@ pub enum Event<'a> {
     Reloaded(Result<usize, ForgeError>),
 }
 
-/// Serves an open home until SIGTERM or SIGINT, and stops in order then: nothing new is begun, what is under way ends,
-/// plugins stop, those that need others first. A second signal, or the end of the time that may take, ends it at once,
-/// with what was acknowledged durable.
+/// Serves an open home until SIGTERM or SIGINT: plugins are supervised, and the plugin directory is watched. Then it stops
+/// in order: nothing new is begun, what is under way ends, plugins stop, those that need others first. For what is under
+/// way there is half of the time, then it is ended. A second signal leaves half a second of the time; a third, or what
+/// cannot be ended, ends the daemon at once, with what was acknowledged durable.
 ///
 /// # Errors
-/// When the socket cannot be made; what stopping ran into; E0126 when it was cut short.
+/// When the socket cannot be made, supervision or the directory's watch cannot begin; E4033 naming what was ended; what
+/// else stopping ran into; E0126 when it was cut short.
 pub fn serve(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)) -> Result<(), ForgeError> {
     let runtime = runtime()?;
     let served = runtime.block_on(run(manager, options, tell));
@@ -88,21 +98,51 @@ async fn run(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)
     let config = options.config.canonicalize().unwrap_or_else(|_| options.config.clone());
     let daemon = Daemon::new(manager.clone(), config.display().to_string(), options.since_ns);
     let acceptor = tokio::spawn(accept(listener, daemon.clone()));
-    let starting = manager.clone();
-    let plugins = spawn_blocking(move || starting.bring_up_desired());
-    let started = tokio::select! {
-        plugins = plugins => worked(plugins).map(Some),
-        () = signals.stop() => Ok(None),
+    let started = start(&manager, &mut signals).await;
+    let (guards, failed) = match started {
+        Ok(Started { guards, tried }) => {
+            if let Some((running, readiness)) = tried {
+                daemon.gate.pass_to(Stage::Serving);
+                tell(Event::Ready(&Ready { socket: name.path().to_owned(), running, readiness }));
+                until_stopped(&mut signals, &manager, tell).await;
+            }
+            (Some(guards), Ok(()))
+        }
+        Err(error) => (None, Err(error)),
     };
-    if let Ok(Some(plugins)) = started {
-        daemon.gate.pass_to(Stage::Serving);
-        tell(Event::Ready(&Ready { socket: name.path().to_owned(), plugins }));
-        until_stopped(&mut signals, &manager, tell).await;
-        return stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
-    }
-    let stopped =
-        stop(Going { manager, daemon, acceptor }, &mut name, &mut signals, options.drain, tell).await;
-    started.and(stopped)
+    let going = Going { manager, daemon, acceptor, guards };
+    failed.and(stop(going, &mut name, &mut signals, options.drain, tell).await)
+}
+
+/// What keeps plugins as they are wanted while the daemon serves.
+type Guards = (DirectoryWatch, Arc<Supervision>);
+
+/// A daemon whose plugins are kept.
+struct Started {
+    guards: Guards,
+    /// The plugins that run and how the host stands, unless a signal came first.
+    tried: Option<(Vec<String>, Readiness)>,
+}
+
+/// Begins to keep the plugins, and waits until each that is to run was tried once.
+async fn start(manager: &PluginManager, signals: &mut Signals) -> Result<Started, ForgeError> {
+    let own = manager.clone();
+    let begin = move || Ok((own.start_supervision()?, own.watch_plugins_directory()?));
+    let (supervision, directory) = worked(spawn_blocking(begin).await)?;
+    let supervision = Arc::new(supervision);
+    let (kept, own) = (supervision.clone(), manager.clone());
+    let trying = spawn_blocking(move || {
+        kept.wait_for_first_tries();
+        drop(kept);
+        let running = |plugin: &plugin_manager::PluginStatus| plugin.state == "Running";
+        let names = own.list()?.into_iter().filter(running).map(|plugin| plugin.name);
+        Ok((names.collect(), own.readiness()))
+    });
+    let tried = tokio::select! {
+        tried = trying => Some(worked(tried)?),
+        () = signals.stop() => None,
+    };
+    Ok(Started { guards: (directory, supervision), tried })
 }
 
 /// Until a signal says stop; SIGHUP reads the policies again.
@@ -119,6 +159,19 @@ struct Going {
     manager: PluginManager,
     daemon: Arc<Daemon>,
     acceptor: JoinHandle<()>,
+    guards: Option<Guards>,
+}
+
+/// Waits for what is under way, at most until then; no plugin is dropped into the directory or started again meanwhile.
+async fn rest(daemon: &Daemon, guards: Option<Guards>, until: Instant) {
+    // Ending them waits for what they do; at the latest it ends with the plugins.
+    let ended = spawn_blocking(move || drop(guards));
+    let idle = async {
+        daemon.gate.idle().await;
+        let _ = ended.await;
+    };
+    // Late or not, the plugins are stopped next.
+    let _ = tokio::time::timeout_at(until.into(), idle).await;
 }
 
 async fn stop(
@@ -128,23 +181,49 @@ async fn stop(
     drain: Duration,
     tell: &dyn Fn(Event<'_>),
 ) -> Result<(), ForgeError> {
-    let Going { manager, daemon, mut acceptor } = going;
+    let Going { manager, daemon, mut acceptor, guards } = going;
     // From here on commands wait for the home's lock. Who has found the socket already is told so.
     name.remove();
     daemon.gate.pass_to(Stage::Stopping);
     tell(Event::Stopping(daemon.gate.under_way()));
     let last = manager.clone();
+    let end = Instant::now() + drain;
+    let (hastened, hasty, begun) = (Notify::new(), Cell::new(false), Cell::new(false));
     let in_order = async {
+        tokio::select! {
+            () = rest(&daemon, guards, Instant::now() + drain / 2) => {}
+            () = hastened.notified() => {}
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        let left = if hasty.get() { left.min(HASTE) } else { left };
+        begun.set(true);
+        let stopped = worked(spawn_blocking(move || manager.shutdown_within(left)).await);
         daemon.gate.idle().await;
         daemon.gate.pass_to(Stage::Closing);
         // Its only failure is a fault in it, which keeps nothing from being stopped.
         let _ = (&mut acceptor).await;
-        worked(spawn_blocking(move || manager.shutdown()).await)
+        stopped
+    };
+    let too_long = async {
+        tokio::select! {
+            () = tokio::time::sleep(drain + GRACE) => return format!("it had {} s", drain.as_secs_f64()),
+            () = signals.stop() => {}
+        }
+        hasty.set(true);
+        hastened.notify_one();
+        if begun.get() {
+            let host = last.clone();
+            // The shutdown under way ends sooner; what it comes to is told by that.
+            let _sooner = spawn_blocking(move || host.shutdown_within(HASTE));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HASTE + GRACE) => "it was told to stop a second time".to_owned(),
+            () = signals.stop() => "it was told to stop a third time".to_owned(),
+        }
     };
     let why = tokio::select! {
         stopped = in_order => return stopped,
-        () = tokio::time::sleep(drain) => format!("it had {} s", drain.as_secs_f64()),
-        () = signals.stop() => "it was told to stop a second time".to_owned(),
+        why = too_long => why,
     };
     acceptor.abort();
     let left = daemon.gate.under_way();

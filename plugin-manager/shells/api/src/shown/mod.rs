@@ -13,5 +13,5 @@ pub use keys::KeyLine;
 pub use pending::Waiting;
 pub use plan::{Planned, StepLeftOut, StepLine};
 pub use plugins::{CheckLine, Exchanged, Installed};
-pub use status::{Brief, Full, ProbeLine, Setting};
+pub use status::{Brief, Full, NotReadyLine, Overview, ProbeLine, Setting, Standing};
 pub use trial::{Side, Tried};

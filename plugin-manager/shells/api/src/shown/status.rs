@@ -1,7 +1,7 @@
 //! Installed plugins and how they stand, their settings, and the lines of `doctor`.
 
 use super::trial::Tried;
-use plugin_manager::{PluginStatus, Probe};
+use plugin_manager::{NotReady, PluginStatus, Probe, Readiness};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -115,6 +115,40 @@ impl From<PluginStatus> for Full {
             waits_for: s.waits_for,
         }
     }
+}
+
+/// Whether a host serves, and why not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Standing {
+    /// Whether every plugin that is desired running runs and is well, and the log records.
+    pub ready: bool,
+    /// Why not; empty when it does.
+    pub not_ready: Vec<NotReadyLine>,
+}
+
+/// One reason why a host does not serve.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NotReadyLine {
+    /// The plugin it is about; none for the host itself.
+    pub plugin: Option<String>,
+    /// The reason.
+    pub why: String,
+}
+
+impl From<Readiness> for Standing {
+    fn from(readiness: Readiness) -> Self {
+        let line = |reason: NotReady| NotReadyLine { plugin: reason.plugin, why: reason.why };
+        Self { ready: readiness.ready, not_ready: readiness.reasons.into_iter().map(line).collect() }
+    }
+}
+
+/// Every plugin, and how the host stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Overview {
+    /// How the host stands.
+    pub standing: Standing,
+    /// Every plugin.
+    pub plugins: Vec<Full>,
 }
 
 /// One setting of a plugin.

@@ -3,6 +3,7 @@
 //! Readiness and what happens since are lines on stderr. With `--json` readiness is also one line of JSON on stdout:
 //! [`Serving`].
 
+use super::status::not_ready_line;
 use crate::args::Serve;
 use crate::context::Context;
 use crate::failure::{self, Failure, one_line};
@@ -10,6 +11,7 @@ use common::clock::{Clock, SystemClock};
 use common::error::{ForgeError, codes};
 use forgeone_api::rfc3339;
 use forgeone_api::server::{self, Event, Options, Ready};
+use forgeone_api::shown::{NotReadyLine, Standing};
 use plugin_manager::NoProgress;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -23,16 +25,9 @@ struct Serving<'a> {
     socket: PathBuf,
     pid: u32,
     since: String,
-    running: Vec<&'a str>,
-    failed: Vec<NotUp<'a>>,
-}
-
-/// A plugin that is desired running and is not up.
-#[derive(Debug, Serialize)]
-struct NotUp<'a> {
-    plugin: &'a str,
-    code: &'static str,
-    message: &'a str,
+    running: &'a [String],
+    ready: bool,
+    not_ready: &'a [NotReadyLine],
 }
 
 /// Runs `serve`.
@@ -61,15 +56,14 @@ fn told(context: &Context, options: &Options, event: Event<'_>) -> io::Result<()
     let mut err = io::stderr().lock();
     match event {
         Event::Ready(ready) => {
-            for plugin in &ready.plugins {
-                if let Err(error) = &plugin.outcome {
-                    err.write_all(failure::warning(&plugin.name, error, context.output()).as_bytes())?;
-                }
+            let standing = Standing::from(ready.readiness.clone());
+            for reason in &standing.not_ready {
+                writeln!(err, "{}", not_ready_line(reason))?;
             }
             writeln!(err, "{}", line(ready))?;
             if context.output().json() {
                 let mut out = io::stdout().lock();
-                serde_json::to_writer(&mut out, &serving(ready, options))?;
+                serde_json::to_writer(&mut out, &serving(ready, &standing, options))?;
                 writeln!(out)?;
                 out.flush()?;
             }
@@ -85,24 +79,23 @@ fn told(context: &Context, options: &Options, event: Event<'_>) -> io::Result<()
 }
 
 fn line(ready: &Ready) -> String {
-    let running = ready.plugins.iter().filter(|p| p.outcome.is_ok()).count();
-    let failed = ready.plugins.len() - running;
-    let socket = one_line(&ready.socket.display().to_string());
-    let failed = if failed == 0 { String::new() } else { format!(", {failed} not") };
-    format!("serving on {socket}: process {}, {running} plugins running{failed}", std::process::id())
+    let (running, socket) = (ready.running.len(), one_line(&ready.socket.display().to_string()));
+    let about = |reason: &&plugin_manager::NotReady| reason.plugin.is_some();
+    let not = match ready.readiness.reasons.iter().filter(about).count() {
+        0 => String::new(),
+        not => format!(", {not} not"),
+    };
+    format!("serving on {socket}: process {}, {running} plugins running{not}", std::process::id())
 }
 
-fn serving<'a>(ready: &'a Ready, options: &Options) -> Serving<'a> {
-    let not_up = |p: &'a plugin_manager::BroughtUp| {
-        let error = p.outcome.as_ref().err()?;
-        Some(NotUp { plugin: &p.name, code: error.code().id, message: error.message() })
-    };
+fn serving<'a>(ready: &'a Ready, standing: &'a Standing, options: &Options) -> Serving<'a> {
     Serving {
         serving: options.home.clone(),
         socket: ready.socket.clone(),
         pid: std::process::id(),
         since: rfc3339(options.since_ns),
-        running: ready.plugins.iter().filter(|p| p.outcome.is_ok()).map(|p| p.name.as_str()).collect(),
-        failed: ready.plugins.iter().filter_map(not_up).collect(),
+        running: &ready.running,
+        ready: standing.ready,
+        not_ready: &standing.not_ready,
     }
 }

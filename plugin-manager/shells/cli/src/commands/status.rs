@@ -1,8 +1,8 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
 //! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
-//! JSON of `status`: `{"daemon":{"pid","since"},"plugins":[…]}` with every field of [`Full`] and `daemon` null where
-//! none runs; of `status NAME`, and of `start`, `stop`, `pause`, `resume` and `release`: one such object.
+//! JSON of `status`: `{"daemon":{"pid","since"},"ready","not_ready":[{"plugin","why"}],"plugins":[…]}` with every field
+//! of [`Full`]; `daemon` is null where none runs, which then says nothing of readiness; of `status NAME`, and of `start`, `stop`, `pause`, `resume` and `release`: one such object.
 
 use super::trial::pairs as trial_pairs;
 use crate::args::Status;
@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
-use forgeone_api::shown::{Brief, Full};
+use forgeone_api::shown::{Brief, Full, NotReadyLine, Overview, Standing};
 use forgeone_api::{DaemonInfo, asks};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -149,7 +149,18 @@ fn trust_line(plugin: &Full) -> String {
 #[derive(Debug, Serialize)]
 struct FullListing {
     daemon: Option<DaemonInfo>,
+    /// What a host that stays up says of itself; a command that opened the home for a moment has nothing to say.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    standing: Option<Standing>,
     plugins: Vec<Full>,
+}
+
+/// Why a host or a plugin of it does not serve, as people read it.
+pub fn not_ready_line(reason: &NotReadyLine) -> String {
+    match &reason.plugin {
+        Some(plugin) => format!("plugin {} is not ready: {}", one_line(plugin), one_line(&reason.why)),
+        None => format!("not ready: {}", one_line(&reason.why)),
+    }
 }
 
 /// Whether a daemon has the home, as people read it.
@@ -159,7 +170,12 @@ pub fn daemon_line(daemon: Option<&DaemonInfo>) -> String {
 
 impl Show for FullListing {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_pairs(out, &[("daemon", daemon_line(self.daemon.as_ref()))])?;
+        let mut pairs = vec![("daemon", daemon_line(self.daemon.as_ref()))];
+        if let Some(standing) = &self.standing {
+            let why = standing.not_ready.iter().map(not_ready_line).collect::<Vec<_>>().join("; ");
+            pairs.push(("ready", if standing.ready { "yes".to_owned() } else { why }));
+        }
+        write_pairs(out, &pairs)?;
         writeln!(out)?;
         if self.plugins.is_empty() {
             return writeln!(out, "{NONE}");
@@ -192,6 +208,7 @@ pub fn status(context: &Context, args: &Status) -> Result<(), Failure> {
         let plugin = context.ask(asks::Status { name: name.clone() })?;
         return context.output().show(&plugin);
     }
-    let (plugins, daemon) = context.answer(asks::StatusOfAll {}.into())?;
-    context.output().show(&FullListing { daemon, plugins })
+    let (Overview { standing, plugins }, daemon) = context.answer(asks::StatusOfAll {}.into())?;
+    let standing = daemon.is_some().then_some(standing);
+    context.output().show(&FullListing { daemon, standing, plugins })
 }

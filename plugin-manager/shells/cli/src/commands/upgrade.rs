@@ -50,6 +50,7 @@ pub fn upgrade(context: &Context, args: &Upgrade) -> Result<(), Failure> {
         accept_permissions: args.accept_permissions,
         check: args.check.clone(),
         trial: args.trial.trial(),
+        drain: args.drain.map(|time| time.0),
     };
     exchange(context, Parcel { head, body: package })
 }
