@@ -462,5 +462,8 @@ fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), KeyError> 
     put().map_err(|source| KeyError::File { doing: "write", path: path.to_owned(), source })
 }
 
+mod notary;
 #[cfg(test)]
 mod tests;
+
+pub use notary::NotaryInfo;

@@ -62,11 +62,13 @@ pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+#[cfg(any(test, feature = "authority"))]
+pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
 pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
-pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo};
 pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
@@ -80,14 +82,14 @@ pub use registry::{
     HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
-    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport, WebhookMaker,
-    open_evidence,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
+    WebhookMaker, open_evidence,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_module, check_policies,
-    check_policies_with, claimed_signer, sign, sign_in, verify, verify_telling,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
+    check_policies_with, claimed_signer, sign, sign_in, trusted_root, verify, verify_telling,
 };

@@ -1,7 +1,9 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, CheckOutcome, ModuleLimits, certificate_facts, pem_to_der};
+use crate::attestation::{
+    self, CertificateFacts, CheckOutcome, ModuleLimits, NotedBundle, certificate_facts, pem_to_der,
+};
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
@@ -67,6 +69,36 @@ pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     let leaf = pem_to_der(with.certificate.as_bytes())?;
     let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
     Ok(loader::with_attestation(package, &bundle, &limits)?)
+}
+
+/// A signed package with notes added to its bundle by `note`: a timestamp, a log entry.
+///
+/// # Errors
+/// E1201 when it is not signed; E1202 when its bundle cannot be used; whatever `note` answers.
+pub fn annotate(
+    package: &[u8],
+    note: impl FnOnce(&mut NotedBundle) -> Result<(), ForgeError>,
+) -> Result<Vec<u8>, ForgeError> {
+    let limits = PackageLimits::default();
+    let loaded = Package::load(package, &limits)?;
+    let bundle =
+        loaded.bundle().ok_or_else(|| ForgeError::new(&codes::E1201, "the package is not signed"))?;
+    let mut bundle = NotedBundle::parse(bundle)?;
+    note(&mut bundle)?;
+    Ok(loader::with_attestation(package, &bundle.to_json()?, &limits)?)
+}
+
+/// The `trusted_root.json` of what this home trusts, as other Sigstore clients read it.
+///
+/// # Errors
+/// E1408 when the home trusts nobody or its trust configuration cannot be read.
+pub fn trusted_root(home: &Path) -> Result<Vec<u8>, ForgeError> {
+    let trust = sources::trust(&home.join("trust"))?;
+    let trust =
+        trust.ok_or_else(|| ForgeError::new(&codes::E1408, "this home has no trust configuration"))?;
+    attestation::sigstore_root(&trust).map_err(|e| {
+        ForgeError::new(&codes::E0001, "the trusted root cannot be written").reason(e.to_string())
+    })
 }
 
 /// Judges the module of a package as the last check of [`verify`] does: valid, within the limits, with no import the

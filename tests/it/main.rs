@@ -28,6 +28,7 @@ mod serve_plugins;
 mod serve_signals;
 mod serve_socket;
 mod shapes;
+mod sigstore;
 mod tamper;
 mod together;
 mod upgrade;

@@ -415,18 +415,24 @@ impl ManagedPlugin {
     pub(super) fn fail_from(&self, from: PluginState, error: &LifecycleError) {
         let keeper = &self.service.blueprint.keeper;
         let to = if from == PluginState::Running { keeper.ending().state() } else { PluginState::Failed };
+        self.leave(from, to, error);
+    }
+
+    /// From one state to one out of service, for this reason. Whether it was in the first.
+    pub(super) fn leave(&self, from: PluginState, to: PluginState, error: &LifecycleError) -> bool {
         let mut failure = self.failure.lock();
         if self.state.advance_from(from, to).is_err() {
-            return;
+            return false;
         }
-        let own = error.blames_plugin();
+        let own = error.blames_plugin() || matches!(error, LifecycleError::Withdrawn { .. });
         *failure = Some(if own { Failure::OfPlugin(error.told()) } else { Failure::OfHost(error.told()) });
         drop(failure);
         drop(self.pool.abandon());
         self.recorder.failure(error);
         // A protecting record is never refused.
         drop(self.recorder.transition(from, to, &cause(error), Weight::Protecting));
-        keeper.moved(from, to, &cause(error));
+        self.service.blueprint.keeper.moved(from, to, &cause(error));
+        true
     }
 
     /// A step that is recorded first, or not taken. Taken under the lock of steps, from a state that no call

@@ -44,7 +44,12 @@ impl Service {
     /// The service of this plugin.
     pub fn new(blueprint: Blueprint) -> Self {
         let name = blueprint.identity.name.to_string();
-        Self { over: blueprint.over.derive(), blueprint, name, made: AtomicU64::new(0) }
+        Self {
+            over: blueprint.over.derive().and(blueprint.warrant.over()),
+            blueprint,
+            name,
+            made: AtomicU64::new(0),
+        }
     }
 
     /// A deadline for one function, from now.
@@ -161,7 +166,10 @@ impl Service {
                 Err(LifecycleError::Status { plugin, when, status, failure })
             }
             Err(Trap::Cancelled | Trap::Unwanted) if self.over.token().is_cancelled() => {
-                Err(LifecycleError::Ended { plugin, when })
+                Err(match self.blueprint.warrant.holds() {
+                    Err(withdrawn) => LifecycleError::Withdrawn { plugin, withdrawn },
+                    Ok(()) => LifecycleError::Ended { plugin, when },
+                })
             }
             Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
         }
@@ -169,6 +177,8 @@ impl Service {
 
     fn make(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
         let b = &self.blueprint;
+        let withdrawn = |withdrawn| LifecycleError::Withdrawn { plugin: self.name.clone(), withdrawn };
+        b.warrant.holds().map_err(withdrawn)?;
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let port = (b.ports)(number);
         let execution = Execution::new(

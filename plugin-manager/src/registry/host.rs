@@ -1,5 +1,6 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::court::Court;
 use super::dependencies::Parsed;
 use super::events::Feed;
 use super::native::Natives;
@@ -50,6 +51,8 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
+    /// Who judges packages, and what runs by it.
+    pub court: Arc<Court>,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.

@@ -1,6 +1,7 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
 use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::court::Court;
 use super::dependencies::Parsed;
 use super::error::HostError;
 use super::events::Feed;
@@ -175,8 +176,7 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    // Read again whenever a package is judged; a configuration no judge may have does not open.
-    Judge::new(&config, &home.trust_dir())?;
+    let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -203,6 +203,7 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
+        court,
         sandbox,
     })
 }

@@ -5,7 +5,7 @@ use crate::abi;
 use crate::attestation::trust::TrustConfig;
 use crate::attestation::{
     AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules,
-    SignaturePolicy, TrustRoot, Verifier,
+    SignaturePolicy, TrustFiles, TrustRoot, Verifier,
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
@@ -14,7 +14,7 @@ use microkernel::trust::{Enforcement, PolicyOptions, PolicySource, TrustError, T
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Bytes of the largest file that is read here.
 const MAX_FILE: u64 = 1 << 20;
@@ -82,13 +82,34 @@ pub(crate) fn trust(trust_dir: &Path) -> Result<Option<TrustRoot>, ForgeError> {
         Err(e) => return Err(e.into()),
     };
     let config = TrustConfig::parse(&text)?;
-    Ok(Some(TrustRoot::new(config, |file| below(trust_dir, file))?))
+    Ok(Some(TrustRoot::from_files(config, Below(trust_dir))?))
 }
 
-/// A file named by trust.toml: below the directory, by plain names alone.
-fn below(dir: &Path, file: &str) -> Option<Vec<u8>> {
-    let plain = Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
-    plain.then(|| bytes(&dir.join(file)).ok()).flatten()
+/// Files named by trust.toml: below its directory, by plain names alone.
+struct Below<'a>(&'a Path);
+
+impl Below<'_> {
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let plain = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
+        plain.then(|| self.0.join(name))
+    }
+}
+
+impl TrustFiles for Below<'_> {
+    fn read(&mut self, file: &str) -> Option<Vec<u8>> {
+        bytes(&self.path(file)?).ok()
+    }
+    fn list(&mut self, directory: &str) -> Option<Vec<String>> {
+        let entries = match std::fs::read_dir(self.path(directory)?) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Some(Vec::new()),
+            entries => entries.ok()?,
+        };
+        // A name that is no text cannot be told apart from a list's.
+        let mut names: Vec<String> =
+            entries.map(|e| e.ok()?.file_name().into_string().ok()).collect::<Option<_>>()?;
+        names.sort_unstable();
+        Some(names)
+    }
 }
 
 /// The verifier of this configuration and trust.

@@ -1,6 +1,7 @@
 //! The port of an instance that repeats calls others have answered: it may look, and nothing it does leaves it.
 
 use super::{LogLevel, Status, SyscallPort};
+use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::identity::PluginId;
 use std::sync::Arc;

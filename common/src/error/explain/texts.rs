@@ -85,6 +85,8 @@ texts! {
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";
     E1413: "a plugin whose name differs by one letter or hyphen is installed from another publisher"; "`log-redacter` of `other` while `log-redactor` of `acme` is installed";
     E1414: "a plugin that is needed is in none of the named packages, and the folders have it of two publishers"; "`pii-rules` of `acme` and of `other` in one folder, and neither installed";
+    E1415: "a bundle's timestamp is of other bytes, of an authority `trust.toml` does not name, or of a time at which its certificate was not valid; or `require_timestamp` is set and there is none"; "a timestamp copied from another package's bundle";
+    E1416: "a bundle's log entry is of another signature, its proof does not lead to a checkpoint of a log `trust.toml` names; or `require_log_entry` is set and there is none"; "one hash of the inclusion proof changed";
 
     E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";

@@ -177,6 +177,20 @@ pub struct Sign {
     /// Where to write [default: the package itself]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Add a timestamp of the home's own authority, which `keys notary` makes
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with = "timestamp_authority")]
+    pub timestamp: Option<Timestamp>,
+    /// Add a timestamp of the RFC 3161 authority at this address: http://host/path
+    #[arg(long, value_name = "URL")]
+    pub timestamp_authority: Option<String>,
+    /// Enter the signature in the home's own transparency log, which `keys notary` makes
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Timestamp {
+    Local,
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +205,8 @@ pub enum Keys {
     Init(KeysInit),
     /// Make a publisher's key and certificate, and trust the publisher
     Issue(KeysIssue),
+    /// Make the home's timestamp authority and transparency log, and trust both
+    Notary,
     /// List the keys and certificates of the home
     List,
     /// Write out certificates, never private keys unless asked to
@@ -242,6 +258,9 @@ pub struct KeysExport {
     /// Write the private key too; it is not protected in any way
     #[arg(long, requires = "output")]
     pub include_private_key: bool,
+    /// Write all the home trusts as a Sigstore trusted_root.json instead
+    #[arg(long, conflicts_with_all = ["who", "include_private_key"])]
+    pub sigstore_root: bool,
 }
 
 #[derive(Debug, Args)]

@@ -243,6 +243,7 @@ impl Rig {
             clock: clock(),
             metrics: Arc::new(PluginMetrics::default()),
             vault: self.vault.clone(),
+            warrant: Arc::new(crate::lifecycle::Unconditional::default()),
             keeper: self.keeper,
             over: CancelToken::new(),
         };

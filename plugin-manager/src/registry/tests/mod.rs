@@ -22,6 +22,7 @@ mod swap;
 mod threads;
 mod together;
 mod trial;
+mod trust;
 mod upgrade;
 
 use crate::PluginManager;

@@ -2,7 +2,7 @@
 
 use super::{Ask, Parcel};
 use crate::error::DaemonError;
-use crate::shown::KeyLine;
+use crate::shown::{KeyLine, NotaryLine};
 use common::crypto::Algorithm;
 use common::error::ForgeError;
 use common::identity::Name;
@@ -54,6 +54,18 @@ impl Ask for KeysIssue {
             packages: self.packages,
         };
         Ok(KeyLine::from(manager.keys()?.issue(&request)?).into())
+    }
+}
+
+/// Makes the home's timestamp authority and transparency log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeysNotary {}
+
+impl Ask for KeysNotary {
+    type Reply = NotaryLine;
+
+    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<NotaryLine>, ForgeError> {
+        Ok(NotaryLine::from(manager.keys()?.notary()?).into())
     }
 }
 

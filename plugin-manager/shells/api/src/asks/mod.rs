@@ -10,7 +10,7 @@ mod settings;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
-pub use keys::{KeysInit, KeysIssue};
+pub use keys::{KeysInit, KeysIssue, KeysNotary};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
@@ -126,7 +126,7 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, KeysInit, KeysIssue,
+    Settings, SetSetting, KeysInit, KeysIssue, KeysNotary,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

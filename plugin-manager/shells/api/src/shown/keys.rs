@@ -1,7 +1,7 @@
 //! Keys and their certificates.
 
 use crate::when::rfc3339;
-use plugin_manager::KeyInfo;
+use plugin_manager::{KeyInfo, NotaryInfo};
 use serde::{Deserialize, Serialize};
 
 /// A key and its certificate.
@@ -45,6 +45,27 @@ impl From<KeyInfo> for KeyLine {
             not_after: rfc3339(k.not_after_ns),
             development: k.development,
             private_key: k.private_key,
+        }
+    }
+}
+
+/// The home's timestamp authority and log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NotaryLine {
+    /// SHA-256 of the timestamp certificate's DER.
+    pub fingerprint: String,
+    /// Until when it is valid: RFC 3339, UTC.
+    pub not_after: String,
+    /// The log's verifier key, as readers of signed notes take it: `name+id+key`.
+    pub log: String,
+}
+
+impl From<NotaryInfo> for NotaryLine {
+    fn from(notary: NotaryInfo) -> Self {
+        Self {
+            fingerprint: notary.certificate.to_string(),
+            not_after: rfc3339(notary.not_after_ns),
+            log: notary.log,
         }
     }
 }

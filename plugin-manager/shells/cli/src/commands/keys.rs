@@ -1,7 +1,7 @@
 //! `keys`: the home's certificate authority and its publishers.
 //!
-//! JSON of `init` and `issue`: one [`KeyLine`]; of `list`: `{"keys":[…]}`; of `export`: `{"exported","certificate"}`,
-//! and with `-o` `{"exported","file"}`.
+//! JSON of `init` and `issue`: one [`KeyLine`]; of `notary`: a [`NotaryLine`]; of `list`: `{"keys":[…]}`; of `export`: `{"exported","certificate"}`,
+//! and with `-o` `{"exported","file"}`; of `export --sigstore-root`: `{"trusted_root"}`, and with `-o` `{"file"}`.
 
 use crate::args::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue};
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::files;
 use crate::output::{Show, table, write_pairs, write_table};
 use common::error::{ForgeError, codes};
 use forgeone_api::asks;
-use forgeone_api::shown::KeyLine;
+use forgeone_api::shown::{KeyLine, NotaryLine};
 use plugin_manager::KeyRing;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -73,6 +73,38 @@ impl Show for Exported<'_> {
     }
 }
 
+/// What `keys export --sigstore-root` wrote.
+#[derive(Debug, Serialize)]
+struct SigstoreRoot {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_root: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+impl Show for SigstoreRoot {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        match (&self.trusted_root, &self.file) {
+            (Some(root), _) => writeln!(out, "{root:#}"),
+            (None, Some(file)) => writeln!(out, "exported what is trusted to {}", file.display()),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Show for NotaryLine {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_pairs(
+            out,
+            &[
+                ("timestamps", self.fingerprint.clone()),
+                ("valid until", self.not_after.clone()),
+                ("log", self.log.clone()),
+            ],
+        )
+    }
+}
+
 /// Runs `keys`.
 ///
 /// # Errors
@@ -81,10 +113,12 @@ pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
     match args {
         Keys::Init(args) => init(context, args),
         Keys::Issue(args) => issue(context, args),
+        Keys::Notary => context.output().show(&context.ask(asks::KeysNotary {})?),
         Keys::List => {
             let keys = KeyRing::new(context.home()).list()?.into_iter().map(KeyLine::from).collect();
             context.output().show(&Listing { keys })
         }
+        Keys::Export(args) if args.sigstore_root => sigstore_root(context, args),
         Keys::Export(args) => export(context, &KeyRing::new(context.home()), args),
     }
 }
@@ -103,6 +137,17 @@ fn issue(context: &Context, args: &KeysIssue) -> Result<(), Failure> {
         packages: args.packages.clone(),
     };
     context.output().show(&context.ask(issue)?)
+}
+
+fn sigstore_root(context: &Context, args: &KeysExport) -> Result<(), Failure> {
+    let root = plugin_manager::trusted_root(context.home())?;
+    let trusted_root = match &args.output {
+        Some(file) => files::write(file, &root, 0o644).map(|()| None)?,
+        None => Some(serde_json::from_slice(&root).map_err(|e| {
+            ForgeError::new(&codes::E0001, "the trusted root cannot be written").reason(e.to_string())
+        })?),
+    };
+    context.output().show(&SigstoreRoot { trusted_root, file: args.output.clone() })
 }
 
 fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {

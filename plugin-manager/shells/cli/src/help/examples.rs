@@ -14,6 +14,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         &[
             "forgeone sign my.forgepkg --publisher acme",
             "forgeone sign my.forgepkg --key acme.pk8.pem --cert acme.pem",
+            "forgeone sign my.forgepkg --publisher acme --timestamp local --log",
         ],
     ),
     ("forgeone verify", &["forgeone verify my.forgepkg", "forgeone verify my.forgepkg --json"]),
@@ -29,8 +30,16 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone keys issue acme --algorithm ed25519 --days 30 --packages log-*",
         ],
     ),
+    ("forgeone keys notary", &["forgeone keys notary"]),
     ("forgeone keys list", &["forgeone keys list"]),
-    ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
+    (
+        "forgeone keys export",
+        &[
+            "forgeone keys export > root.pem",
+            "forgeone keys export acme -o acme.pem",
+            "forgeone keys export --sigstore-root -o trusted_root.json",
+        ],
+    ),
     (
         "forgeone install",
         &[
