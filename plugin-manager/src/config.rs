@@ -11,6 +11,7 @@ mod read;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod trust_score;
 
 pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
@@ -21,6 +22,7 @@ pub(crate) use read::syslog_target;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
+pub use trust_score::{OnQuarantined, TrustScore};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -325,6 +327,8 @@ pub struct Config {
     pub audit: Audit,
     /// How plugins are kept up.
     pub supervision: SupervisionSection,
+    /// How far what a plugin does changes how far it is trusted.
+    pub trust_score: TrustScore,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -347,6 +351,7 @@ impl Default for Config {
             security: Security::default(),
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
+            trust_score: TrustScore::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -83,12 +83,12 @@ pub use microkernel::trust::TrustContext;
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
-    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack,
-    InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
+    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, EvidenceError,
+    HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
     TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
-    WebhookMaker,
+    WebhookMaker, open_evidence,
 };
 pub use replay::{
     ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,

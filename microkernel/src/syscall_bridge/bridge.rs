@@ -131,7 +131,7 @@ impl SyscallBridge {
         if entry.action.class == RecordClass::C {
             self.count(caller, entry, permit.epoch(), true, 0)?;
         }
-        caller.stats.count_allowed();
+        caller.stats.count_allowed(action.index());
         Ok(permit)
     }
 
@@ -220,7 +220,7 @@ impl SyscallBridge {
         let resource = entry.resource(&target.name, target.private);
         let permit = self.decide(caller, entry, &resource)?;
         self.intend(caller, entry, &resource, &permit, args)?;
-        caller.stats.count_allowed();
+        caller.stats.count_allowed(entry.id.index());
         let (epoch, policies, cached) = (permit.epoch(), permit.policies(), permit.cached());
         let began = self.clock.coarse_ms();
         let done = if caller.deadline != Deadline::NEVER && began >= caller.deadline.as_ms() {
@@ -353,6 +353,9 @@ impl SyscallBridge {
         error: &CallError,
     ) {
         caller.stats.count_failed();
+        if error.status.outcome() == Outcome::Limit {
+            caller.stats.count_limited();
+        }
         let chain = chain(&caller.chain);
         let details: Vec<(&str, &str)> = [
             Some(("status", error.status.name())),

@@ -123,19 +123,42 @@ impl Caller {
     }
 }
 
-/// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and the three
+/// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and they
 /// need not be of the same moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CallerStats {
-    allowed: AtomicU64,
+    /// By the place of the action in the bridge's table; the last one takes the rest.
+    allowed: [AtomicU64; COUNTED + 1],
     denied: AtomicU64,
     failed: AtomicU64,
+    limited: AtomicU64,
+}
+
+/// Actions of a bridge that are counted apart.
+pub(super) const COUNTED: usize = 63;
+
+impl Default for CallerStats {
+    fn default() -> Self {
+        let none = AtomicU64::default;
+        let allowed = std::array::from_fn(|_| none());
+        Self { allowed, denied: none(), failed: none(), limited: none() }
+    }
 }
 
 impl CallerStats {
     /// Host calls that were permitted and recorded.
     pub fn allowed(&self) -> u64 {
-        self.allowed.load(Ordering::Relaxed)
+        self.allowed.iter().map(|n| n.load(Ordering::Relaxed)).sum()
+    }
+    /// The same for each action of its bridge that was permitted, by its place in the bridge's table; actions beyond
+    /// the first 63 count as the last.
+    pub fn allowed_by_action(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counts = self.allowed.iter().map(|n| n.load(Ordering::Relaxed)).enumerate();
+        counts.filter(|(_, n)| *n > 0)
+    }
+    /// Host calls that hit a limit.
+    pub fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
     }
     /// Host calls that policy or grants denied.
     pub fn denied(&self) -> u64 {
@@ -145,8 +168,14 @@ impl CallerStats {
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
-    pub(super) fn count_allowed(&self) {
-        add_one(&self.allowed);
+    #[inline]
+    pub(super) fn count_allowed(&self, action: usize) {
+        if let Some(number) = self.allowed.get(action.min(COUNTED)) {
+            add_one(number);
+        }
+    }
+    pub(super) fn count_limited(&self) {
+        add_one(&self.limited);
     }
     pub(super) fn count_denied(&self) {
         add_one(&self.denied);

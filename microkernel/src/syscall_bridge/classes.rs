@@ -51,6 +51,7 @@ const LIFECYCLE: [(&str, RecordClass, bool); 10] = [
     ("open", RecordClass::A, false),
     ("key_init", RecordClass::A, false),
     ("key_issue", RecordClass::A, false),
+    ("trust_class", RecordClass::A, true),
     ("denial", RecordClass::B, false),
     ("label", RecordClass::B, false),
     ("failure", RecordClass::B, false),

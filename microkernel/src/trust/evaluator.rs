@@ -4,14 +4,16 @@ use super::engine::{Engine, Policies};
 use super::ids::Ids;
 use super::memory::{Answer, Keep, Owner};
 use super::ruling::{Circumstances, Effect, Ruling};
+use super::standing::Standings;
 use super::table::{Row, Table};
 use super::{
-    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind,
+    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass,
     TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
 use arc_swap::ArcSwap;
 use common::error::codes;
+use common::identity::PluginId;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The policies of one epoch.
 struct Snapshot {
     epoch: u64,
-    policies: Policies,
+    policies: Arc<Policies>,
+    standings: Arc<Standings>,
 }
 
 /// Holds the policies and decides by them.
@@ -61,13 +64,13 @@ impl TrustEvaluator {
     ) -> Result<Self, TrustError> {
         let table = Table::new(actions)?;
         let engine = Engine::new(&table, options)?;
-        let policies = engine.compile(sources)?;
+        let policies = Arc::new(engine.compile(sources)?);
         Ok(Self {
             epoch: AtomicU64::new(1),
             owner: Arc::new(Owner),
             table,
             engine,
-            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies }),
+            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies, standings: Arc::default() }),
             publishing: Mutex::new(()),
             ids: Ids::new(),
         })
@@ -85,12 +88,29 @@ impl TrustEvaluator {
     /// # Errors
     /// When a source is not valid; then the policies stay what they were.
     pub fn publish(&self, sources: &[PolicySource]) -> Result<u64, TrustError> {
-        let policies = self.engine.compile(sources)?;
+        let policies = Arc::new(self.engine.compile(sources)?);
         let _one_at_a_time = self.publishing.lock();
+        let standings = self.snapshot.load().standings.clone();
+        Ok(self.put_in_force(policies, standings))
+    }
+
+    /// The plugin is trusted so far from now on: what policies see as `principal.trust`. A plugin nobody spoke of is
+    /// `full`. A class that changes raises the epoch, so that every decision that begins after this returns sees it.
+    pub fn set_class(&self, plugin: PluginId, class: TrustClass) -> u64 {
+        let _one_at_a_time = self.publishing.lock();
+        let now = self.snapshot.load_full();
+        match now.standings.with(plugin, class) {
+            Some(standings) => self.put_in_force(now.policies.clone(), Arc::new(standings)),
+            None => now.epoch,
+        }
+    }
+
+    /// Done under the lock of publishing.
+    fn put_in_force(&self, policies: Arc<Policies>, standings: Arc<Standings>) -> u64 {
         let epoch = self.epoch.load(Ordering::Acquire) + 1;
-        self.snapshot.store(Arc::new(Snapshot { epoch, policies }));
+        self.snapshot.store(Arc::new(Snapshot { epoch, policies, standings }));
         self.epoch.store(epoch, Ordering::Release);
-        Ok(epoch)
+        epoch
     }
 
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
@@ -248,7 +268,7 @@ impl TrustEvaluator {
         let prepared = memory.slice(
             snapshot.epoch,
             row,
-            || engine.subject(identity),
+            || engine.subject(identity, snapshot.standings.of(identity)),
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
@@ -302,7 +322,7 @@ impl TrustEvaluator {
         if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return Err(denial);
         }
-        let subject = self.engine.subject(identity);
+        let subject = self.engine.subject(identity, snapshot.standings.of(identity));
         let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, circumstances);
         let suggestion = || self.engine.suggestion(identity, row, &resource);
         self.ruled(&ruling, epoch, suggestion).decided(epoch, false)

@@ -167,6 +167,8 @@ impl Memory {
     ) -> Option<(&Subject, &Slice)> {
         if self.sliced != epoch {
             self.slices.clear();
+            // Its class may be another.
+            self.subject = None;
             self.sliced = epoch;
         }
         if self.slices.len() <= row.index() {

@@ -3,7 +3,7 @@
 use super::policy::builtin;
 use super::ruling::{Circumstances, Effect, Ruling};
 use super::table::{MANAGEMENT, Row, SYSCALL, Table};
-use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustError};
+use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustClass, TrustError};
 use crate::syscall_bridge::Action;
 use common::identity::{IdentityContext, Principal};
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Engine {
         None
     }
 
-    pub(super) fn subject(&self, identity: &IdentityContext) -> Subject {
+    pub(super) fn subject(&self, identity: &IdentityContext, _: TrustClass) -> Subject {
         match identity.principal() {
             Principal::Plugin(_) => Subject::Plugin,
             Principal::Host(_) => Subject::Host,

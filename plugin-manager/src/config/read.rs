@@ -158,6 +158,10 @@ impl Config {
                 ))
             })
             .or_else(|| {
+                let (key, problem) = self.trust_score.problem()?;
+                Some((vec!["trust_score".to_owned(), key.to_owned()], problem.to_owned()))
+            })
+            .or_else(|| {
                 self.plugins.iter().find_map(|(name, own)| {
                     let (below, problem) = own.problem(name)?;
                     let path = ["plugins", name].into_iter().chain(below);

@@ -275,6 +275,21 @@ impl ManagedPlugin {
         })
     }
 
+    /// Out of service at once, for this reason, until it is released: new calls are refused, and an instance that a
+    /// call in flight has is dropped when that ends, at its deadline at the latest. `stop` is not run.
+    ///
+    /// # Errors
+    /// [`LifecycleError::Move`] when it is not in service.
+    pub fn quarantine(&self, why: &str) -> Result<(), LifecycleError> {
+        let _slot = self.steps.lock();
+        let mut failure = self.failure.lock();
+        let from = self.state.advance(PluginState::Quarantined).map_err(|wrong| self.wrong(wrong))?;
+        *failure = Some(Failure::OfPlugin(why.to_owned()));
+        drop(failure);
+        drop(self.pool.abandon());
+        self.protected(from, PluginState::Quarantined, why)
+    }
+
     /// New calls are refused, calls in flight finish until the plugin's timeout; then `state_save` and `stop`.
     ///
     /// # Errors

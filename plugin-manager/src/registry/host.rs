@@ -6,6 +6,7 @@ use super::events::Feed;
 use super::native::Natives;
 use super::policies::PolicyFiles;
 use super::quarantine::Quarantine;
+use super::scores::Scores;
 use super::supervisor::Ledgers;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
@@ -73,6 +74,8 @@ pub(super) struct Host {
     pub ledgers: Arc<Ledgers>,
     /// Plugins that wait for an operator to release them.
     pub quarantine: Quarantine,
+    /// How far plugins are trusted by what they do.
+    pub scores: Scores,
     /// What the rows need.
     pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is

@@ -155,6 +155,7 @@ impl PluginManager {
             + &host.ledgers.prometheus_text()
             + &host.quarantine_text()
             + &host.policies_text()
+            + &host.scores_text()
             + &host.guest_metrics.prometheus_text()
             + &recording::metrics_text(&host.audit)
     }

@@ -14,6 +14,7 @@ use super::operator::Operator;
 use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
+use super::scores::Scores;
 use super::sources;
 use crate::config::Config;
 use crate::extension::{
@@ -140,6 +141,7 @@ impl ManagerBuilder {
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
+        host.publish_classes()?;
         host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
@@ -193,6 +195,7 @@ fn open(
         feed,
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        scores: Scores::of(&home, &config.trust_score, &bridge)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),

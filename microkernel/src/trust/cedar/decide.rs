@@ -2,7 +2,7 @@
 
 use super::super::ruling::{Circumstances, Effect, Ruling};
 use super::super::table::{Row, Table, groups};
-use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
+use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass, TrustError};
 use super::slice::{Policies, Slice, entities};
 use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
 use super::{schema, source};
@@ -70,8 +70,8 @@ impl Engine {
         deciding.policy(&id).or_else(|| labels.policy(&id)).map(ToString::to_string)
     }
 
-    pub(in super::super) fn subject(&self, identity: &IdentityContext) -> Subject {
-        Subject::new(&self.types, identity)
+    pub(in super::super) fn subject(&self, identity: &IdentityContext, class: TrustClass) -> Subject {
+        Subject::new(&self.types, identity, class)
     }
 
     pub(in super::super) fn slice(&self, policies: &Policies, subject: &Subject, row: Row) -> Slice {

@@ -10,6 +10,8 @@ mod memory;
 mod policy;
 #[cfg(feature = "cedar")]
 mod publish;
+#[cfg(feature = "cedar")]
+mod standing;
 
 use super::*;
 use crate::syscall_bridge::{Action, builtin_actions};

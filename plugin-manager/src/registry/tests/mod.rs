@@ -4,6 +4,7 @@ mod added;
 mod api;
 mod by_id;
 mod callers;
+mod conduct;
 mod consent;
 mod crash;
 mod faults;
