@@ -35,12 +35,14 @@ pub(super) fn dispatch(
 ) -> Result<(), CallError> {
     // Held beside the caller, which is lent to the further decisions.
     let (identity, chain, cancel) = (caller.identity.clone(), caller.chain.clone(), caller.cancel.clone());
+    let link = caller.trust.link().clone();
     let deadline = caller.deadline;
     let mut again = Again { bridge, caller };
     handler.handle(
         permit,
         Call {
             identity: &identity,
+            link: &link,
             chain: &chain,
             deadline,
             cancel: cancel.as_ref(),
