@@ -46,7 +46,7 @@ pub struct ClassRow {
 
 /// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
 /// class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 10] = [
+const LIFECYCLE: [(&str, RecordClass, bool); 11] = [
     ("transition", RecordClass::A, false),
     ("open", RecordClass::A, false),
     ("key_init", RecordClass::A, false),
