@@ -40,7 +40,7 @@ impl Port {
 }
 
 impl SyscallPort for Port {
-    fn begin(&mut self, _: Deadline, _: &Arc<[PluginId]>) {}
+    fn begin(&mut self, _: Deadline, _: &Chain) {}
     fn end(&mut self) {}
     fn syscall(&mut self, name: &[u8], args: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
         let mut rest = args;
@@ -78,7 +78,7 @@ fn wasi(input: &[u8]) -> Seen {
     let mut memory = choice.string().to_vec();
     memory.resize(MAX_MEMORY, 0);
     let mut context = HostContext::new(Box::new(Port { answer, status }), 64).with_descriptors(DESCRIPTORS);
-    context.begin(Phase::Operation, &mut Vec::new(), Deadline::NEVER, &Arc::from([]));
+    context.begin(Phase::Operation, &mut Vec::new(), Deadline::NEVER, &Chain::new());
     let mut kind = 0_u64;
     for _ in 0..24 {
         if choice.is_empty() {
