@@ -3,11 +3,9 @@
 use crate::choice::{Choice, put_string};
 use crate::{Seen, Target};
 use common::clock::Deadline;
-use common::identity::PluginId;
 use microkernel::syscall_bridge::take;
 use plugin_manager::abi::{HostContext, Phase, WASI_FUNCTIONS};
-use plugin_manager::syscall::{LogLevel, Status, Surroundings, SyscallPort};
-use std::sync::Arc;
+use plugin_manager::syscall::{Chain, LogLevel, Status, Surroundings, SyscallPort};
 
 pub const WASI: Target = Target {
     name: "wasi",
