@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use common::audit::{Actor, AuditLog, AuditOptions, Tally};
+use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline, SystemClock};
 use common::crypto::{Algorithm, SigningKey};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
@@ -156,7 +157,8 @@ impl Product {
         let plan = ExportPlan { operations: NAMES.map(String::from).to_vec(), ..ExportPlan::default() };
         let chain: Arc<[PluginId]> = Arc::from([]);
         let terms = Terms::new(Deadline::after(&*clock, Duration::from_secs(30)), &chain);
-        let execution = Execution::new(&*engine, &module, &plan, &Limits::default(), port, terms)?;
+        let (limits, over) = (Limits::default(), CancelToken::new());
+        let execution = Execution::new(&*engine, &module, &plan, &limits, port, &over, terms)?;
         Ok(Self {
             execution,
             tallies: tallies.into(),

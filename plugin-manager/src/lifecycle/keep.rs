@@ -1,6 +1,6 @@
 //! What is done to a plugin by whoever keeps it up or takes it down in a hurry, beside what operators ask for.
 
-use super::error::LifecycleError;
+use super::error::{LifecycleError, When};
 use super::manager::ManagedPlugin;
 use super::service::Occasion;
 use crate::plugin::PluginState;
@@ -43,13 +43,24 @@ impl ManagedPlugin {
         })
     }
 
+    /// An instance that was ended does not stop in order, whether or not calls were ended with it.
+    fn not_ended(&self) -> Result<(), LifecycleError> {
+        if self.service.over.token().is_cancelled() {
+            return Err(LifecycleError::Ended {
+                plugin: self.service.name.clone(),
+                when: When::Function("stop"),
+            });
+        }
+        Ok(())
+    }
+
     /// Waits until no call is in flight; ends those that still are when that time has come.
     pub(super) fn quiet_until(&self, until: &dyn Fn() -> Deadline) -> Result<(), LifecycleError> {
         let clock = &*self.service.blueprint.clock;
         loop {
             let last = until();
             if self.pool.quiet(last.min(Deadline::after(clock, LOOK)), clock) == 0 {
-                return Ok(());
+                return self.not_ended();
             }
             if last.passed(clock) {
                 self.service.over.token().cancel();

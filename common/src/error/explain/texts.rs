@@ -139,6 +139,7 @@ texts! {
     E4031: "the caller dropped the future of the call, or cancelled its token"; "a future of `call_async` that is dropped while an endless operation runs";
     E4032: "supervision called the operation of `health.operation`, or looked at the calls of `health.status`, and found the plugin unwell `health.failures` times in a row"; "`forgeone serve` with `health: { operation: check, failures: 3 }`, and a plugin whose `check` returns 1";
     E4033: "a call was still running, or `stop` had not returned, when the time given to `shutdown_within` was over"; "a shutdown within one second while a plugin loops in a call of ten";
+    E4034: "the host was being shut down, or `upgrade --drain` gave the replaced version so much time, and a call took longer: its guest was ended"; "SIGTERM to `forgeone serve --drain 1s` while a plugin loops";
     E4050: "`security.namespace_isolation` is true and this build has no worker processes"; "`forgeone install` in a production home";
     E4051: "`security.native_plugins` is false and the host program registers a plugin of its own code"; "`PluginManager::register` in a home whose configuration has `native_plugins: false`";
     E4060: "a host call with a pointer outside memory or a malformed argument list"; "`kv_get` without a key";
