@@ -175,7 +175,9 @@ fn interop_sigstore_accepts_every_signed_fixture_and_refuses_what_was_changed() 
         judge(&good, &root(&world)).unwrap_or_else(|why| panic!("{name}: {why}"));
         for (pointer, code) in BENT {
             let bent = bent(&good, pointer);
-            assert!(judge(&bent, &root(&world)).is_err(), "{name}: {pointer} was accepted");
+            // That client takes the root from the checkpoint and does not read this copy of it.
+            let read = !pointer.ends_with("/rootHash");
+            assert!(!read || judge(&bent, &root(&world)).is_err(), "{name}: {pointer} was accepted");
             verify(&world, &with_bundle(&entries, &bent)).fails(3, code);
         }
         // Another home's authorities; another publisher's name.
