@@ -68,7 +68,9 @@ pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
 #[cfg(any(test, feature = "authority"))]
-pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo};
+pub use keys::{
+    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest,
+};
 pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
@@ -91,5 +93,5 @@ pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
-    check_policies_with, claimed_signer, sign, sign_in, trusted_root, verify, verify_telling,
+    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
 };

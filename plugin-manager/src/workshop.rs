@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::clock::{Clock, SystemClock};
 use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
-use common::identity::{Digest, Publisher};
+use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
 use std::path::{Path, PathBuf};
 
@@ -62,13 +62,41 @@ pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
 /// When the package is not well-formed, the certificate is no code-signing leaf, or the key is not its own.
 pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     let limits = PackageLimits::default();
-    let loaded = Package::load(package, &limits)?;
+    let bundle = bundle(package, with, &limits)?;
+    Ok(loader::with_attestation(package, &bundle, &limits)?)
+}
+
+fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec<u8>, ForgeError> {
+    let loaded = Package::load(package, limits)?;
     let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
-    let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
-    Ok(loader::with_attestation(package, &bundle, &limits)?)
+    Ok(attestation::sign(&loaded, &key, &leaf, now()?)?)
+}
+
+/// The package with the signature of somebody beside its publisher, whose name it is filed under. The publisher's
+/// signature, and those of others, stay.
+///
+/// # Errors
+/// As [`sign`].
+pub fn cosign(package: &[u8], signer: &Name, with: &SignWith) -> Result<Vec<u8>, ForgeError> {
+    let limits = PackageLimits::default();
+    let bundle = bundle(package, with, &limits)?;
+    Ok(loader::attach(package, &format!("attestations/{signer}.sigstore.json"), &bundle, &limits)?)
+}
+
+/// The trust of a home as `trusted_root.json`, which other Sigstore clients read.
+///
+/// # Errors
+/// E1408 when the home has no trust configuration; why it cannot be read.
+pub fn sigstore_root(home: &Path) -> Result<Vec<u8>, ForgeError> {
+    let trust = sources::trust(&home.join("trust"))?;
+    let trust =
+        trust.ok_or_else(|| ForgeError::new(&codes::E1408, "this home has no trust configuration"))?;
+    attestation::sigstore_root(&trust).map_err(|e| {
+        ForgeError::new(&codes::E0001, "the trust configuration cannot be written").reason(e.to_string())
+    })
 }
 
 /// A signed package with notes added to its bundle by `note`: a timestamp, a log entry.
@@ -86,19 +114,6 @@ pub fn annotate(
     let mut bundle = NotedBundle::parse(bundle)?;
     note(&mut bundle)?;
     Ok(loader::with_attestation(package, &bundle.to_json()?, &limits)?)
-}
-
-/// The `trusted_root.json` of what this home trusts, as other Sigstore clients read it.
-///
-/// # Errors
-/// E1408 when the home trusts nobody or its trust configuration cannot be read.
-pub fn trusted_root(home: &Path) -> Result<Vec<u8>, ForgeError> {
-    let trust = sources::trust(&home.join("trust"))?;
-    let trust =
-        trust.ok_or_else(|| ForgeError::new(&codes::E1408, "this home has no trust configuration"))?;
-    attestation::sigstore_root(&trust).map_err(|e| {
-        ForgeError::new(&codes::E0001, "the trusted root cannot be written").reason(e.to_string())
-    })
 }
 
 /// Judges the module of a package as the last check of [`verify`] does: valid, within the limits, with no import the

@@ -42,6 +42,8 @@ pub use export::sigstore_root;
 pub(crate) use module::inspect as inspect_module;
 pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
 pub use noted::{NoteError, NotedBundle};
+#[cfg(any(test, feature = "authority"))]
+pub use revocation::revoked_in;
 pub use sign::{SignError, sign};
 pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;

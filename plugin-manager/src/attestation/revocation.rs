@@ -66,6 +66,26 @@ impl Crl {
     }
 }
 
+/// What a list names, with the times. Nothing about it is proven.
+///
+/// # Errors
+/// Why the bytes are no list.
+#[cfg(any(test, feature = "authority"))]
+pub fn revoked_in(bytes: &[u8]) -> Result<Vec<super::authority::Revoked>, String> {
+    Crl::parse(bytes)?;
+    let der = if bytes.starts_with(b"-----") { block(bytes)? } else { bytes.to_vec() };
+    let list = CertificateList::from_der(&der).map_err(|e| format!("it is not DER: {e}"))?.tbs_cert_list;
+    let entry = |entry: x509_cert::crl::RevokedCert| {
+        let number = entry.serial_number.as_bytes();
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        super::authority::Revoked {
+            serial: number.get(zeros..).unwrap_or_default().to_vec(),
+            at: entry.revocation_date.to_unix_duration().as_secs(),
+        }
+    };
+    Ok(list.revoked_certificates.into_iter().flatten().map(entry).collect())
+}
+
 fn block(text: &[u8]) -> Result<Vec<u8>, String> {
     let blocks = pem::parse_many(text).map_err(|e| format!("it is not PEM: {e}"))?;
     match blocks.as_slice() {

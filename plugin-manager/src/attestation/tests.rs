@@ -14,6 +14,7 @@ mod notes;
 mod paths;
 mod policy;
 mod revocation;
+mod table;
 mod witnesses;
 
 const DAY: u64 = 86_400;

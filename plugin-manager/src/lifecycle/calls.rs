@@ -106,8 +106,12 @@ impl ManagedPlugin {
 
     #[cold]
     fn withdrawn(&self) -> LifecycleError {
-        let plugin = self.service.name.clone();
+        let (plugin, state) = (self.service.name.clone(), self.state());
         match self.service.blueprint.warrant.holds() {
+            // It is out of service by now, and says why.
+            Err(_) if state != PluginState::Running => {
+                LifecycleError::NotRunning { plugin, state, failure: self.failure() }
+            }
             Err(withdrawn) => LifecycleError::Withdrawn { plugin, withdrawn },
             Ok(()) => LifecycleError::Cancelled { plugin },
         }

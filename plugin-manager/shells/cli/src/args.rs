@@ -2,11 +2,13 @@
 
 mod deps;
 mod install;
+mod keys;
 mod pages;
 mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
+pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
 pub use pages::{Completions, Document, Explain, Man, Schema};
 pub use trial::{OnTrial, Try};
 
@@ -172,19 +174,22 @@ pub struct Sign {
     #[arg(long, value_name = "FILE", requires = "key")]
     pub cert: Option<PathBuf>,
     /// Use this publisher's key and certificate from the home's keys/
-    #[arg(long, value_name = "NAME", required_unless_present = "key")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["key", "cosigner"])]
     pub publisher: Option<Publisher>,
+    /// Add the signature of this signer of the home beside the publisher's
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["publisher", "key"])]
+    pub cosigner: Option<Publisher>,
     /// Where to write [default: the package itself]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Add a timestamp of the home's own authority, which `keys notary` makes
-    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with = "timestamp_authority")]
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with_all = ["timestamp_authority", "cosigner"])]
     pub timestamp: Option<Timestamp>,
     /// Add a timestamp of the RFC 3161 authority at this address: http://host/path
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "cosigner")]
     pub timestamp_authority: Option<String>,
     /// Enter the signature in the home's own transparency log, which `keys notary` makes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cosigner")]
     pub log: bool,
 }
 
@@ -197,70 +202,6 @@ pub enum Timestamp {
 pub struct PackageFile {
     /// The package
     pub package: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a certificate authority in the home and trust it
-    Init(KeysInit),
-    /// Make a publisher's key and certificate, and trust the publisher
-    Issue(KeysIssue),
-    /// Make the home's timestamp authority and transparency log, and trust both
-    Notary,
-    /// List the keys and certificates of the home
-    List,
-    /// Write out certificates, never private keys unless asked to
-    Export(KeysExport),
-}
-
-#[derive(Debug, Args)]
-pub struct KeysInit {
-    /// The authority's name
-    #[arg(long)]
-    pub name: Name,
-    /// Its certificates are for development only; production refuses them
-    #[arg(long)]
-    pub development: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct KeysIssue {
-    /// The publisher
-    pub publisher: Publisher,
-    /// The kind of key
-    #[arg(long, value_enum, default_value_t = KeyAlgorithm::P256)]
-    pub algorithm: KeyAlgorithm,
-    /// How long the certificate is valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: u32,
-    /// The certificate is for development only; production refuses it
-    #[arg(long)]
-    pub development: bool,
-    /// The names the publisher may sign, as globs
-    #[arg(long, num_args = 1.., value_name = "GLOB", default_value = "*")]
-    pub packages: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum KeyAlgorithm {
-    Ed25519,
-    P256,
-}
-
-#[derive(Debug, Args)]
-pub struct KeysExport {
-    /// A publisher, or `authority`
-    #[arg(default_value = "authority")]
-    pub who: String,
-    /// Where to write [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Write the private key too; it is not protected in any way
-    #[arg(long, requires = "output")]
-    pub include_private_key: bool,
-    /// Write all the home trusts as a Sigstore trusted_root.json instead
-    #[arg(long, conflicts_with_all = ["who", "include_private_key"])]
-    pub sigstore_root: bool,
 }
 
 #[derive(Debug, Args)]

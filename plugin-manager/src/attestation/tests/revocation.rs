@@ -19,7 +19,7 @@ impl TrustFiles for Files<'_> {
     }
 }
 
-fn trusting(more: &str, lists: &[(&'static str, String)]) -> Verifier {
+pub(super) fn trusting(more: &str, lists: &[(&'static str, String)]) -> Verifier {
     let config = TrustConfig::parse(&trust_toml(more)).unwrap();
     let root = vec![("roots/test.pem", WORLD.root.certificate.clone().into_bytes())];
     verifier(
@@ -33,13 +33,13 @@ fn serial(leaf: &Issued) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
 }
 
-fn list(authority: &Authority, revoked: &[&Issued], from: u64, until: u64) -> String {
+pub(super) fn list(authority: &Authority, revoked: &[&Issued], from: u64, until: u64) -> String {
     let revoked: Vec<Revoked> =
         revoked.iter().map(|leaf| Revoked { serial: serial(leaf), at: from }).collect();
     authority.revocation_list(&revoked, 1, from, until).unwrap()
 }
 
-const REQUIRED: &str = "[verify]\ncrl = { required = true }";
+pub(super) const REQUIRED: &str = "[verify]\ncrl = { required = true }";
 const HOUR: u64 = 3600;
 
 #[test]

@@ -1,6 +1,8 @@
 //! From entries to the text of `trust.toml`.
 
-use super::config::{CertificateSource, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig};
+use super::config::{
+    CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig,
+};
 use common::config::Span;
 use common::crypto::Algorithm;
 use serde::Serialize;
@@ -38,7 +40,8 @@ struct VerifyOut {
     require_timestamp: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     require_log_entry: bool,
-    crl: CrlOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crl: Option<CrlOut>,
 }
 
 #[derive(Serialize)]
@@ -129,11 +132,11 @@ fn out(config: &TrustConfig) -> Out {
             require: words(&config.require),
             require_timestamp: config.notaries.require_timestamp,
             require_log_entry: config.notaries.require_log_entry,
-            crl: CrlOut {
+            crl: (config.crl != CrlPolicy::default()).then(|| CrlOut {
                 directory: config.crl.directory.clone(),
                 required: config.crl.required,
                 max_age: config.crl.max_age.map(|age| Span(age).to_string()),
-            },
+            }),
         },
         anchor: config
             .anchors

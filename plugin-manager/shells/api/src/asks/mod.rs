@@ -10,7 +10,7 @@ mod settings;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
-pub use keys::{KeysInit, KeysIssue, KeysNotary};
+pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
@@ -101,7 +101,7 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, KeysInit, KeysIssue, KeysNotary,
+    Settings, SetSetting, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

@@ -1,8 +1,9 @@
 //! Keys and their certificates.
 
 use crate::when::rfc3339;
-use plugin_manager::{KeyInfo, NotaryInfo};
+use plugin_manager::{KeyInfo, NotaryInfo, RevocationList};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A key and its certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +67,33 @@ impl From<NotaryInfo> for NotaryLine {
             fingerprint: notary.certificate.to_string(),
             not_after: rfc3339(notary.not_after_ns),
             log: notary.log,
+        }
+    }
+}
+
+/// A revocation list as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokedLine {
+    /// The serial number that was revoked now; none when the list was signed anew.
+    pub serial: Option<String>,
+    /// Whether its key is on the kill-list.
+    pub killed: bool,
+    /// Where the list is.
+    pub list: PathBuf,
+    /// How many certificates it names.
+    pub revoked: usize,
+    /// RFC 3339, UTC: until when it is current.
+    pub until: String,
+}
+
+impl From<RevocationList> for RevokedLine {
+    fn from(list: RevocationList) -> Self {
+        Self {
+            serial: list.serial,
+            killed: list.killed,
+            list: list.file,
+            revoked: list.revoked,
+            until: rfc3339(list.until_ns),
         }
     }
 }

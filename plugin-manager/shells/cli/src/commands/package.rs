@@ -90,8 +90,16 @@ pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
 /// another publisher.
 pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let package = files::read(&args.package, MAX_FILE)?;
-    let signer = signer(context, args)?;
-    let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
+    let signed = match &args.cosigner {
+        Some(name) => {
+            let signer = KeyRing::new(context.home()).signer(name)?;
+            plugin_manager::cosign(&package, name, &signer)?
+        }
+        None => {
+            let signer = signer(context, args)?;
+            plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?
+        }
+    };
     let signed = noted(context, args, signed)?;
     let path = args.output.as_deref().unwrap_or(&args.package);
     files::write(path, &signed, 0o644)?;

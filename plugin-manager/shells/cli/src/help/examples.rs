@@ -13,6 +13,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone sign",
         &[
             "forgeone sign my.forgepkg --publisher acme",
+            "forgeone sign my.forgepkg --cosigner ada",
             "forgeone sign my.forgepkg --key acme.pk8.pem --cert acme.pem",
             "forgeone sign my.forgepkg --publisher acme --timestamp local --log",
         ],
@@ -27,11 +28,14 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone keys issue",
         &[
             "forgeone keys issue acme",
+            "forgeone keys issue ada --signer --role review",
             "forgeone keys issue acme --algorithm ed25519 --days 30 --packages log-*",
         ],
     ),
     ("forgeone keys notary", &["forgeone keys notary"]),
     ("forgeone keys list", &["forgeone keys list"]),
+    ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
+    ("forgeone keys rotate", &["forgeone keys rotate acme"]),
     (
         "forgeone keys export",
         &[
