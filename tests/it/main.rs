@@ -29,5 +29,6 @@ mod serve_socket;
 mod shapes;
 mod sigstore;
 mod tamper;
+mod timestamps;
 mod together;
 mod upgrade;
