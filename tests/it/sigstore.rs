@@ -200,12 +200,8 @@ fn interop_openssl_alone_verifies_signature_chain_and_timestamp_of_every_signed_
         let full = bundle(&signed(&world, name, publisher, &module, &["--timestamp", "local", "--log"]));
         let at = |pointer: &str| STANDARD.decode(full.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
         let payload = at("/dsseEnvelope/payload");
-        let pae = [
-            b"DSSEv1 28 application/vnd.in-toto+json ",
-            payload.len().to_string().as_bytes(),
-            b" ",
-            &payload,
-        ];
+        let length = payload.len().to_string();
+        let pae = [b"DSSEv1 28 application/vnd.in-toto+json ", length.as_bytes(), b" ", &payload];
         world.write("pae", pae.concat());
         world.write("sig", at("/dsseEnvelope/signatures/0/sig"));
         world.write("leaf.der", at("/verificationMaterial/certificate/rawBytes"));
