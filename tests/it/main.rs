@@ -32,6 +32,7 @@ mod serve_socket;
 mod shapes;
 mod sigstore;
 mod tamper;
+mod timestamps;
 mod together;
 mod upgrade;
 mod wasi;

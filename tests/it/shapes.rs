@@ -40,6 +40,7 @@ fn snapshot(name: &str, ran: &Ran, world: &World) {
         prepend_module_to_snapshot => false,
         filters => vec![
             (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
+            (r"\+[0-9a-f]{8}\+[0-9A-Za-z+/]{44}", "[VKEY]"),
             (r#""serial": "[0-9a-f]+""#, r#""serial": "[SERIAL]""#),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[UUID]"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
@@ -193,6 +194,7 @@ fn json_of_packages_and_keys() {
         &world,
     );
     snapshot("keys-list", &world.run(&["keys", "list", "--json"]).ok(), &world);
+    snapshot("keys-notary", &world.run(&["keys", "notary", "--json"]).ok(), &world);
     snapshot("keys-export", &world.run(&["keys", "export", "acme", "--json"]).ok(), &world);
     world.write(
         "source/plugin.toml",

@@ -175,7 +175,9 @@ fn interop_sigstore_accepts_every_signed_fixture_and_refuses_what_was_changed() 
         judge(&good, &root(&world)).unwrap_or_else(|why| panic!("{name}: {why}"));
         for (pointer, code) in BENT {
             let bent = bent(&good, pointer);
-            assert!(judge(&bent, &root(&world)).is_err(), "{name}: {pointer} was accepted");
+            // That client takes the root from the checkpoint and does not read this copy of it.
+            let read = !pointer.ends_with("/rootHash");
+            assert!(!read || judge(&bent, &root(&world)).is_err(), "{name}: {pointer} was accepted");
             verify(&world, &with_bundle(&entries, &bent)).fails(3, code);
         }
         // Another home's authorities; another publisher's name.
@@ -198,12 +200,8 @@ fn interop_openssl_alone_verifies_signature_chain_and_timestamp_of_every_signed_
         let full = bundle(&signed(&world, name, publisher, &module, &["--timestamp", "local", "--log"]));
         let at = |pointer: &str| STANDARD.decode(full.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
         let payload = at("/dsseEnvelope/payload");
-        let pae = [
-            b"DSSEv1 28 application/vnd.in-toto+json ",
-            payload.len().to_string().as_bytes(),
-            b" ",
-            &payload,
-        ];
+        let length = payload.len().to_string();
+        let pae = [b"DSSEv1 28 application/vnd.in-toto+json ", length.as_bytes(), b" ", &payload];
         world.write("pae", pae.concat());
         world.write("sig", at("/dsseEnvelope/signatures/0/sig"));
         world.write("leaf.der", at("/verificationMaterial/certificate/rawBytes"));

@@ -188,13 +188,13 @@ pub struct Sign {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Add a timestamp of the home's own authority, which `keys notary` makes
-    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with = "timestamp_authority")]
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with_all = ["timestamp_authority", "cosigner"])]
     pub timestamp: Option<Timestamp>,
     /// Add a timestamp of the RFC 3161 authority at this address: http://host/path
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "cosigner")]
     pub timestamp_authority: Option<String>,
     /// Enter the signature in the home's own transparency log, which `keys notary` makes
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cosigner")]
     pub log: bool,
 }
 

@@ -91,7 +91,7 @@ impl Timestamper {
     pub fn stamp(&self, message: &[u8], now: u64) -> Result<Vec<u8>, TimestampError> {
         let info = TstInfo {
             version: 1,
-            policy: POLICY,
+            policy: Any::encode_from(&POLICY)?,
             message_imprint: imprint(message)?,
             serial_number: serial()?,
             gen_time: GeneralizedTime::from_unix_duration(Duration::from_secs(now))?,

@@ -22,7 +22,7 @@ pub(super) const SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.
 pub(super) const ECDSA_SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// The policy of timestamps made here: an OID under 2.25, which needs no registration.
-pub(super) const POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.1179604815");
+pub(super) const POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.117960481");
 
 /// Of what a timestamp is.
 #[derive(Clone, Debug, Eq, PartialEq, Sequence)]
@@ -68,7 +68,8 @@ pub(super) struct PkiStatusInfo {
 #[derive(Clone, Debug, Eq, PartialEq, Sequence)]
 pub(super) struct TstInfo {
     pub(super) version: u8,
-    pub(super) policy: ObjectIdentifier,
+    /// An OID. It decides nothing, and some have arcs beyond what [`ObjectIdentifier`] holds.
+    pub(super) policy: Any,
     pub(super) message_imprint: MessageImprint,
     pub(super) serial_number: Int,
     pub(super) gen_time: GeneralizedTime,

@@ -66,7 +66,6 @@ fn checks_of_later_versions_are_refused_and_not_ignored() {
         ("time = \"now\"", "time = \"timestamp\""),
         ("[\"package\"]", "[\"package\", \"vex\"]"),
         ("mode = \"staging\"", "witness = []"),
-        ("mode = \"staging\"", "log = []"),
         ("keys = []", "file = \"kill.json\""),
     ];
     for (from, to) in keys {
