@@ -26,7 +26,8 @@ fn a_denial_is_explained_by_its_number_and_as_the_last_of_a_plugin() {
     let json = ran.json();
     assert_eq!((&json["held_by"], &json["rules"][0]["id"]), (&"rule".into(), &"site.cedar:no-writes".into()));
     assert!(json["rules"][0]["text"].as_str().is_some_and(|text| text.contains("forbid")), "{json}");
-    let text = world.run(&["policy", "explain", &json["seq"].to_string()]).ok().text();
+    let ran = world.run(&["policy", "explain", &json["seq"].to_string()]).ok();
+    let text = ran.text();
     assert!(text.contains("a forbid wins") && text.contains("kv_set key second by keeper"), "{text}");
     world.run(&["policy", "explain", "0"]).fails(2, "E0101");
     world.run(&["policy", "explain", "999999"]).fails(7, "E5008");
@@ -53,7 +54,8 @@ fn other_policies_are_tried_on_what_was_recorded() {
     let ran = world.run(&["policy", "diff", &other, &now, "--json"]).ok();
     shape_snapshot("policy-diff", &ran);
     assert_eq!(changed(&ran.json()), ["first denied", "second denied"]);
-    let text = world.run(&["policy", "test", &now]).ok().text();
+    let ran = world.run(&["policy", "test", &now]).ok();
+    let text = ran.text();
     assert!(text.contains("first") && text.contains("would be decided otherwise"), "{text}");
     world.write("other/broken.cedar", "forbid(");
     world.run(&["policy", "test", &other]).fails(2, "E2004").says("broken.cedar");

@@ -222,7 +222,7 @@ impl TrustEvaluator {
     ) -> Result<Permit, Box<Denial>> {
         let mut secret = own.gives_secret();
         for caller in &mut context.behalf {
-            let permit = self.decide_own(caller, row, resource).map_err(|d| on_behalf(caller, d))?;
+            let permit = self.decide_own(caller, row, resource).map_err(|d| on_behalf(caller, *d))?;
             secret |= permit.gives_secret();
         }
         Ok(own.giving_secret(secret))
@@ -301,7 +301,7 @@ impl TrustEvaluator {
         }
         let mut secret = own.gives_secret();
         for caller in &context.behalf {
-            let permit = self.decide_whole_own(caller, row, resource).map_err(|d| on_behalf(caller, d))?;
+            let permit = self.decide_whole_own(caller, row, resource).map_err(|d| on_behalf(caller, *d))?;
             secret |= permit.gives_secret();
         }
         Ok(own.giving_secret(secret))
@@ -369,10 +369,10 @@ fn unknown_action(epoch: u64) -> Box<Denial> {
 
 /// The denial as the record of the one that acts has it: what it lacks is the right of the one it acts for.
 #[cold]
-fn on_behalf(caller: &TrustContext, denial: Box<Denial>) -> Box<Denial> {
+fn on_behalf(caller: &TrustContext, denial: Denial) -> Box<Denial> {
     let name = caller.identity().name();
     let reason = format!("it acts for {name}, which may not: {}", denial.reason);
-    Box::new(Denial { reason, lacking: Some(name.to_owned()), ..*denial })
+    Box::new(Denial { reason, lacking: Some(name.to_owned()), ..denial })
 }
 
 /// What no policy can permit: what was not granted, and what could carry out a secret that was read.

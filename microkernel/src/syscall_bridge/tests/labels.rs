@@ -16,10 +16,12 @@ fn door() -> Door {
 
 /// The records of labels among these, as lines.
 fn labels(events: &[Event]) -> Vec<&str> {
-    let line = |e| match e {
-        &Event::Recorded { ref event, ref line, .. } if event == "label" => Some(line.as_str()),
-        _ => None,
-    };
+    fn line(event: &Event) -> Option<&str> {
+        match event {
+            Event::Recorded { event, line, .. } if event == "label" => Some(line),
+            _ => None,
+        }
+    }
     events.iter().filter_map(line).collect()
 }
 

@@ -33,8 +33,9 @@ impl Policies {
         let [mut all, mut deciding, mut labels] = [(); 3].map(|()| PolicySet::new());
         for Entry { policy, label, .. } in &entries {
             let set = if *label { &mut labels } else { &mut deciding };
-            let added = all.add(policy.clone()).and_then(|()| set.add(policy.clone()));
-            added.map_err(|_| policy.id().clone())?;
+            let known = |_| policy.id().clone();
+            all.add(policy.clone()).map_err(known)?;
+            set.add(policy.clone()).map_err(known)?;
         }
         Ok(Self { whole: [deciding, labels], entries })
     }

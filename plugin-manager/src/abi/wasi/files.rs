@@ -96,8 +96,8 @@ fn open_any(g: &mut Guest<'_>, wish: Wish) -> Result<Open, Errno> {
     }
     if wish.writes() && !directory {
         let how = u64::from(wish.how & oflags::CREATE)
-            | u64::from(wish.how & oflags::EXCLUSIVE) / 2
-            | u64::from(wish.how & oflags::TRUNCATE) / 2;
+            | (u64::from(wish.how & oflags::EXCLUSIVE) / 2)
+            | (u64::from(wish.how & oflags::TRUNCATE) / 2);
         g.ask(syscall::FILE_OPEN, &[wish.path.as_bytes(), &how.to_le_bytes()]).map_err(of_file)?;
     }
     let path = wish.path.clone();

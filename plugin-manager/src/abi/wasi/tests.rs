@@ -77,7 +77,7 @@ impl Program {
         ]);
         let files = Arc::new(Mutex::new(files));
         let mut context = HostContext::new(Box::new(port(&files)), 100).with_descriptors(8);
-        context.begin(Phase::Operation, &mut Vec::new(), Deadline::NEVER, &Arc::from([]));
+        context.begin(Phase::Operation, &mut Vec::new(), Deadline::NEVER, &Arc::default());
         Self { context, memory: vec![0; 300_000], files }
     }
     fn call(&mut self, name: &str, words: &[u64]) -> i32 {

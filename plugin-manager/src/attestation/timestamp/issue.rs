@@ -17,7 +17,7 @@ use common::crypto::{Algorithm, CryptoError, SigningKey, random, sha256};
 use common::error::{Code, Coded, codes};
 use der::asn1::{GeneralizedTime, Int, OctetString, SetOfVec, UtcTime};
 use der::oid::ObjectIdentifier;
-use der::{Any, Encode, Tagged};
+use der::{Any, Encode, EncodeValue, Tagged};
 use std::time::Duration;
 use x509_cert::attr::Attribute;
 use x509_cert::spki::AlgorithmIdentifierOwned;
@@ -208,10 +208,7 @@ fn serial() -> Result<Int, TimestampError> {
     Ok(Int::new(&bytes)?)
 }
 
-fn attribute<T: Encode + Tagged>(oid: ObjectIdentifier, value: &T) -> Result<Attribute, TimestampError>
-where
-    T: der::EncodeValue,
-{
+fn attribute<T: EncodeValue + Tagged>(oid: ObjectIdentifier, value: &T) -> Result<Attribute, TimestampError> {
     let value = Any::encode_from(value)?;
     Ok(Attribute { oid, values: SetOfVec::try_from(vec![value])? })
 }
