@@ -75,7 +75,7 @@ impl CancelToken {
     /// A token of its own that is given up with this one too.
     pub fn derive(&self) -> Derived {
         let token = Self::new();
-        Derived { _with: self.listen_on(Arc::new(token.clone())), token }
+        Derived { _with: vec![self.listen_on(Arc::new(token.clone()))], token }
     }
     fn join(&self, listener: Arc<dyn OnCancel>) -> u64 {
         let mut listeners = self.0.listeners.lock();
@@ -130,10 +130,17 @@ impl Drop for Listening {
 #[derive(Debug)]
 pub struct Derived {
     token: CancelToken,
-    _with: Listening,
+    _with: Vec<Listening>,
 }
 
 impl Derived {
+    /// The same token, given up with this one too.
+    #[must_use]
+    pub fn and(mut self, other: &CancelToken) -> Self {
+        self._with.push(other.listen_on(Arc::new(self.token.clone())));
+        self
+    }
+
     /// The token.
     pub const fn token(&self) -> &CancelToken {
         &self.token

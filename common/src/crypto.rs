@@ -1,5 +1,11 @@
 //! Hashing, authentication, signatures and randomness: the one place of this crate that names `ring`.
 
+mod jws;
+mod seal;
+
+pub use jws::TokenKey;
+pub use seal::SealKey;
+
 use crate::identity::Digest;
 use ring::rand::SecureRandom;
 use ring::signature::{self, KeyPair};

@@ -14,6 +14,7 @@ use common::clock::{Clock, Deadline, SystemClock};
 use common::crypto::{Algorithm, SigningKey};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use microkernel::syscall_bridge::{Call, CallError, SyscallBridge, SyscallHandler, Target, builtin_actions};
+use microkernel::trust::Chain;
 use microkernel::trust::{Permit, TrustContext, TrustEvaluator};
 use plugin_manager::runtime::{EngineKind, Execution, ExportPlan, Terms, engine};
 use plugin_manager::sandbox::Limits;
@@ -112,7 +113,7 @@ struct Product {
     execution: Execution,
     tallies: Vec<Tally>,
     clock: Arc<dyn Clock>,
-    chain: Arc<[PluginId]>,
+    chain: Chain,
     input: Vec<u8>,
     output: Vec<u8>,
     _bus: LogBus,
@@ -155,7 +156,7 @@ impl Product {
         let engine = engine(EngineKind::Wasmtime, &clock)?;
         let module = engine.compile(&wat::parse_str(PRODUCT)?, false)?;
         let plan = ExportPlan { operations: NAMES.map(String::from).to_vec(), ..ExportPlan::default() };
-        let chain: Arc<[PluginId]> = Arc::from([]);
+        let chain: Chain = Chain::new();
         let terms = Terms::new(Deadline::after(&*clock, Duration::from_secs(30)), &chain);
         let (limits, over) = (Limits::default(), CancelToken::new());
         let execution = Execution::new(&*engine, &module, &plan, &limits, port, &over, terms)?;

@@ -3,20 +3,26 @@
 //! Defaults are production's. A weakened security default is an error in production and is listed by
 //! [`Config::weakened`] elsewhere, so that it can be recorded and shown.
 
+mod auth;
 mod directory;
 mod limits;
+mod network;
 mod read;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod trust_score;
 
+pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
 pub use limits::Limits;
+pub use network::Network;
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
+pub use trust_score::{OnQuarantined, TrustScore};
 
 use common::config::{ByteSize, Span};
 use serde::Deserialize;
@@ -309,6 +315,10 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// What plugins may ask of the host.
     pub limits: Limits,
+    /// Requests of plugins.
+    pub network: Network,
+    /// Whose tokens are believed.
+    pub auth: Auth,
     /// What is measured.
     pub telemetry: Telemetry,
     /// What is demanded.
@@ -317,6 +327,8 @@ pub struct Config {
     pub audit: Audit,
     /// How plugins are kept up.
     pub supervision: SupervisionSection,
+    /// How far what a plugin does changes how far it is trusted.
+    pub trust_score: TrustScore,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -333,10 +345,13 @@ impl Default for Config {
             default_timeout: Span(Duration::from_secs(30)),
             sandbox: Sandbox::default(),
             limits: Limits::default(),
+            network: Network::default(),
+            auth: Auth::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
+            trust_score: TrustScore::default(),
             plugins: BTreeMap::new(),
         }
     }

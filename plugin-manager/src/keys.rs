@@ -1,5 +1,5 @@
-//! The files of `keys/` and of `trust/` that name authorities and publishers. A private key is written once, mode
-//! 0600, and never replaced.
+//! The files of `keys/` and of `trust/` that name authorities and publishers. A private key is written with mode 0600
+//! and never lost: one that is replaced is kept in `keys/retired/`.
 //!
 //! One authority per home: `keys/authority.key.pem`, `keys/authority.cert.pem`; publishers in
 //! `keys/publishers/NAME.key.pem` and `.cert.pem`; trust in `trust/trust.toml` and `trust/roots/NAME.pem`.
@@ -19,6 +19,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+mod change;
+
+pub use change::{RevocationList, RevokeRequest};
 
 /// What the home's own authority is called.
 const AUTHORITY: &str = "authority";
@@ -52,6 +56,17 @@ pub enum KeyError {
     /// There is one of that name already.
     #[error("there is {0} already")]
     Taken(String),
+    /// The home's authority did not issue it, and cannot revoke it.
+    #[error("the certificate of {0} was issued by another authority than this home's")]
+    OtherIssuer(String),
+    /// The list of what was revoked cannot be read: another one would forget what it names.
+    #[error("the revocation list {path} cannot be used: {why}")]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A pattern of names that is none.
     #[error("\"{0}\" is not a pattern of names")]
     Pattern(String),
@@ -61,7 +76,8 @@ impl Coded for KeyError {
     fn code(&self) -> &'static Code {
         match self {
             Self::File { .. } => &codes::E0002,
-            Self::NoAuthority | Self::NoKey(_) => &codes::E5008,
+            Self::NoAuthority | Self::NoKey(_) | Self::OtherIssuer(_) => &codes::E5008,
+            Self::List { .. } => &codes::E1305,
             Self::Taken(_) => &codes::E5009,
             Self::Pattern(_) => &codes::E0101,
         }
@@ -195,6 +211,19 @@ impl<'a> KeyRing<'a> {
     /// # Errors
     /// E5008 without an authority; E5009 when the publisher has a key already.
     pub fn issue(&self, request: &IssueRequest) -> Result<KeyInfo, ForgeError> {
+        self.issue_as(request, |trust, uri, development| {
+            change::trust_publisher(trust, entry(request, uri, development)?);
+            Ok(())
+        })
+    }
+
+    /// Makes a key and certificate, and changes trust as the caller says for its identity, and whether it is for
+    /// development.
+    fn issue_as(
+        &self,
+        request: &IssueRequest,
+        trusted: impl FnOnce(&mut TrustConfig, &str, bool) -> Result<(), KeyError>,
+    ) -> Result<KeyInfo, ForgeError> {
         let _one_at_a_time = self.hold()?;
         let publisher = &request.publisher;
         if publisher.as_str() == AUTHORITY {
@@ -207,9 +236,7 @@ impl<'a> KeyRing<'a> {
         let uri = format!("{}/{publisher}", prefix_of(&facts));
         let issued = issue(&authority, &facts, request, &uri, development)?;
         let mut trust = self.trust_config()?;
-        let entry = entry(request, &uri, development)?;
-        trust.publishers.retain(|p| p.name != *publisher);
-        trust.publishers.push(entry);
+        trusted(&mut trust, &uri, development)?;
         self.recorded("key_issue", publisher.as_str(), &issued)?;
         self.write_trust(&trust)?;
         files.write(&issued)?;
@@ -311,9 +338,11 @@ impl<'a> KeyRing<'a> {
     }
 
     fn recorded(&self, action: &str, name: &str, issued: &Issued) -> Result<(), ForgeError> {
-        let Some(record) = &self.record else { return Ok(()) };
         let fingerprint = Digest::of(&issued.der).to_string();
-        record(action, name, &[("certificate", &fingerprint)])
+        self.record_change(action, name, &[("certificate", &fingerprint)])
+    }
+    fn record_change(&self, action: &str, name: &str, details: &[(&str, &str)]) -> Result<(), ForgeError> {
+        self.record.as_ref().map_or(Ok(()), |record| record(action, name, details))
     }
 
     /// Keeps other processes from changing the same files.
@@ -462,5 +491,8 @@ fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), KeyError> 
     put().map_err(|source| KeyError::File { doing: "write", path: path.to_owned(), source })
 }
 
+mod notary;
 #[cfg(test)]
 mod tests;
+
+pub use notary::NotaryInfo;

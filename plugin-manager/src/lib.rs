@@ -53,6 +53,7 @@ pub mod loader;
 pub mod metrics;
 pub mod plugin;
 pub mod registry;
+mod replay;
 pub mod resolver;
 pub mod runtime;
 pub mod sandbox;
@@ -64,15 +65,21 @@ pub mod test_utils;
 pub mod workshop;
 
 pub use attestation::CheckOutcome;
+#[cfg(any(test, feature = "authority"))]
+pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
 pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use evidence::{
     Covered as EvidenceCovered, Document as EvidenceDocument, Evidence, Framework, Request as EvidenceRequest,
 };
 pub use export::{Condition, Event as AuditEvent, ExportError, Format as ExportFormat, Selection};
-pub use extension::{Argument, ExtensionCall, ExtensionError, ExtensionHandler, SyscallExtension};
+pub use extension::{
+    Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,
+};
 #[cfg(any(test, feature = "authority"))]
-pub use keys::{IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing};
+pub use keys::{
+    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest,
+};
 pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
@@ -82,17 +89,22 @@ pub use microkernel::trust::TrustContext;
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
-    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, HeldBack,
-    InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
+    DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, EvidenceError,
+    HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
-    TrialFigures, TrialKind, TrialSide, TrialStatus, UpgradeOptions, UpgradeReport, WebhookMaker,
+    TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
+    WebhookMaker, open_evidence,
+};
+pub use replay::{
+    ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
+    explain_denial, test_policies,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, check_module, check_policies,
-    check_policies_with, claimed_signer, sign, sign_in, verify, verify_telling,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
+    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
 };

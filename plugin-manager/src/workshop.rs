@@ -1,7 +1,9 @@
 //! What can be done with a package or a home's policies without running anything: sign, verify, look at the
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
-use crate::attestation::{self, CertificateFacts, CheckOutcome, ModuleLimits, certificate_facts, pem_to_der};
+use crate::attestation::{
+    self, CertificateFacts, CheckOutcome, ModuleLimits, NotedBundle, certificate_facts, pem_to_der,
+};
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
@@ -12,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::clock::{Clock, SystemClock};
 use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
-use common::identity::{Digest, Publisher};
+use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
 use std::path::{Path, PathBuf};
 
@@ -60,13 +62,58 @@ pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
 /// When the package is not well-formed, the certificate is no code-signing leaf, or the key is not its own.
 pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
     let limits = PackageLimits::default();
-    let loaded = Package::load(package, &limits)?;
+    let bundle = bundle(package, with, &limits)?;
+    Ok(loader::with_attestation(package, &bundle, &limits)?)
+}
+
+fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec<u8>, ForgeError> {
+    let loaded = Package::load(package, limits)?;
     let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
-    let bundle = attestation::sign(&loaded, &key, &leaf, now()?)?;
-    Ok(loader::with_attestation(package, &bundle, &limits)?)
+    Ok(attestation::sign(&loaded, &key, &leaf, now()?)?)
+}
+
+/// The package with the signature of somebody beside its publisher, whose name it is filed under. The publisher's
+/// signature, and those of others, stay.
+///
+/// # Errors
+/// As [`sign`].
+pub fn cosign(package: &[u8], signer: &Name, with: &SignWith) -> Result<Vec<u8>, ForgeError> {
+    let limits = PackageLimits::default();
+    let bundle = bundle(package, with, &limits)?;
+    Ok(loader::attach(package, &format!("attestations/{signer}.sigstore.json"), &bundle, &limits)?)
+}
+
+/// The trust of a home as `trusted_root.json`, which other Sigstore clients read.
+///
+/// # Errors
+/// E1408 when the home has no trust configuration; why it cannot be read.
+pub fn sigstore_root(home: &Path) -> Result<Vec<u8>, ForgeError> {
+    let trust = sources::trust(&home.join("trust"))?;
+    let trust =
+        trust.ok_or_else(|| ForgeError::new(&codes::E1408, "this home has no trust configuration"))?;
+    attestation::sigstore_root(&trust).map_err(|e| {
+        ForgeError::new(&codes::E0001, "the trust configuration cannot be written").reason(e.to_string())
+    })
+}
+
+/// A signed package with notes added to its bundle by `note`: a timestamp, a log entry.
+///
+/// # Errors
+/// E1201 when it is not signed; E1202 when its bundle cannot be used; whatever `note` answers.
+pub fn annotate(
+    package: &[u8],
+    note: impl FnOnce(&mut NotedBundle) -> Result<(), ForgeError>,
+) -> Result<Vec<u8>, ForgeError> {
+    let limits = PackageLimits::default();
+    let loaded = Package::load(package, &limits)?;
+    let bundle =
+        loaded.bundle().ok_or_else(|| ForgeError::new(&codes::E1201, "the package is not signed"))?;
+    let mut bundle = NotedBundle::parse(bundle)?;
+    note(&mut bundle)?;
+    Ok(loader::with_attestation(package, &bundle.to_json()?, &limits)?)
 }
 
 /// Judges the module of a package as the last check of [`verify`] does: valid, within the limits, with no import the

@@ -32,10 +32,11 @@ on_both_engines! {
                 assert_eq!(*last, standing + kept, "{phase} {what}: {counts:?}");
                 assert!(rest.iter().all(|count| count <= last), "{phase} {what}: {counts:?}");
             }
-            for what in ["descriptors", "threads"] {
+            // The log opens a file for each level of its tree of hashes when the tree grows to it: once, not each round.
+            for (what, once) in [("descriptors", 2), ("threads", 0)] {
                 let counts = held(&samples, phase, what);
                 let (first, second) = counts.split_at(counts.len() / 2);
-                assert!(median(second) <= median(first), "{phase} {what}: {counts:?}");
+                assert!(median(second) <= median(first) + once, "{phase} {what}: {counts:?}");
             }
         }
     }

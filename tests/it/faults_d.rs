@@ -1,7 +1,9 @@
 //! FAULTS.md, part D, through the binary: what a manifest says and what plugins need of each other. Each is refused
 //! with its code and recorded; nothing in the home changes, others answer, and the mended package is taken.
 
-use forgeone_tests::{Ran, Wat, World, gzip, lifecycle, signed_package, tar_of};
+use forgeone_tests::{
+    Ran, Wat, World, gzip, lifecycle, pack_args, signed_package, syscall_operation, tar_of,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -287,12 +289,13 @@ fn fault_073_permissions_that_reach_for_everything() {
     ] {
         rig.refuses(&bad().says("permissions", json!({ family: [asked] })).package(), "E1104");
     }
-    // Scopes that parse and cover much are asked for, and are withheld: no policy names them.
+    // Scopes that parse and cover much are granted as they were asked for, and permit nothing: no policy names them.
     let wide = json!({ "filesystem": ["read:/", "read:/**", "write:/**"],
         "network": ["connect:*.example.com:1-65535"], "secrets": ["reveal:**"] });
-    rig.takes(&Wat::new("wide", &[], lifecycle()).says("permissions", wide));
+    let body = format!("{}{}", lifecycle(), syscall_operation("reveal", "secret_reveal", 0));
+    rig.takes(&Wat::new("wide", &["reveal"], &body).says("permissions", wide));
     let status = rig.world.run(&["status", "wide", "--json"]).ok().json();
-    let granted = status["granted"].to_string();
-    assert!(!granted.contains("network") && !granted.contains("secrets"), "{status}");
+    assert!(status["granted"].to_string().contains("secrets reveal **"), "{status}");
+    rig.world.call("wide", "reveal", &pack_args(&[b"a"])).fails(5, "E4002").says("status 1");
     rig.ends(&bad());
 }

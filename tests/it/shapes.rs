@@ -40,6 +40,7 @@ fn snapshot(name: &str, ran: &Ran, world: &World) {
         prepend_module_to_snapshot => false,
         filters => vec![
             (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
+            (r"\+[0-9a-f]{8}\+[0-9A-Za-z+/]{44}", "[VKEY]"),
             (r#""serial": "[0-9a-f]+""#, r#""serial": "[SERIAL]""#),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[UUID]"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
@@ -193,6 +194,7 @@ fn json_of_packages_and_keys() {
         &world,
     );
     snapshot("keys-list", &world.run(&["keys", "list", "--json"]).ok(), &world);
+    snapshot("keys-notary", &world.run(&["keys", "notary", "--json"]).ok(), &world);
     snapshot("keys-export", &world.run(&["keys", "export", "acme", "--json"]).ok(), &world);
     world.write(
         "source/plugin.toml",
@@ -231,6 +233,8 @@ fn json_of_plugins() {
     snapshot("call", &world.run(&["call", "bad", "status", "--json"]).exits(5), &world);
     snapshot("config-set", &world.run(&["config", "good", "set", "k", "v", "--json"]).ok(), &world);
     snapshot("config-list", &world.run(&["config", "good", "list", "--json"]).ok(), &world);
+    snapshot("secrets-set", &world.run_with(&["secrets", "set", "api/token", "--json"], b"x").ok(), &world);
+    snapshot("secrets-list", &world.run(&["secrets", "list", "--json"]).ok(), &world);
     snapshot("logs", &world.run(&["logs", "good", "--json"]).ok(), &world);
     snapshot("remove", &world.run(&["remove", "good", "--json"]).ok(), &world);
 }
@@ -273,7 +277,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-fn shape_snapshot(name: &str, ran: &Ran) {
+pub fn shape_snapshot(name: &str, ran: &Ran) {
     let json = serde_json::to_string_pretty(&sorted(shape(&ran.json()))).expect("JSON");
     insta::with_settings!({ prepend_module_to_snapshot => false }, { insta::assert_snapshot!(name, json); });
 }

@@ -9,12 +9,13 @@ use crate::guests;
 use crate::project::{binary, build_binary, human, root, target, timed};
 
 /// Documents whose blocks run, and whether they run in the checkout or in an empty directory.
-const DOCUMENTS: [(&str, Place); 5] = [
+const DOCUMENTS: [(&str, Place); 6] = [
     ("README.md", Place::Checkout),
     ("plugin-manager/docs/operator-guide.md", Place::Empty),
     ("plugin-manager/docs/plugin-author-guide.md", Place::Empty),
     ("plugin-manager/docs/embedding-guide.md", Place::Empty),
     ("plugin-manager/docs/native-plugins.md", Place::Empty),
+    ("plugin-manager/docs/signing.md", Place::Empty),
 ];
 
 /// Blocks of `.ci/run`'s own commands: not run again here, but each command has to stand in that file.

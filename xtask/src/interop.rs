@@ -1,7 +1,7 @@
 //! Installs tools from outside and runs the tests that need them; a tool that is missing is a failure.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -11,10 +11,12 @@ use crate::test::{Sum, cargo_test, counted};
 use crate::{docs, guests};
 
 /// Debian packages, and a program each must bring.
-const DEBIAN: [(&str, &str); 10] = [
+const DEBIAN: [(&str, &str); 12] = [
     ("clang", "clang"),
     ("lld", "wasm-ld"),
     ("openssl", "openssl"),
+    ("nodejs", "node"),
+    ("npm", "npm"),
     ("tar", "tar"),
     ("graphviz", "dot"),
     ("libxml2-utils", "xmllint"),
@@ -23,6 +25,15 @@ const DEBIAN: [(&str, &str); 10] = [
     ("fish", "fish"),
     ("strace", "strace"),
 ];
+
+/// Debian packages without a program, and a file each must bring.
+const LIBRARIES: [(&str, &str); 2] = [
+    ("wasi-libc", "/usr/lib/wasm32-wasi/libc.a"),
+    ("libclang-rt-dev-wasm32", "/usr/share/doc/libclang-rt-dev-wasm32"),
+];
+
+/// What Rust plugins with a standard library of their own are built for.
+const WASI_TARGET: &str = "wasm32-wasip1";
 
 /// PyPI packages with their versions, installed into an environment of their own.
 const PYPI: [&str; 5] = [
@@ -33,6 +44,10 @@ const PYPI: [&str; 5] = [
     "ocsf-json-schema==1.2.0",
 ];
 
+/// npm packages with their versions, installed into a directory of their own. They state newer engines than Debian's
+/// Node.js, and run on it from version 18: what they do is what the tests see.
+const NPM: [&str; 3] = ["@sigstore/verify@4.1.3", "@sigstore/bundle@5.0.1", "@sigstore/protobuf-specs@0.5.2"];
+
 /// crates.io tools with their versions.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -40,19 +55,29 @@ const CARGO_DENY: &str = "0.20.2";
 pub fn run(args: &[String]) -> Result<()> {
     println!("== tools");
     debian()?;
-    let python = python()?;
+    wasi_target()?;
+    let tools = Tools { python: python()?, node_modules: node_modules()? };
     println!("\n== documents");
     docs::run(&[])?;
     println!("\n== licences, bans and sources");
     deny()?;
     println!("\n== tests that need tools");
-    tests(args, python)
+    tests(args, tools)
+}
+
+/// Where tools from outside were put.
+struct Tools {
+    /// Programs of the Python environment.
+    python: PathBuf,
+    /// The directory with the `node_modules` of the tests.
+    node_modules: PathBuf,
 }
 
 /// Installs what is missing.
 fn debian() -> Result<()> {
-    let missing: BTreeSet<_> =
-        DEBIAN.iter().filter(|(_, program)| !found(program)).map(|(package, _)| *package).collect();
+    let programs = DEBIAN.iter().filter(|(_, program)| !found(program));
+    let libraries = LIBRARIES.iter().filter(|(_, file)| !Path::new(file).exists());
+    let missing: BTreeSet<_> = programs.chain(libraries).map(|(package, _)| *package).collect();
     if !missing.is_empty() {
         let apt = |args: &[&str]| {
             let mut command = Command::new("apt-get");
@@ -67,7 +92,17 @@ fn debian() -> Result<()> {
     for (package, program) in DEBIAN {
         ensure!(found(program), "the package {package} brought no {program}");
     }
+    for (package, file) in LIBRARIES {
+        ensure!(Path::new(file).exists(), "the package {package} brought no {file}");
+    }
     Ok(())
+}
+
+/// The standard library of Rust for WASI.
+fn wasi_target() -> Result<()> {
+    let mut add = Command::new("rustup");
+    add.current_dir(root()?).args(["target", "add", WASI_TARGET]);
+    run_command(add)
 }
 
 fn found(program: &str) -> bool {
@@ -89,6 +124,25 @@ fn python() -> Result<PathBuf> {
     Ok(dir.join("bin"))
 }
 
+/// The directory with the npm packages of this tier.
+fn node_modules() -> Result<PathBuf> {
+    let dir = target()?.join("interop/node");
+    std::fs::create_dir_all(&dir)?;
+    let mut install = Command::new("npm");
+    install.current_dir(&dir).args([
+        "install",
+        "--prefix",
+        ".",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel",
+        "error",
+    ]);
+    install.args(NPM);
+    run_command(install)?;
+    Ok(dir)
+}
+
 /// `cargo deny` with this workspace's configuration. Advisories need a network that CI may lack: not checked.
 fn deny() -> Result<()> {
     let tools = target()?.join("interop/tools");
@@ -104,7 +158,7 @@ fn deny() -> Result<()> {
 }
 
 /// The tests named `interop_…`, which plain `cargo test` ignores.
-fn tests(args: &[String], python: PathBuf) -> Result<()> {
+fn tests(args: &[String], tools: Tools) -> Result<()> {
     guests::build()?;
     build_binary()?;
     let every = ["interop_".to_owned()];
@@ -115,8 +169,8 @@ fn tests(args: &[String], python: PathBuf) -> Result<()> {
         args
     });
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(python).chain(std::env::split_paths(&path)))?;
-    command.env("PATH", path);
+    let path = std::env::join_paths(std::iter::once(tools.python).chain(std::env::split_paths(&path)))?;
+    command.env("PATH", path).env("FORGEONE_NODE_MODULES", tools.node_modules);
     let mut sum = Sum::default();
     let held = counted(command, &mut sum).context("interop");
     println!("\ninterop: {sum}");

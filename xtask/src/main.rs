@@ -31,7 +31,7 @@ usage: cargo xtask COMMAND
   faults  writes plugin-manager/docs/faults.md from tests/faults.toml
   guests  builds the sample plugin for wasm32-unknown-unknown
   interop [FILTER]
-          installs tools from outside (apt-get, pip, cargo) and runs the documents and the tests that need them
+          installs tools from outside (apt-get, pip, npm, cargo) and runs the documents and the tests that need them
   soak NAME [ARGS]
            a loop that takes long: audit [RECORDS], the log written, verified and proved;
            churn [ROUNDS], what a host holds over 1000 installs and removes and 1000 swaps;

@@ -258,6 +258,16 @@ impl AuditLog {
         self.shared().wait_durable(seq).map(|()| seq)
     }
 
+    /// Class A in two steps: appends, and the caller waits for [`Ticket::durable`], before which nothing may be done. For
+    /// who needs the number of a record that did not become durable.
+    ///
+    /// # Errors
+    /// As [`AuditLog::commit`], before anything is appended.
+    pub fn begin(&self, record: &Record<'_>) -> Result<Ticket, AuditError> {
+        self.shared().space.check(self.shared().options.refuse_free)?;
+        self.append(record)
+    }
+
     /// For actions that protect (stop, pause, quarantine): never refuses; recorded as soon as the log can.
     /// While the log refuses, the record is kept in the journal, then in bounded memory, then as a count.
     pub fn protect(&self, record: &Record<'_>) {

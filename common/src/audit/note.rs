@@ -7,43 +7,53 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// What a checkpoint states: the log of this origin had this root at this size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Checkpoint {
+pub struct Checkpoint {
+    /// The name of the log.
     pub origin: String,
+    /// How many leaves its tree has.
     pub size: u64,
+    /// The root of the tree.
     pub root: Hash,
 }
 
 /// Why a checkpoint is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoteError {
+pub enum NoteError {
+    /// The text is not a signed note of one signature.
     #[error("it is not a signed note of this log's form")]
     Form,
+    /// The signature is of another key.
     #[error("it names another key")]
     Key,
+    /// The signature does not match.
     #[error("its signature does not match")]
     Signature,
 }
 
 /// Longest checkpoint that is read, in bytes.
-pub(super) const MAX_NOTE: usize = 4096;
+pub const MAX_NOTE: usize = 4096;
 /// Signatures of a note that are looked at.
 pub(super) const MAX_SIGNATURES: usize = 64;
 pub(super) const DASH: &str = "\u{2014} ";
 
 /// Whether a signed note can carry this name: not empty, without spaces, control characters and plus signs.
-pub(super) fn name_is_usable(name: &str) -> bool {
+pub fn name_is_usable(name: &str) -> bool {
     let fits = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
     !name.is_empty() && name.len() <= 255 && name.chars().all(fits)
 }
 
-/// SHA-256(name ‖ "\n" ‖ 0x01 ‖ public key), its first four bytes: the key id of an Ed25519 key.
-pub(super) fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
+/// SHA-256(name ‖ "\n" ‖ 0x01 ‖ public key): the identifier of a log with an Ed25519 key.
+pub fn log_id(name: &str, key: &PublicKey) -> Hash {
     let mut hasher = Sha256::new();
     for part in [name.as_bytes(), b"\n\x01", key.as_bytes()] {
         hasher.update(part);
     }
-    let digest = hasher.finish();
-    let [a, b, c, d, ..] = *digest.as_bytes();
+    *hasher.finish().as_bytes()
+}
+
+/// The first four bytes of [`log_id`]: the key id in a signed note.
+pub(super) fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
+    let [a, b, c, d, ..] = log_id(name, key);
     [a, b, c, d]
 }
 
@@ -61,7 +71,10 @@ impl Checkpoint {
     }
 
     /// The signed note, ending in a newline.
-    pub(super) fn sign(&self, key: &SigningKey) -> Result<String, CryptoError> {
+    ///
+    /// # Errors
+    /// When signing fails.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, CryptoError> {
         let body = self.body();
         let mut signature = key_id(&self.origin, &key.public()).to_vec();
         signature.extend_from_slice(&key.sign(body.as_bytes())?);
@@ -69,7 +82,10 @@ impl Checkpoint {
     }
 
     /// Reads a note and checks the signature of `key`, which must be the only one.
-    pub(super) fn open(text: &str, key: &PublicKey) -> Result<Self, NoteError> {
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn open(text: &str, key: &PublicKey) -> Result<Self, NoteError> {
         let (checkpoint, signature) = Self::parse(text).ok_or(NoteError::Form)?;
         let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Form)?;
         if key.algorithm() != Algorithm::Ed25519 || *id != key_id(&checkpoint.origin, key) {

@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_signed_and_is_no_checkpoint() {
-        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
+        let (key, _) = SigningKey::generate(Algorithm::Ed25519).unwrap();
         let note = sign_statement(&key, "n1", "forgeone evidence", "5\nroot\n").unwrap();
         let (body, signature) = note.split_once("\n\n").unwrap();
         assert_eq!(body, "forgeone evidence\n5\nroot");

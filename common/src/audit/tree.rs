@@ -3,10 +3,10 @@
 use crate::crypto::Sha256;
 
 /// A SHA-256 value of the tree.
-pub(super) type Hash = [u8; 32];
+pub type Hash = [u8; 32];
 
 /// SHA-256(0x00 ‖ line): the leaf of a line, without its newline.
-pub(super) fn leaf(line: &[u8]) -> Hash {
+pub fn leaf(line: &[u8]) -> Hash {
     hash(&[&[0], line])
 }
 
@@ -23,23 +23,26 @@ fn hash(parts: &[&[u8]]) -> Hash {
 /// The roots of the perfect subtrees of a growing tree, largest first: enough to add leaves and to know the
 /// root, in at most 64 hashes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Edge {
+pub struct Edge {
     size: u64,
     hashes: Vec<Hash>,
 }
 
 impl Edge {
     /// The edge with this many leaves, when that many hashes belong to it.
-    pub(super) fn from_parts(size: u64, hashes: Vec<Hash>) -> Option<Self> {
+    pub fn from_parts(size: u64, hashes: Vec<Hash>) -> Option<Self> {
         (hashes.len() == size.count_ones() as usize).then_some(Self { size, hashes })
     }
-    pub(super) fn size(&self) -> u64 {
+    /// How many leaves there are.
+    pub fn size(&self) -> u64 {
         self.size
     }
-    pub(super) fn hashes(&self) -> &[Hash] {
+    /// The roots of its perfect subtrees, largest first.
+    pub fn hashes(&self) -> &[Hash] {
         &self.hashes
     }
-    pub(super) fn push(&mut self, leaf: Hash) {
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: Hash) {
         self.push_seen(leaf, |_, _| {});
     }
     /// As [`Edge::push`]; `seen` is given the hash of each perfect subtree this leaf completes, the leaf's own
@@ -56,13 +59,14 @@ impl Edge {
         self.hashes.push(top);
         self.size += 1;
     }
-    pub(super) fn root(&self) -> Hash {
+    /// The root over all leaves.
+    pub fn root(&self) -> Hash {
         let mut from_right = self.hashes.iter().rev();
         let Some(last) = from_right.next() else { return hash(&[]) };
         from_right.fold(*last, |right, left| node(left, &right))
     }
     /// Copies `other` without giving up the memory already held.
-    pub(super) fn copy_from(&mut self, other: &Self) {
+    pub fn copy_from(&mut self, other: &Self) {
         self.size = other.size;
         self.hashes.clone_from(&other.hashes);
     }
@@ -70,7 +74,7 @@ impl Edge {
 
 /// The ranges of leaves whose roots make the inclusion path of leaf `index` in a tree of `size` leaves, in
 /// the order of the path: from the leaf up. Empty when there is no such leaf.
-pub(super) fn path_ranges(index: u64, size: u64) -> Vec<std::ops::Range<u64>> {
+pub fn path_ranges(index: u64, size: u64) -> Vec<std::ops::Range<u64>> {
     let (mut low, mut high) = (0, size);
     let mut ranges = Vec::new();
     while index < high && high - low > 1 {
@@ -153,7 +157,7 @@ fn split_point(n: u64) -> u64 {
 }
 
 /// The root that an inclusion path leads to, or `None` when the path has the wrong length (RFC 9162, 2.1.3.2).
-pub(super) fn root_of_path(index: u64, size: u64, leaf: &Hash, path: &[Hash]) -> Option<Hash> {
+pub fn root_of_path(index: u64, size: u64, leaf: &Hash, path: &[Hash]) -> Option<Hash> {
     let mut last = size.checked_sub(1).filter(|last| index <= *last)?;
     let (mut at, mut top) = (index, *leaf);
     for sibling in path {

@@ -93,6 +93,8 @@ table! {
     E1412 Refused "the package asks for more than its publisher may ask for" => "remove the permission from the manifest, or add it to the publisher's max_permissions in trust.toml";
     E1413 Refused "the name is one slip away from another publisher's installed plugin" => "check the spelling and the publisher; if both plugins are meant, rename this one";
     E1414 Refused "two publishers offer a plugin of this name" => "name the package of the publisher you mean, or offer only that one";
+    E1415 Refused "the signature's timestamp is missing or does not hold" => "sign the package again with `--timestamp`, or add the timestamp authority to trust.toml";
+    E1416 Refused "the signature's log entry is missing or does not hold" => "sign the package again with `--log`, or add the log to trust.toml";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
@@ -112,6 +114,7 @@ table! {
     E2004 Usage "the policy is not valid" => "mend the line that is named";
     E2006 Denied "the identity is not known to the kernel" => "register the identity's trust context first";
     E2007 Denied "the host call was denied" => "`forgeone audit tail` shows the rule or the missing permission";
+    E2008 Denied "it could carry out a secret that was read" => "`forgeone policy explain` shows which secret; what the instance has read is forgotten when it ends";
 
     E3001 Audit "the audit log cannot record, so the action was refused" => "free space or mend the disk under audit/, then try again";
     E3002 Audit "a checkpoint is damaged or signed by another key" => "compare with a checkpoint kept elsewhere";

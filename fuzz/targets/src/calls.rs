@@ -3,12 +3,11 @@
 use crate::choice::{Choice, put_string};
 use crate::{Seen, Target};
 use common::clock::Deadline;
-use common::identity::PluginId;
 use forgeone_abi::wire::{self, Args};
 use microkernel::syscall_bridge::take;
 use plugin_manager::abi::{HostContext, Phase, vm};
+use plugin_manager::syscall::Chain;
 use plugin_manager::syscall::{LogLevel, Status, SyscallPort};
-use std::sync::Arc;
 
 pub const ARGS: Target = Target {
     name: "args",
@@ -117,7 +116,7 @@ impl Port {
 }
 
 impl SyscallPort for Port {
-    fn begin(&mut self, _: Deadline, _: &Arc<[PluginId]>) {}
+    fn begin(&mut self, _: Deadline, _: &Chain) {}
     fn end(&mut self) {}
     fn syscall(&mut self, _: &[u8], _: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
         self.give(response)
@@ -158,7 +157,7 @@ fn host_calls(input: &[u8]) -> Seen {
     let mut memory = choice.string().to_vec();
     memory.truncate(MAX_MEMORY);
     let mut context = HostContext::new(Box::new(Port { answer, status }), PAYLOAD);
-    context.begin(phase, &mut given, Deadline::NEVER, &Arc::from([]));
+    context.begin(phase, &mut given, Deadline::NEVER, &Chain::new());
     let mut kind = phase as u64;
     for _ in 0..24 {
         if choice.is_empty() {

@@ -25,6 +25,8 @@ mod policy;
 mod proofs;
 pub mod run;
 mod tar_file;
+mod wasi;
+mod web;
 mod words;
 
 use std::hash::{DefaultHasher, Hasher};
@@ -77,7 +79,10 @@ pub const TARGETS: &[Target] = &[
     policy::POLICY,
     proofs::STATEMENT,
     tar_file::TAR,
+    web::TOKEN,
     documents::TRUST_TOML,
+    web::URL,
+    wasi::WASI,
 ];
 
 /// Reads one input with the target of this name, for libFuzzer.

@@ -1,7 +1,7 @@
 //! One host call: target, verdict, record, effect, and a second record when the effect failed. In this order.
 
 use super::record::Recorder;
-use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target};
+use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target, further};
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
 use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
 use common::clock::{Clock, Deadline};
@@ -9,8 +9,10 @@ use common::identity::{IdentityContext, PluginId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod labels;
+
 /// Longest canonical name of a resource, in bytes: what is decided on is also recorded.
-const LONGEST_NAME: usize = 4096;
+pub(super) const LONGEST_NAME: usize = 4096;
 
 /// Decides, records and dispatches host calls.
 pub struct SyscallBridge {
@@ -89,6 +91,12 @@ impl SyscallBridge {
         self.names.get(name).copied()
     }
 
+    /// The action of this name, and the kind of resource it touches.
+    pub(super) fn known(&self, name: &str) -> Option<(ActionId, ResourceKind)> {
+        let id = self.action(name)?;
+        self.entries.get(id.index()).map(|entry| (id, entry.action.resource))
+    }
+
     /// Its actions, in order.
     pub fn actions(&self) -> Vec<Action> {
         self.entries.iter().map(|entry| entry.action.clone()).collect()
@@ -123,7 +131,7 @@ impl SyscallBridge {
         if entry.action.class == RecordClass::C {
             self.count(caller, entry, permit.epoch(), true, 0)?;
         }
-        caller.stats.count_allowed();
+        caller.stats.count_allowed(action.index());
         Ok(permit)
     }
 
@@ -212,16 +220,19 @@ impl SyscallBridge {
         let resource = entry.resource(&target.name, target.private);
         let permit = self.decide(caller, entry, &resource)?;
         self.intend(caller, entry, &resource, &permit, args)?;
-        caller.stats.count_allowed();
+        caller.stats.count_allowed(entry.id.index());
         let (epoch, policies, cached) = (permit.epoch(), permit.policies(), permit.cached());
         let began = self.clock.coarse_ms();
         let done = if caller.deadline != Deadline::NEVER && began >= caller.deadline.as_ms() {
             Err(CallError::new(Status::Timeout, "the deadline had passed before it began"))
+        } else if handler.decides_further() {
+            further::dispatch(self, caller, (handler, permit), (resource.name, args), response)
         } else {
             handler.handle(
                 permit,
                 Call {
                     identity: &caller.identity,
+                    link: caller.trust.link(),
                     chain: &caller.chain,
                     deadline: caller.deadline,
                     cancel: caller.cancel.as_ref(),
@@ -229,6 +240,7 @@ impl SyscallBridge {
                     target: resource.name,
                     args,
                     response,
+                    further: None,
                 },
             )
         };
@@ -248,9 +260,14 @@ impl SyscallBridge {
 
     #[inline]
     fn decide(&self, caller: &mut Caller, entry: &Entry, resource: &Resource<'_>) -> Result<Permit, Status> {
-        self.evaluator
-            .decide(&mut caller.trust, entry.row, resource)
-            .map_err(|denial| self.denied(caller, entry, resource, &denial))
+        if caller.trust.is_newly_tainted() {
+            self.told_secret(caller)?;
+        }
+        match self.evaluator.decide(&mut caller.trust, entry.row, resource) {
+            Ok(permit) if permit.gives_secret() => self.give_secret(caller, entry, resource, permit),
+            Ok(permit) => Ok(permit),
+            Err(denial) => Err(self.denied(caller, entry, resource, &denial)),
+        }
     }
 
     /// Records a denial, whatever the class of the action. One that cannot be recorded is no answer.
@@ -259,12 +276,14 @@ impl SyscallBridge {
         caller.stats.count_denied();
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
         let chain = chain(&caller.chain);
-        let missing = denial.missing.as_deref().map(|missing| ("missing", missing));
+        let told = [
+            ("reason", Some(&denial.reason)),
+            ("missing", denial.missing.as_ref()),
+            ("lacking", denial.lacking.as_ref()),
+            ("chain", chain.as_ref()),
+        ];
         let details: Vec<(&str, &str)> =
-            [Some(("reason", denial.reason.as_str())), missing, chain.as_deref().map(|c| ("chain", c))]
-                .into_iter()
-                .flatten()
-                .collect();
+            told.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect();
         let record = Record {
             event: "denial",
             outcome: Outcome::Denied,
@@ -334,6 +353,9 @@ impl SyscallBridge {
         error: &CallError,
     ) {
         caller.stats.count_failed();
+        if error.status.outcome() == Outcome::Limit {
+            caller.stats.count_limited();
+        }
         let chain = chain(&caller.chain);
         let details: Vec<(&str, &str)> = [
             Some(("status", error.status.name())),

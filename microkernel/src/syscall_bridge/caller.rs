@@ -1,11 +1,11 @@
 //! One principal at the door: its identity, its trust context, its counters, the deadline of its call.
 
 use super::record::{Counter, Recorder};
-use crate::trust::TrustContext;
+use crate::trust::{Chain, TrustContext};
 use common::audit::{Actor, AuditError, AuditLog};
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::{IdentityContext, PluginId};
+use common::identity::IdentityContext;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ pub struct Caller {
     pub(super) actor: Actor,
     pub(super) trust: TrustContext,
     pub(super) deadline: Deadline,
-    pub(super) chain: Arc<[PluginId]>,
+    pub(super) chain: Chain,
     pub(super) cancel: Option<CancelToken>,
     pub(super) stats: Arc<CallerStats>,
     recorder: Arc<dyn Recorder>,
@@ -43,7 +43,7 @@ impl Caller {
             identity,
             trust,
             deadline: Deadline::NEVER,
-            chain: Arc::from([]),
+            chain: Chain::new(),
             cancel: None,
             stats: Arc::default(),
             recorder,
@@ -67,14 +67,13 @@ impl Caller {
         self.deadline
     }
     /// Starts a call: its deadline, and the plugins that called one another to get here, outermost first,
-    /// this one not included.
-    pub fn begin(&mut self, deadline: Deadline, chain: Arc<[PluginId]>) {
+    /// this one not included. What it does, each of those it acts for must be allowed too.
+    pub fn begin(&mut self, deadline: Deadline, chain: Chain) {
         self.deadline = deadline;
-        self.trust.set_depth(u32::try_from(chain.len()).unwrap_or(u32::MAX));
+        self.trust.act_for(&chain);
         self.chain = chain;
     }
-    /// Starts a call with the chain of the call before: [`Caller::begin`] without touching the chain's count of
-    /// owners, which all instances of a plugin would otherwise fight over.
+    /// Starts a call with the chain of the call before: [`Caller::begin`] without looking at those it acts for.
     pub fn begin_again(&mut self, deadline: Deadline) {
         self.deadline = deadline;
     }
@@ -83,7 +82,7 @@ impl Caller {
         self.cancel = cancel;
     }
     /// The plugins that called one another to get here.
-    pub fn chain(&self) -> &Arc<[PluginId]> {
+    pub fn chain(&self) -> &Chain {
         &self.chain
     }
     /// What it has done so far; may be read from another thread while it goes on.
@@ -124,19 +123,42 @@ impl Caller {
     }
 }
 
-/// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and the three
+/// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and they
 /// need not be of the same moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CallerStats {
-    allowed: AtomicU64,
+    /// By the place of the action in the bridge's table; the last one takes the rest.
+    allowed: [AtomicU64; COUNTED + 1],
     denied: AtomicU64,
     failed: AtomicU64,
+    limited: AtomicU64,
+}
+
+/// Actions of a bridge that are counted apart.
+pub(super) const COUNTED: usize = 63;
+
+impl Default for CallerStats {
+    fn default() -> Self {
+        let none = AtomicU64::default;
+        let allowed = std::array::from_fn(|_| none());
+        Self { allowed, denied: none(), failed: none(), limited: none() }
+    }
 }
 
 impl CallerStats {
     /// Host calls that were permitted and recorded.
     pub fn allowed(&self) -> u64 {
-        self.allowed.load(Ordering::Relaxed)
+        self.allowed.iter().map(|n| n.load(Ordering::Relaxed)).sum()
+    }
+    /// The same for each action of its bridge that was permitted, by its place in the bridge's table; actions beyond
+    /// the first 63 count as the last.
+    pub fn allowed_by_action(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counts = self.allowed.iter().map(|n| n.load(Ordering::Relaxed)).enumerate();
+        counts.filter(|(_, n)| *n > 0)
+    }
+    /// Host calls that hit a limit.
+    pub fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
     }
     /// Host calls that policy or grants denied.
     pub fn denied(&self) -> u64 {
@@ -146,8 +168,14 @@ impl CallerStats {
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
-    pub(super) fn count_allowed(&self) {
-        add_one(&self.allowed);
+    #[inline]
+    pub(super) fn count_allowed(&self, action: usize) {
+        if let Some(number) = self.allowed.get(action.min(COUNTED)) {
+            add_one(number);
+        }
+    }
+    pub(super) fn count_limited(&self) {
+        add_one(&self.limited);
     }
     pub(super) fn count_denied(&self) {
         add_one(&self.denied);

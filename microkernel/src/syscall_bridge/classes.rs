@@ -46,12 +46,17 @@ pub struct ClassRow {
 
 /// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
 /// class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 9] = [
+const LIFECYCLE: [(&str, RecordClass, bool); 14] = [
     ("transition", RecordClass::A, false),
     ("open", RecordClass::A, false),
     ("key_init", RecordClass::A, false),
     ("key_issue", RecordClass::A, false),
+    ("key_notary", RecordClass::A, false),
+    ("key_revoke", RecordClass::A, false),
+    ("key_rotate", RecordClass::A, false),
+    ("trust_class", RecordClass::A, true),
     ("denial", RecordClass::B, false),
+    ("label", RecordClass::B, false),
     ("failure", RecordClass::B, false),
     ("trap", RecordClass::B, false),
     ("limit", RecordClass::B, false),
@@ -110,14 +115,23 @@ mod tests {
     #[test]
     fn the_classes_are_those_of_the_recording_page() {
         let effects = [
+            "dir_create",
             "event_emit",
             "file_append",
             "file_delete",
+            "file_open",
+            "file_rename_from",
+            "file_rename_to",
+            "file_resize",
             "file_write",
+            "file_write_at",
+            "http_request",
             "kv_cas",
             "kv_delete",
             "kv_set",
             "plugin_call",
+            "secret_reveal",
+            "secret_use",
         ];
         assert_eq!(named(RecordClass::B, Area::HostCall), BTreeSet::from(effects));
         assert_eq!(named(RecordClass::A, Area::HostCall), BTreeSet::new());

@@ -1,11 +1,11 @@
 //! What a service behind the door implements, and what it may answer.
 
-use crate::trust::Permit;
+use crate::trust::{Chain, Link, Permit};
 use common::audit::Outcome;
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::error::{Code, codes};
-use common::identity::{IdentityContext, PluginId};
+use common::identity::IdentityContext;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -114,8 +114,10 @@ pub struct Target<'a> {
 pub struct Call<'a> {
     /// Who calls.
     pub identity: &'a Arc<IdentityContext>,
+    /// The caller as a chain of calls carries it, for a service that calls on.
+    pub link: &'a Link,
     /// The plugins that called one another to get here, outermost first, the caller not included.
-    pub chain: &'a Arc<[PluginId]>,
+    pub chain: &'a Chain,
     /// By when it must end.
     pub deadline: Deadline,
     /// What gives the call into the caller up, when anyone can: what takes long looks at it or listens to it.
@@ -128,6 +130,19 @@ pub struct Call<'a> {
     pub args: &'a [u8],
     /// Where the response goes; empty at the start.
     pub response: &'a mut Vec<u8>,
+    /// The way back to the door; there for handlers that ask for it ([`SyscallHandler::decides_further`]).
+    pub further: Option<&'a mut dyn Further>,
+}
+
+/// Further decisions within one call: what it turns out to touch beside its target, such as where it is sent on to.
+pub trait Further: std::fmt::Debug {
+    /// Decides one more action of the same caller by the policies of now, and records it. The caller of this method
+    /// has the effect.
+    ///
+    /// # Errors
+    /// [`Status::Denied`], which is recorded; [`Status::Unavailable`] when it cannot be recorded,
+    /// [`Status::Unknown`] when there is no such action, [`Status::Limit`] for a name longer than 4096 bytes.
+    fn admit(&mut self, action: &str, target: &Target<'_>) -> Result<Permit, Status>;
 }
 
 /// A service behind the door.
@@ -142,6 +157,11 @@ pub trait SyscallHandler: Send + Sync {
     /// never a secret. Asked for calls of class A and B. Pure.
     fn summary(&self, _args: &[u8]) -> Option<String> {
         None
+    }
+
+    /// Whether it may come to decide more than its target, and so is handed [`Call::further`].
+    fn decides_further(&self) -> bool {
+        false
     }
 
     /// Does it. The permit is consumed: one permit, one effect.

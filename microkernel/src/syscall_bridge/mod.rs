@@ -4,6 +4,7 @@ mod args;
 mod bridge;
 mod caller;
 mod classes;
+mod further;
 mod handler;
 mod record;
 mod table;
@@ -13,7 +14,7 @@ pub use args::{ArgsError, SyscallArgs, list, push, take};
 pub use bridge::SyscallBridge;
 pub use caller::{Caller, CallerStats};
 pub use classes::{Area, ClassRow, classes, classes_of};
-pub use handler::{Call, CallError, Status, SyscallHandler, Target};
+pub use handler::{Call, CallError, Further, Status, SyscallHandler, Target};
 pub use table::{Action, ActionId, builtin_actions};
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ pub fn builtin_actions() -> Vec<Action> {
         action("kv_delete", &[C::StorageDelete], K::Key, R::B),
         action("kv_list", &[C::StorageList], K::Key, R::C),
         action("kv_cas", &[C::StorageGet, C::StorageSet], K::Key, R::B),
+        action("http_request", &[C::NetworkConnect], K::Host, R::B),
+        // Not a call of its own: decided when a request fills a secret in.
+        action("secret_use", &[C::SecretsUse], K::Secret, R::B),
+        action("secret_reveal", &[C::SecretsReveal], K::Secret, R::B),
+        action("auth_verify", &[C::AuthVerify], K::Token, R::C),
         action("metric_record", &[C::ObservabilityMetric], K::Metric, R::C),
         action("event_emit", &[C::ObservabilityEvent], K::Event, R::B),
         action("plugin_call", &[C::PluginsCall], K::Plugin, R::B),
@@ -63,5 +68,14 @@ pub fn builtin_actions() -> Vec<Action> {
         action("random", &[C::RandomBytes], K::None, R::C),
         action("config_get", &[], K::Setting, R::C),
         action("env_get", &[C::EnvRead], K::Variable, R::C),
+        action("file_open", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_write_at", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_resize", &[C::FilesystemWrite], K::Path, R::B),
+        action("file_sync", &[C::FilesystemWrite], K::Path, R::C),
+        action("file_rename_from", &[C::FilesystemRead, C::FilesystemDelete], K::Path, R::B),
+        action("file_rename_to", &[C::FilesystemWrite], K::Path, R::B),
+        action("dir_create", &[C::FilesystemWrite], K::Path, R::B),
+        action("time_monotonic", &[C::ClockNow], K::None, R::C),
+        action("time_sleep", &[C::ClockNow], K::None, R::C),
     ]
 }

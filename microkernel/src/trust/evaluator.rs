@@ -3,15 +3,17 @@
 use super::engine::{Engine, Policies};
 use super::ids::Ids;
 use super::memory::{Answer, Keep, Owner};
-use super::ruling::{Effect, Ruling};
+use super::ruling::{Circumstances, Effect, Ruling};
+use super::standing::Standings;
 use super::table::{Row, Table};
 use super::{
-    Denial, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustContext,
-    TrustError, Verdict, grants,
+    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass,
+    TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
 use arc_swap::ArcSwap;
 use common::error::codes;
+use common::identity::PluginId;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The policies of one epoch.
 struct Snapshot {
     epoch: u64,
-    policies: Policies,
+    policies: Arc<Policies>,
+    standings: Arc<Standings>,
 }
 
 /// Holds the policies and decides by them.
@@ -61,13 +64,13 @@ impl TrustEvaluator {
     ) -> Result<Self, TrustError> {
         let table = Table::new(actions)?;
         let engine = Engine::new(&table, options)?;
-        let policies = engine.compile(sources)?;
+        let policies = Arc::new(engine.compile(sources)?);
         Ok(Self {
             epoch: AtomicU64::new(1),
             owner: Arc::new(Owner),
             table,
             engine,
-            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies }),
+            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies, standings: Arc::default() }),
             publishing: Mutex::new(()),
             ids: Ids::new(),
         })
@@ -85,12 +88,29 @@ impl TrustEvaluator {
     /// # Errors
     /// When a source is not valid; then the policies stay what they were.
     pub fn publish(&self, sources: &[PolicySource]) -> Result<u64, TrustError> {
-        let policies = self.engine.compile(sources)?;
+        let policies = Arc::new(self.engine.compile(sources)?);
         let _one_at_a_time = self.publishing.lock();
+        let standings = self.snapshot.load().standings.clone();
+        Ok(self.put_in_force(policies, standings))
+    }
+
+    /// The plugin is trusted so far from now on: what policies see as `principal.trust`. A plugin nobody spoke of is
+    /// `full`. A class that changes raises the epoch, so that every decision that begins after this returns sees it.
+    pub fn set_class(&self, plugin: PluginId, class: TrustClass) -> u64 {
+        let _one_at_a_time = self.publishing.lock();
+        let now = self.snapshot.load_full();
+        match now.standings.with(plugin, class) {
+            Some(standings) => self.put_in_force(now.policies.clone(), Arc::new(standings)),
+            None => now.epoch,
+        }
+    }
+
+    /// Done under the lock of publishing.
+    fn put_in_force(&self, policies: Arc<Policies>, standings: Arc<Standings>) -> u64 {
         let epoch = self.epoch.load(Ordering::Acquire) + 1;
-        self.snapshot.store(Arc::new(Snapshot { epoch, policies }));
+        self.snapshot.store(Arc::new(Snapshot { epoch, policies, standings }));
         self.epoch.store(epoch, Ordering::Release);
-        Ok(epoch)
+        epoch
     }
 
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
@@ -104,6 +124,11 @@ impl TrustEvaluator {
     /// The schema policies are checked against, in Cedar's own notation; empty without the feature `cedar`.
     pub fn schema(&self) -> &str {
         self.engine.schema()
+    }
+
+    /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
+    pub fn policy_text(&self, id: &str) -> Option<String> {
+        self.engine.text(&self.snapshot.load().policies, id)
     }
 
     /// Decides one host call, using and filling the context's cache.
@@ -159,12 +184,48 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
+        let own = self.decide_own(context, row, resource);
+        if context.acts_alone(row.and_then(|row| self.table.get(row))) {
+            own
+        } else {
+            self.decide_for_callers(context, row, resource, own?)
+        }
+    }
+
+    /// Decides for the one that acts, whoever it acts for.
+    #[inline]
+    fn decide_own(
+        &self,
+        context: &mut TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
+        if context.is_newly_tainted() {
+            context.notice();
+        }
         let epoch = self.epoch.load(Ordering::Acquire);
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         match context.memory.find(&self.owner, epoch, row, resource) {
             Some(decided) => decided,
             None => self.decide_anew(context, epoch, row, resource),
         }
+    }
+
+    /// What one of those it acts for may not do, it may not do for them.
+    #[cold]
+    fn decide_for_callers(
+        &self,
+        context: &mut TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+        own: Permit,
+    ) -> Result<Permit, Box<Denial>> {
+        let mut secret = own.gives_secret();
+        for caller in &mut context.behalf {
+            let permit = self.decide_own(caller, row, resource).map_err(|d| on_behalf(caller, *d))?;
+            secret |= permit.gives_secret();
+        }
+        Ok(own.giving_secret(secret))
     }
 
     #[cold]
@@ -197,15 +258,17 @@ impl TrustEvaluator {
             Ok(question) => question,
             Err(denial) => return (Answer::Deny(denial), Keep::Not),
         };
-        let TrustContext { identity, grants, depth, memory } = context;
-        if let Some(denial) = ungranted(grants, action, &resource, snapshot.epoch) {
+        let TrustContext { link, depth, tainted, memory, .. } = context;
+        let Link { identity, grants, .. } = &*link;
+        let (grants, circumstances) = (&**grants, Circumstances { depth: *depth, tainted: *tainted });
+        if let Some(denial) = barred(grants, action, &resource, circumstances, snapshot.epoch) {
             return (Answer::Deny(denial), Keep::Named);
         }
         let (engine, policies) = (&self.engine, &snapshot.policies);
         let prepared = memory.slice(
             snapshot.epoch,
             row,
-            || engine.subject(identity),
+            || engine.subject(identity, snapshot.standings.of(identity)),
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
@@ -218,7 +281,7 @@ impl TrustEvaluator {
             _ if any_name => Keep::Fixed,
             _ => Keep::Named,
         };
-        let ruling = engine.decide(subject, slice, row, &resource, *depth);
+        let ruling = engine.decide(subject, slice, row, &resource, circumstances);
         // What a denial suggests names the resource, even where the ruling does not depend on it.
         let named =
             keep == Keep::Fixed && ruling.effect == Effect::Silent && resource.kind != ResourceKind::None;
@@ -232,16 +295,36 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
+        let own = self.decide_whole_own(context, row, resource)?;
+        if context.acts_alone(row.and_then(|row| self.table.get(row))) {
+            return Ok(own);
+        }
+        let mut secret = own.gives_secret();
+        for caller in &context.behalf {
+            let permit = self.decide_whole_own(caller, row, resource).map_err(|d| on_behalf(caller, *d))?;
+            secret |= permit.gives_secret();
+        }
+        Ok(own.giving_secret(secret))
+    }
+
+    fn decide_whole_own(
+        &self,
+        context: &TrustContext,
+        row: Option<Row>,
+        resource: &Resource<'_>,
+    ) -> Result<Permit, Box<Denial>> {
         let snapshot = self.snapshot.load();
         let epoch = snapshot.epoch;
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         let (action, resource) = self.question(epoch, row, resource)?;
-        if let Some(denial) = ungranted(&context.grants, action, &resource, epoch) {
+        let Link { identity, grants, .. } = context.link();
+        let circumstances = Circumstances { depth: context.depth, tainted: context.is_tainted() };
+        if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return Err(denial);
         }
-        let subject = self.engine.subject(&context.identity);
-        let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, context.depth);
-        let suggestion = || self.engine.suggestion(&context.identity, row, &resource);
+        let subject = self.engine.subject(identity, snapshot.standings.of(identity));
+        let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, circumstances);
+        let suggestion = || self.engine.suggestion(identity, row, &resource);
         self.ruled(&ruling, epoch, suggestion).decided(epoch, false)
     }
 
@@ -265,6 +348,7 @@ impl TrustEvaluator {
     fn ruled(&self, ruling: &Ruling, epoch: u64, suggestion: impl FnOnce() -> Option<String>) -> Answer {
         let policies = self.ids.number(&ruling.ids);
         let denial = match &ruling.effect {
+            Effect::Permit if ruling.secret => return Answer::Secret(policies),
             Effect::Permit => return Answer::Allow(policies),
             Effect::Forbid => Denial::new(&codes::E2001, epoch, format!("forbidden by {}", ruling.ids)),
             Effect::Silent => Denial { missing: suggestion(), ..Denial::no_permit(epoch) },
@@ -281,6 +365,28 @@ fn managed(plugin: &str) -> Resource<'_> {
 #[cold]
 fn unknown_action(epoch: u64) -> Box<Denial> {
     Box::new(Denial::new(&codes::E2003, epoch, "the evaluator was not made for this action"))
+}
+
+/// The denial as the record of the one that acts has it: what it lacks is the right of the one it acts for.
+#[cold]
+fn on_behalf(caller: &TrustContext, denial: Denial) -> Box<Denial> {
+    let name = caller.identity().name();
+    let reason = format!("it acts for {name}, which may not: {}", denial.reason);
+    Box::new(Denial { reason, lacking: Some(name.to_owned()), ..denial })
+}
+
+/// What no policy can permit: what was not granted, and what could carry out a secret that was read.
+fn barred(
+    granted: &[common::permission::Permission],
+    action: &Action,
+    resource: &Resource<'_>,
+    circumstances: Circumstances,
+    epoch: u64,
+) -> Option<Box<Denial>> {
+    let denial = ungranted(granted, action, resource, epoch);
+    let held = || Denial::new(&codes::E2008, epoch, "it has read a secret, and this could carry it out");
+    let held = || (circumstances.tainted && flow::carries_out(action, resource)).then(|| Box::new(held()));
+    denial.or_else(held)
 }
 
 fn ungranted(

@@ -19,6 +19,8 @@ pub(super) struct Owner;
 pub(super) enum Answer {
     /// Allowed by these policies.
     Allow(u32),
+    /// Allowed by these policies, and what it gives is labelled secret.
+    Secret(u32),
     /// Denied.
     Deny(Box<Denial>),
 }
@@ -29,6 +31,7 @@ impl Answer {
     pub(super) fn decided(&self, epoch: u64, cached: bool) -> Result<Permit, Box<Denial>> {
         match self {
             Self::Allow(policies) => Ok(Permit::new(epoch, *policies, cached)),
+            Self::Secret(policies) => Ok(Permit::new(epoch, *policies, cached).giving_secret(true)),
             Self::Deny(denial) => Err(denied(denial, cached)),
         }
     }
@@ -164,6 +167,8 @@ impl Memory {
     ) -> Option<(&Subject, &Slice)> {
         if self.sliced != epoch {
             self.slices.clear();
+            // Its class may be another.
+            self.subject = None;
             self.sliced = epoch;
         }
         if self.slices.len() <= row.index() {

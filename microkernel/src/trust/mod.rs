@@ -42,15 +42,21 @@
 //! }
 //! ```
 
+mod chain;
 mod context;
 mod error;
 mod evaluator;
+mod flow;
 mod grants;
+pub mod habits;
 mod ids;
 mod memory;
 mod permit;
 mod policy;
+pub mod quarantine;
 mod ruling;
+pub mod score;
+mod standing;
 mod table;
 mod types;
 
@@ -69,11 +75,13 @@ use cedar as engine;
 use rules as engine;
 
 pub use crate::kernel::evaluate_syscall;
+pub use chain::{Chain, Link};
 pub use context::TrustContext;
 pub use error::TrustError;
 pub use evaluator::TrustEvaluator;
 pub use permit::Permit;
 pub use policy::{Enforcement, PolicyOptions, PolicySource};
+pub use score::TrustClass;
 pub(crate) use table::Row;
 pub use table::is_action_name;
 pub use types::{Denial, ManagementAction, Resource, ResourceKind, Verdict};

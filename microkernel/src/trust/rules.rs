@@ -1,9 +1,9 @@
 //! The built-in policies without Cedar: the same rulings under the same ids, and no policy source is accepted.
 
 use super::policy::builtin;
-use super::ruling::{Effect, Ruling};
+use super::ruling::{Circumstances, Effect, Ruling};
 use super::table::{MANAGEMENT, Row, SYSCALL, Table};
-use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustError};
+use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustClass, TrustError};
 use crate::syscall_bridge::Action;
 use common::identity::{IdentityContext, Principal};
 use std::collections::BTreeSet;
@@ -57,7 +57,11 @@ impl Engine {
         ""
     }
 
-    pub(super) fn subject(&self, identity: &IdentityContext) -> Subject {
+    pub(super) const fn text(&self, _: &Policies, _: &str) -> Option<String> {
+        None
+    }
+
+    pub(super) fn subject(&self, identity: &IdentityContext, _: TrustClass) -> Subject {
         match identity.principal() {
             Principal::Plugin(_) => Subject::Plugin,
             Principal::Host(_) => Subject::Host,
@@ -75,7 +79,7 @@ impl Engine {
         _slice: &Slice,
         row: Row,
         resource: &Resource<'_>,
-        _depth: u32,
+        _: Circumstances,
     ) -> Ruling {
         self.rule(*subject, row, resource)
     }
@@ -86,7 +90,7 @@ impl Engine {
         subject: &Subject,
         row: Row,
         resource: &Resource<'_>,
-        _depth: u32,
+        _: Circumstances,
     ) -> Ruling {
         self.rule(*subject, row, resource)
     }

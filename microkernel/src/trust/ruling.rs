@@ -19,6 +19,17 @@ pub(super) enum Effect {
 pub(super) struct Ruling {
     pub(super) effect: Effect,
     pub(super) ids: String,
+    /// Whether what is permitted gives what a policy labels secret.
+    pub(super) secret: bool,
+}
+
+/// What policies know of a call beside who does what to which.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Circumstances {
+    /// How many plugins called one another to get here.
+    pub(super) depth: u32,
+    /// Whether the principal has read a secret.
+    pub(super) tainted: bool,
 }
 
 /// Most policy ids a ruling names; more are counted.
@@ -36,12 +47,12 @@ impl Ruling {
         if beyond > 0 {
             text.push_str(&format!(",+{beyond}"));
         }
-        Self { effect, ids: text }
+        Self { effect, ids: text, secret: false }
     }
 
     /// A ruling that could not be reached.
     pub(super) fn failed(problem: impl std::fmt::Display) -> Self {
-        Self { effect: Effect::Failed(problem.to_string()), ids: String::new() }
+        Self { effect: Effect::Failed(problem.to_string()), ids: String::new(), secret: false }
     }
 }
 

@@ -165,10 +165,12 @@ impl From<Result<Permit, Box<Denial>>> for Verdict {
 /// Why not. For records and operators; a plugin only ever learns "denied".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
-    /// E2001 (forbidden), E2002 (nothing permits) or E2003 (a policy failed).
+    /// E2001 (forbidden), E2002 (nothing permits), E2003 (a policy failed) or E2008 (it could carry a secret out).
     pub code: &'static Code,
     /// The rule or the missing grant, in words.
     pub reason: String,
+    /// Which plugin lacks the right: the one that acts, or one it acts for. `None` when that is the one that acts.
+    pub lacking: Option<String>,
     /// The smallest permission or policy that would allow it, when that is known.
     pub missing: Option<String>,
     /// Which policies decided.
@@ -181,7 +183,7 @@ pub struct Denial {
 
 impl Denial {
     pub(super) fn new(code: &'static Code, epoch: u64, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), missing: None, policies: 0, epoch, cached: false }
+        Self { code, reason: reason.into(), lacking: None, missing: None, policies: 0, epoch, cached: false }
     }
     /// Nothing permits it.
     pub fn no_permit(epoch: u64) -> Self {

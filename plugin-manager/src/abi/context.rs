@@ -1,10 +1,10 @@
 //! What the host keeps for one instance while guest code runs: input, output, last response, failure text.
 
+use super::wasi::State;
+use crate::syscall::Chain;
 use crate::syscall::SyscallPort;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
 
 /// What kind of call is running; it decides which imports answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,12 @@ pub struct HostContext {
     /// Gives the running call up.
     cancel: Option<CancelToken>,
     /// Ends whatever runs in the instance, and everything after.
-    over: CancelToken,
+    pub(super) over: CancelToken,
     payload_bytes: usize,
+    /// Descriptors it may open beyond those it begins with.
+    pub(super) descriptors: u32,
+    /// Made when the first function of WASI is called.
+    pub(super) wasi: Option<Box<State>>,
 }
 
 impl std::fmt::Debug for HostContext {
@@ -77,14 +81,22 @@ impl HostContext {
             cancel: None,
             over: CancelToken::new(),
             payload_bytes,
+            descriptors: 0,
+            wasi: None,
         }
+    }
+    /// The same, for an instance that may have so many files and directories open at once.
+    #[must_use]
+    pub const fn with_descriptors(mut self, descriptors: u32) -> Self {
+        self.descriptors = descriptors;
+        self
     }
     /// Says what ends the instance, whatever runs in it: said once, when it is made.
     pub fn ended_by(&mut self, over: &CancelToken) {
         self.over = over.clone();
     }
     /// Begins a call. `input` and the context's own buffer are swapped, so nothing is copied.
-    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    pub fn begin(&mut self, phase: Phase, input: &mut Vec<u8>, deadline: Deadline, chain: &Chain) {
         std::mem::swap(&mut self.input, input);
         self.output.clear();
         self.response.clear();
@@ -94,7 +106,12 @@ impl HostContext {
         self.failure = None;
         self.phase = phase;
         self.deadline = deadline;
-        self.port.begin(deadline, chain);
+        if phase == Phase::Operation {
+            self.port.begin(deadline, chain);
+        } else {
+            // A plugin's own functions run because of a call and not for it.
+            self.port.begin(deadline, &chain.in_own_right());
+        }
     }
     /// Says what gives the next call up. It is forgotten with that call.
     #[cold]
@@ -122,6 +139,9 @@ impl HostContext {
         std::mem::swap(&mut self.input, input);
         std::mem::swap(&mut self.output, output);
         self.phase = Phase::Idle;
+        if let Some(wasi) = &mut self.wasi {
+            wasi.flush(&mut *self.port);
+        }
         self.port.end();
         if self.cancel.is_some() {
             self.cancelled_by(None);

@@ -1,10 +1,12 @@
 //! The Sigstore bundle v0.3: one certificate, one DSSE signature. Its payload stays unread until it is proven.
 
 use super::error::AttestationError;
+use super::tlog::LogEntry;
 use crate::loader::document::{self, DocumentError, Fields, Node};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// The media type of a bundle.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -12,6 +14,9 @@ pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 const MAX_BUNDLE: usize = 2 << 20;
+/// Most timestamps and most log entries of a bundle.
+const MAX_NOTES: usize = 8;
+const MAX_TIMESTAMP: usize = 128 << 10;
 const MAX_SIGNATURE: usize = 1024;
 
 /// A bundle of the right shape. Nothing in it is proven.
@@ -20,6 +25,10 @@ pub(super) struct Bundle {
     pub(super) certificate: Vec<u8>,
     pub(super) signature: Vec<u8>,
     pub(super) payload: Vec<u8>,
+    /// RFC 3161 responses about the signature.
+    pub(super) timestamps: Vec<Vec<u8>>,
+    /// Entries of transparency logs about the signature.
+    pub(super) entries: Vec<LogEntry>,
 }
 
 /// What DSSE signs: the type and the payload, each with its length before it.
@@ -47,9 +56,18 @@ impl Bundle {
     }
 
     fn read(top: &mut Fields) -> Result<Self, DocumentError> {
-        // Log entries and timestamps are other clients' proof; nothing here rests on them.
         let known = ["certificate", "tlogEntries", "timestampVerificationData"];
         let mut material = top.need("verificationMaterial")?.fields(&known)?;
+        let entries = match material.take("tlogEntries") {
+            Some(entries) => {
+                entries.list(MAX_NOTES)?.into_iter().map(LogEntry::read).collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
+        let timestamps = match material.take("timestampVerificationData") {
+            Some(data) => timestamps(data)?,
+            None => Vec::new(),
+        };
         let mut certificate = material.need("certificate")?.fields(&["rawBytes"])?;
         let mut envelope = top.need("dsseEnvelope")?.fields(&["payload", "payloadType", "signatures"])?;
         let payload_type = envelope.need("payloadType")?;
@@ -67,6 +85,8 @@ impl Bundle {
             certificate: decode(&certificate.need("rawBytes")?, super::certificate::MAX_CERTIFICATE * 2)?,
             signature: decode(&signature.need("sig")?, MAX_SIGNATURE)?,
             payload: decode(&envelope.need("payload")?, MAX_BUNDLE)?,
+            timestamps,
+            entries,
         })
     }
 
@@ -75,11 +95,19 @@ impl Bundle {
         pae(PAYLOAD_TYPE, &self.payload)
     }
 
+    fn timestamps_json(&self) -> Option<Value> {
+        let one = |response: &Vec<u8>| json!({ "signedTimestamp": STANDARD.encode(response) });
+        let all: Vec<Value> = self.timestamps.iter().map(one).collect();
+        (!all.is_empty()).then(|| json!({ "rfc3161Timestamps": all }))
+    }
+
     pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Out {
             media_type: MEDIA_TYPE,
             verification_material: MaterialOut {
                 certificate: CertificateOut { raw_bytes: STANDARD.encode(&self.certificate) },
+                tlog_entries: self.entries.iter().map(LogEntry::to_json).collect(),
+                timestamp_verification_data: self.timestamps_json(),
             },
             dsse_envelope: EnvelopeOut {
                 payload: STANDARD.encode(&self.payload),
@@ -88,6 +116,15 @@ impl Bundle {
             },
         })
     }
+}
+
+fn timestamps(data: Node) -> Result<Vec<Vec<u8>>, DocumentError> {
+    let Some(all) = data.fields(&["rfc3161Timestamps"])?.take("rfc3161Timestamps") else {
+        return Ok(Vec::new());
+    };
+    let one =
+        |node: Node| decode(&node.fields(&["signedTimestamp"])?.need("signedTimestamp")?, MAX_TIMESTAMP);
+    all.list(MAX_NOTES)?.into_iter().map(one).collect()
 }
 
 fn decode(node: &Node, max: usize) -> Result<Vec<u8>, DocumentError> {
@@ -104,8 +141,13 @@ struct Out {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct MaterialOut {
     certificate: CertificateOut,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tlog_entries: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp_verification_data: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -135,7 +177,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn good() -> String {
-        let b = Bundle { certificate: b"cert".to_vec(), signature: b"sig".to_vec(), payload: b"{}".to_vec() };
+        let b = Bundle {
+            certificate: b"cert".to_vec(),
+            signature: b"sig".to_vec(),
+            payload: b"{}".to_vec(),
+            timestamps: vec![],
+            entries: vec![],
+        };
         String::from_utf8(b.to_json().unwrap()).unwrap()
     }
 

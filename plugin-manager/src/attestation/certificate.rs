@@ -22,6 +22,7 @@ const MAX_URI: usize = 1024;
 pub const DEVELOPMENT_UNIT: &str = "ForgeOne development";
 
 const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -90,6 +91,15 @@ pub fn pem_to_der(text: &[u8]) -> Result<Vec<u8>, AttestationError> {
     }
 }
 
+/// The DER certificates of a PEM text, in its order.
+pub(super) fn pems_to_der(text: &[u8]) -> Result<Vec<Vec<u8>>, AttestationError> {
+    let blocks = pem::parse_many(text).map_err(|e| bad(format!("not PEM: {e}")))?;
+    match blocks.iter().find(|block| block.tag() != "CERTIFICATE") {
+        Some(other) => Err(bad(format!("a PEM block is \"{}\", not a certificate", clip(other.tag())))),
+        None => Ok(blocks.into_iter().map(pem::Pem::into_contents).collect()),
+    }
+}
+
 pub(super) fn bad(problem: impl Into<String>) -> AttestationError {
     AttestationError::Certificate { problem: problem.into() }
 }
@@ -148,10 +158,12 @@ impl Cert {
     pub(super) fn raw_issuer(&self) -> &x509_cert::name::RdnSequence {
         &self.parsed.tbs_certificate.issuer
     }
-    #[cfg_attr(
-        not(feature = "authority"),
-        allow(dead_code, reason = "whoever makes certificates alone needs it")
-    )]
+    pub(super) fn raw_serial(&self) -> &x509_cert::serial_number::SerialNumber {
+        &self.parsed.tbs_certificate.serial_number
+    }
+    pub(super) const fn parsed(&self) -> &Certificate {
+        &self.parsed
+    }
     pub(super) fn subject_key_id(&self) -> Option<Vec<u8>> {
         let found = self.extension::<x509_cert::ext::pkix::SubjectKeyIdentifier>("subjectKeyIdentifier");
         found.ok().flatten().map(|id| id.0.as_bytes().to_vec())
@@ -238,6 +250,19 @@ impl Cert {
         Ok(())
     }
 
+    /// What the certificate of a timestamp authority must and must not say (RFC 3161, 2.3).
+    pub(super) fn check_timestamper(&self) -> Result<(), AttestationError> {
+        self.critical_is_understood()?;
+        match self.extension::<ExtendedKeyUsage>("extendedKeyUsage")? {
+            Some(usages) if usages.0 == [TIME_STAMPING] => {}
+            _ => return Err(self.unfit("is not for timestamps alone")),
+        }
+        match self.constraints()?.is_some_and(|c| c.ca) {
+            true => Err(self.unfit("is an authority's and cannot sign timestamps")),
+            false => Ok(()),
+        }
+    }
+
     fn critical_is_understood(&self) -> Result<(), AttestationError> {
         let extensions = self.parsed.tbs_certificate.extensions.iter().flatten();
         match extensions.into_iter().find(|e| e.critical && !UNDERSTOOD.contains(&e.extn_id)) {
@@ -253,6 +278,15 @@ impl Cert {
         match self.extension::<KeyUsage>("keyUsage")? {
             Some(usage) if usage.key_cert_sign() => Ok(constraints.path_len_constraint),
             _ => Err(self.unfit("does not allow certificates to be signed")),
+        }
+    }
+
+    /// Whether it may sign revocation lists.
+    #[cfg(any(test, feature = "authority"))]
+    pub(super) fn check_list_signer(&self) -> Result<(), AttestationError> {
+        match self.extension::<KeyUsage>("keyUsage")? {
+            Some(usage) if usage.crl_sign() => Ok(()),
+            _ => Err(self.unfit("does not allow revocation lists to be signed")),
         }
     }
 

@@ -76,6 +76,38 @@ pub enum AttestationError {
         /// When.
         at: String,
     },
+    /// A revocation list names a certificate of the path.
+    #[error("a certificate of the path of {subject} is revoked")]
+    Revoked {
+        /// Whose.
+        subject: String,
+    },
+    /// Nothing current says whether a certificate is revoked, and the trust configuration demands to know.
+    #[error("whether the certificate of {subject} is revoked is not known: {how}")]
+    RevocationUnknown {
+        /// Whose.
+        subject: String,
+        /// Why not.
+        how: String,
+    },
+    /// The revocation list has run out, or is of the future.
+    #[error("the revocation list for {subject} is {} {at}", if *early { "not valid before" } else { "stale since" })]
+    StaleList {
+        /// Whose issuer's list it is.
+        subject: String,
+        /// Whether it is of the future.
+        early: bool,
+        /// From or until when it is believed.
+        at: String,
+    },
+    /// Something is missing that the trust configuration demands beside the publisher's signature.
+    #[error("{what}")]
+    Missing {
+        /// What.
+        what: String,
+        /// What is there instead, and why it does not count.
+        there: Vec<String>,
+    },
     /// The extended key usage does not allow code signing.
     #[error("a certificate of the path of {subject} is not for code signing")]
     Purpose {
@@ -158,6 +190,18 @@ pub enum AttestationError {
         /// The floor.
         minimum: Version,
     },
+    /// A timestamp that the bundle carries does not hold, or one is required and missing.
+    #[error("the signature's timestamp {how}")]
+    Timestamp {
+        /// What is wrong.
+        how: String,
+    },
+    /// A log entry that the bundle carries does not hold, or one is required and missing.
+    #[error("the signature's log entry {how}")]
+    LogEntry {
+        /// What is wrong.
+        how: String,
+    },
     /// Something is on the kill-list.
     #[error("{what} is on the kill-list of trust.toml")]
     Killed {
@@ -204,6 +248,10 @@ impl Coded for AttestationError {
             Self::UnknownIssuer { .. } => &codes::E1301,
             Self::Expired { .. } => &codes::E1302,
             Self::NotYetValid { .. } => &codes::E1303,
+            Self::Revoked { .. } => &codes::E1304,
+            Self::RevocationUnknown { .. } => &codes::E1305,
+            Self::StaleList { .. } => &codes::E1306,
+            Self::Missing { .. } => &codes::E1405,
             Self::Purpose { .. } => &codes::E1307,
             Self::KeyUsage { .. } => &codes::E1308,
             Self::NameConstraint { .. } => &codes::E1309,
@@ -217,6 +265,8 @@ impl Coded for AttestationError {
             Self::NoTrust => &codes::E1408,
             Self::Development { .. } => &codes::E1410,
             Self::Ceiling { .. } => &codes::E1412,
+            Self::Timestamp { .. } => &codes::E1415,
+            Self::LogEntry { .. } => &codes::E1416,
             Self::Module(error) => error.code(),
         }
     }
@@ -234,6 +284,7 @@ impl Coded for AttestationError {
     fn reasons(&self) -> Vec<String> {
         match self {
             Self::Module(error) => error.reasons(),
+            Self::Missing { there, .. } => there.clone(),
             _ => Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use crate::loader::LoadError;
 use common::crypto::Algorithm;
 use common::error::{Code, Coded};
-use common::identity::{Digest, Publisher};
+use common::identity::{Digest, Name, Publisher};
 
 /// A step of verification, numbered as in TRUST.md, section 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,6 +156,8 @@ pub struct Signer {
     pub development: bool,
     /// When the signer says it signed. A claim.
     pub claimed_at: String,
+    /// Who else signed, by their names in trust.toml, as far as the publisher's packages must have further signers.
+    pub cosigners: Vec<Name>,
 }
 
 /// The evidence of a verification that passed.

@@ -14,26 +14,39 @@ mod evidence;
 mod export;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod judgement;
 pub mod module;
+mod noted;
+mod notes;
+mod revocation;
 mod sign;
+mod standing;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod timestamp;
+mod tlog;
 pub mod trust;
 mod verify;
+mod witness;
 
 pub use crate::loader::manifest;
 #[cfg(any(test, feature = "authority"))]
-pub use authority::{Authority, AuthorityError, AuthoritySpec, Issued, LeafSpec, Validity};
+pub use authority::{Authority, AuthorityError, AuthoritySpec, Issued, LeafSpec, Revoked, Validity};
 pub use bundle::{MEDIA_TYPE, PAYLOAD_TYPE, pae};
 pub use certificate::{CertificateFacts, DEVELOPMENT_UNIT, certificate_facts, pem_to_der};
 pub use error::AttestationError;
 pub use evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
 pub use export::sigstore_root;
 pub(crate) use module::inspect as inspect_module;
-pub use module::{ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
+pub use module::{ImportNeeds, ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
+pub use noted::{NoteError, NotedBundle};
+#[cfg(any(test, feature = "authority"))]
+pub use revocation::revoked_in;
 pub use sign::{SignError, sign};
+pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;
-pub use trust::{Environment, TrustConfig, TrustError, TrustRoot};
+pub use trust::{Environment, TrustConfig, TrustError, TrustFiles, TrustRoot};
 pub use verify::{Refusal, SignaturePolicy, VerifiedPackage, Verifier};
+pub use witness::PROVENANCE_TYPE;

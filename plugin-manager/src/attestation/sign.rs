@@ -69,7 +69,13 @@ fn bundle(package: &Package, key: &SigningKey, leaf: &[u8], now: u64) -> Result<
 
 /// A bundle over any payload.
 fn sealed(payload: Vec<u8>, key: &SigningKey, leaf: &[u8]) -> Result<Vec<u8>, SignError> {
-    let mut bundle = Bundle { certificate: leaf.to_vec(), signature: Vec::new(), payload };
+    let mut bundle = Bundle {
+        certificate: leaf.to_vec(),
+        signature: Vec::new(),
+        payload,
+        timestamps: Vec::new(),
+        entries: Vec::new(),
+    };
     bundle.signature = key.sign(&bundle.signed_bytes()).map_err(SignError::Crypto)?;
     bundle.to_json().map_err(SignError::Write)
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The type of the predicate that says: this is a ForgeOne package.
 pub const PREDICATE_TYPE: &str = "https://forgeone.dev/attestations/package/v1";
-const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+pub(super) const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const MAX_STATEMENT: usize = 2 << 20;
 const MAX_SUBJECTS: usize = 4097;
 

@@ -10,8 +10,12 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod authorities;
+mod notes;
 mod paths;
 mod policy;
+mod revocation;
+mod table;
+mod witnesses;
 
 const DAY: u64 = 86_400;
 const NOW: u64 = 1_795_000_000;

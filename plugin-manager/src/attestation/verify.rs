@@ -5,13 +5,17 @@ use super::certificate::Cert;
 use super::chain::{self, Path};
 use super::error::AttestationError;
 use super::evidence::{Attestation, CheckOutcome, Outcome, Signer, Step};
+use super::judgement::{Checked, Content, accepted, allowed, content_alive, identity};
 use super::module::{self, ModuleFacts, ModuleLimits, ModuleRules};
+use super::notes::{self, Notes};
+use super::standing::{Signed, Standing};
 use super::statement::Statement;
 use super::trust::{Environment, PublisherEntry, TrustRoot};
+use super::witness::{Attested, Scene, Witnesses};
 use crate::loader::Package;
 use crate::metrics::{NoProgress, Phase, Progress, Stage};
 use common::error::{Code, Coded};
-use common::permission::Capability;
+use common::identity::Name;
 use std::error::Error;
 use std::fmt;
 
@@ -48,6 +52,7 @@ pub struct VerifiedPackage {
     package: Package,
     facts: ModuleFacts,
     attestation: Attestation,
+    standing: Standing,
 }
 
 impl VerifiedPackage {
@@ -66,6 +71,10 @@ impl VerifiedPackage {
     /// The evidence.
     pub const fn attestation(&self) -> &Attestation {
         &self.attestation
+    }
+    /// What the proof rests on, to be asked again.
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
     }
     /// Its parts, when the proof has done its work.
     pub fn into_parts(self) -> (Package, ModuleFacts, Attestation) {
@@ -172,9 +181,18 @@ impl Verifier {
         progress: &dyn Progress,
     ) -> Result<VerifiedPackage, Refusal> {
         let now_s = now / 1_000_000_000;
-        let mut run = Run { verifier: self, package: &package, now: now_s, checks: Vec::new(), progress };
+        let content = Content::of(&package);
+        let mut run = Run {
+            verifier: self,
+            package: &package,
+            content: &content,
+            now: now_s,
+            checks: Vec::new(),
+            progress,
+        };
         match run.all() {
             Ok((signer, facts)) => {
+                let (signer, signed) = signer.unzip();
                 let checks = run.checks;
                 let attestation = Attestation {
                     publisher: package.manifest().publisher.clone(),
@@ -186,7 +204,8 @@ impl Verifier {
                     verified_at: now,
                     checks,
                 };
-                Ok(VerifiedPackage { package, facts, attestation })
+                let standing = Standing { content, signed };
+                Ok(VerifiedPackage { package, facts, attestation, standing })
             }
             Err(error) => {
                 let checks = run.checks;
@@ -199,19 +218,18 @@ impl Verifier {
 /// Why the steps of a signature are skipped where there is one.
 const NOT_JUDGED: &str = "its signature is not judged";
 
-type Checked<T> = Result<T, AttestationError>;
-
 /// One verification: the checks so far.
 struct Run<'a> {
     verifier: &'a Verifier,
     package: &'a Package,
+    content: &'a Content,
     now: u64,
     checks: Vec<CheckOutcome>,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Run<'a> {
-    fn all(&mut self) -> Checked<(Option<Signer>, ModuleFacts)> {
+    fn all(&mut self) -> Checked<(Option<(Signer, Signed)>, ModuleFacts)> {
         self.loaded();
         let name = self.package.manifest().name.as_str();
         let verifying = Stage::new(self.progress, Phase::Verify, name, None);
@@ -308,7 +326,7 @@ impl<'a> Run<'a> {
         }
         match &self.verifier.trust {
             Some(trust) => {
-                let alive = self.content_alive(trust);
+                let alive = content_alive(self.content, trust);
                 self.record(Step::Trust, alive, |()| "kill-list only: unsigned".to_owned())?;
             }
             None => self.skipped(Step::Trust, "there is no trust configuration"),
@@ -318,14 +336,18 @@ impl<'a> Run<'a> {
     }
 
     /// Steps 5 to 13.
-    fn signed(&mut self, bundle: &[u8], trust: &'a TrustRoot) -> Checked<Signer> {
+    fn signed(&mut self, bundle: &[u8], trust: &'a TrustRoot) -> Checked<(Signer, Signed)> {
         let bundle =
             self.record(Step::Bundle, Bundle::parse(bundle), |_| "Sigstore bundle v0.3, DSSE".to_owned())?;
         let leaf = leaf(&bundle, trust);
         let leaf = self.record(Step::Leaf, leaf, Cert::subject)?;
-        let paths = chain::paths(&leaf, trust, self.now);
-        let paths = self.record(Step::Path, paths, |paths| describe(paths))?;
-        let identity = self.identity(&leaf, &paths, trust);
+        let notes = Notes::of(&bundle, &leaf)?;
+        let judged = notes.moment(trust, self.now);
+        let paths = judged.and_then(|moment| chain::paths(&leaf, trust, moment).map(|paths| (moment, paths)));
+        let describe = |(moment, paths): &(_, Vec<Path<'_>>)| describe(paths) + &notes::told(*moment);
+        let (_, paths) = self.record(Step::Path, paths, describe)?;
+        let environment = self.verifier.environment;
+        let identity = identity(&leaf, &paths, trust, environment);
         let (publisher, path) =
             self.record(Step::Identity, identity, |(p, _)| format!("{} ({})", p.name, p.uri))?;
         let algorithm = leaf.public_key()?.algorithm();
@@ -335,106 +357,23 @@ impl<'a> Run<'a> {
         let statement = self.record(Step::Statement, statement, |s| format!("{} files", s.subjects.len()))?;
         let described = statement.describes(self.package);
         self.record(Step::Manifest, described, |()| format!("{} {}", statement.name, statement.version))?;
-        let allowed = self.allowed(publisher, &leaf, path, trust);
+        let allowed = allowed(self.content, publisher, &leaf, path, trust);
         self.record(Step::Trust, allowed, |()| format!("{} may sign {}", publisher.name, statement.name))?;
-        // trust.toml cannot ask for more in this build: a key that would is refused when it is read.
-        self.passed(Step::Attestations, "none beyond the signature is required");
-        Ok(signer(&leaf, path, publisher, algorithm, statement))
-    }
-
-    /// Step 8: the URI lies under the prefix of an anchor it has a path to, and is a publisher trusted here.
-    fn identity<'p>(
-        &self,
-        leaf: &Cert,
-        paths: &'p [Path<'a>],
-        trust: &'a TrustRoot,
-    ) -> Checked<(&'a PublisherEntry, &'p Path<'a>)> {
-        let uri = leaf.uri()?;
-        let Some(path) = paths.iter().find(|p| p.anchor.may_issue(&uri)) else {
-            let anchor = paths.first().map_or_else(String::new, |p| p.anchor.name().to_owned());
-            return Err(AttestationError::Identity { uri, anchor });
-        };
-        let environment = self.verifier.environment;
-        let Some(publisher) = trust.publisher(&uri) else {
-            return Err(AttestationError::Publisher { uri, scope: String::new() });
-        };
-        if !publisher.environments.contains(&environment) {
-            return Err(AttestationError::Publisher { uri, scope: format!(" for {}", environment.name()) });
-        }
-        if environment == Environment::Production && (leaf.development() || path.development()) {
-            return Err(AttestationError::Development { subject: leaf.subject(), environment });
-        }
-        Ok((publisher, path))
-    }
-
-    /// Step 12, and of step 14 the publisher's ceiling.
-    fn allowed(
-        &self,
-        publisher: &PublisherEntry,
-        leaf: &Cert,
-        path: &Path<'_>,
-        trust: &TrustRoot,
-    ) -> Checked<()> {
-        let m = self.package.manifest();
-        if m.publisher != publisher.name {
-            let (manifest, signer) = (m.publisher.clone(), publisher.name.clone());
-            return Err(AttestationError::OtherPublisher { manifest, signer });
-        }
-        if !publisher.packages.iter().any(|p| p.matches(&m.name)) {
-            return Err(AttestationError::Namespace {
-                publisher: publisher.name.clone(),
-                name: m.name.clone(),
-            });
-        }
-        if let Some(minimum) = publisher.min_version.get(&m.name).filter(|min| m.version < **min) {
-            return Err(AttestationError::Rollback {
-                publisher: publisher.name.clone(),
-                name: m.name.clone(),
-                version: m.version.clone(),
-                minimum: minimum.clone(),
-            });
-        }
-        self.content_alive(trust)?;
-        std::iter::once(leaf)
-            .chain(&path.intermediates)
-            .chain([path.anchor.certificate()])
-            .try_for_each(|c| alive(c, trust))?;
-        self.under_ceiling(publisher)
-    }
-
-    fn content_alive(&self, trust: &TrustRoot) -> Checked<()> {
-        let killed = &trust.kill_list().digests;
-        let own = ("the package".to_owned(), self.package.digest());
-        let files = self.package.contents().map(|(name, file)| (name.to_owned(), file.digest()));
-        match std::iter::once(own).chain(files).find(|(_, digest)| killed.contains(digest)) {
-            Some((what, digest)) => Err(AttestationError::Killed { what: format!("{what} ({digest})") }),
-            None => Ok(()),
-        }
-    }
-
-    fn under_ceiling(&self, publisher: &PublisherEntry) -> Checked<()> {
-        let Some(ceiling) = &publisher.max_permissions else { return Ok(()) };
-        let m = self.package.manifest();
-        // A plugin's own configuration is granted to every plugin.
-        let beyond = |c: &Capability| *c != Capability::ConfigRead && !ceiling.contains(c);
-        match m.permissions.iter().find(|p| beyond(&p.capability)) {
-            Some(p) => Err(AttestationError::Ceiling {
-                publisher: publisher.name.clone(),
-                name: m.name.clone(),
-                permission: p.to_string(),
-            }),
-            None => Ok(()),
-        }
+        let witnesses = Witnesses::of(self.package);
+        let scene =
+            Scene { content: self.content, publisher, leaf: &leaf, trust, environment, now: self.now };
+        let attested = witnesses.attest(&scene).and_then(|a| notes.logged(trust).map(|logged| (a, logged)));
+        let describe = |(a, logged): &(Attested, Vec<_>)| a.detail.clone() + &notes::told_logs(logged);
+        let (attested, _) = self.record(Step::Attestations, attested, describe)?;
+        let signer = signer(&leaf, path, publisher, algorithm, statement, attested.signers);
+        Ok((signer, Signed { leaf, witnesses, notes }))
     }
 }
 
 /// Step 6.
 fn leaf(bundle: &Bundle, trust: &TrustRoot) -> Checked<Cert> {
     let leaf = Cert::parse(&bundle.certificate)?;
-    let algorithm = leaf.public_key()?.algorithm();
-    if !trust.algorithms().contains(&algorithm) {
-        return Err(AttestationError::NotAccepted { what: format!("the algorithm {}", algorithm.name()) });
-    }
+    accepted(&leaf, trust)?;
     leaf.check_leaf()?;
     Ok(leaf)
 }
@@ -446,21 +385,11 @@ fn proven(bundle: &Bundle, leaf: &Cert) -> Checked<()> {
 }
 
 fn describe(paths: &[Path<'_>]) -> String {
-    let one = |p: &Path<'_>| format!("to {} over {} intermediates", p.anchor.name(), p.intermediates.len());
+    let one = |p: &Path<'_>| {
+        let (anchor, between) = (p.anchor.name(), p.intermediates.len());
+        format!("to {anchor} over {between} intermediates; {}", p.revocation.note)
+    };
     paths.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-/// Neither the serial nor the key of a certificate of the path is on the kill-list.
-fn alive(cert: &Cert, trust: &TrustRoot) -> Checked<()> {
-    let kill = trust.kill_list();
-    if kill.serials.contains(&cert.serial()) {
-        return Err(AttestationError::Killed { what: format!("the certificate {}", cert.serial()) });
-    }
-    let key = cert.key_digest();
-    match kill.keys.contains(&key) {
-        true => Err(AttestationError::Killed { what: format!("the key {key} of {}", cert.subject()) }),
-        false => Ok(()),
-    }
 }
 
 fn signer(
@@ -469,6 +398,7 @@ fn signer(
     publisher: &PublisherEntry,
     algorithm: common::crypto::Algorithm,
     statement: Statement,
+    cosigners: Vec<Name>,
 ) -> Signer {
     Signer {
         publisher: publisher.name.clone(),
@@ -483,5 +413,6 @@ fn signer(
         not_after: leaf.not_after(),
         development: leaf.development() || path.development(),
         claimed_at: statement.signed_at,
+        cosigners,
     }
 }

@@ -144,11 +144,22 @@ impl Config {
         range
             .map(|(key, _, problem)| (path(key), problem.to_owned()))
             .or_else(|| {
+                let (key, problem) = self.network.problem()?;
+                Some((vec!["network".to_owned(), key.to_owned()], problem.to_owned()))
+            })
+            .or_else(|| {
+                Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned()))
+            })
+            .or_else(|| {
                 let (below, problem) = self.supervision.problem()?;
                 Some((
                     ["supervision"].into_iter().chain(below).map(str::to_owned).collect(),
                     problem.to_owned(),
                 ))
+            })
+            .or_else(|| {
+                let (key, problem) = self.trust_score.problem()?;
+                Some((vec!["trust_score".to_owned(), key.to_owned()], problem.to_owned()))
             })
             .or_else(|| {
                 self.plugins.iter().find_map(|(name, own)| {
@@ -169,7 +180,6 @@ impl Config {
                 "sandbox.file_descriptor_limit",
                 self.sandbox.file_descriptor_limit != d.sandbox.file_descriptor_limit,
             ),
-            ("sandbox.network_access", self.sandbox.network_access != d.sandbox.network_access),
             ("telemetry.metrics_enabled", t.metrics_enabled != d.telemetry.metrics_enabled),
             ("telemetry.tracing_enabled", t.tracing_enabled != d.telemetry.tracing_enabled),
             ("telemetry.log_level", t.log_level != d.telemetry.log_level),

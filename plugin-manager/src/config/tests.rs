@@ -162,7 +162,7 @@ fn keys_without_effect_are_known_when_they_are_set() {
     let text = "plugin_manager: { temp_directory: /x, max_plugins: 3, sandbox: { network_access: none },
       telemetry: { log_level: debug } }";
     let keys = Config::parse("c.yaml", text).unwrap().unheeded();
-    assert_eq!(keys, ["temp_directory", "sandbox.network_access", "telemetry.log_level"]);
+    assert_eq!(keys, ["temp_directory", "telemetry.log_level"]);
 }
 
 #[test]

@@ -4,12 +4,15 @@
 //! together under the names guests call them by. Causes of errors name what happened, never what was passed.
 
 mod added;
+mod auth;
 mod basic;
 mod event;
 mod files;
+mod http;
 mod kv;
 mod metric;
 mod plugin_call;
+mod secret;
 mod service;
 mod settings;
 #[cfg(test)]
@@ -19,11 +22,19 @@ pub use added::{
     Added, Argument, ExtensionCall, ExtensionError, ExtensionHandler, MAX_ARGUMENTS, SyscallExtension,
     checked,
 };
+#[cfg(feature = "fuzzing")]
+pub use auth::fuzzing as auth_fuzzing;
+pub use auth::{Issuer, Issuers, KeySource, TokenAlgorithm};
 pub use event::{EventSink, SinkFull};
 pub use files::{FileDirs, FileError, FileLimits, Files};
+pub use http::{
+    BadRange, BadUrl, Http, HttpAccess, HttpOptions, Range, Resolve, RootsError, SystemResolver, Tls, Url,
+    Vouchers,
+};
 pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};
 pub use metric::{Measurement, MetricLimits, MetricSink, Metrics};
 pub use plugin_call::{MAX_CHAIN, PluginRouter, RouteError, RoutedCall, RouterSlot};
+pub use secret::{SecretFailure, SecretSource, SecretValue, is_secret_name};
 pub use settings::{PluginSettings, Settings};
 
 use microkernel::syscall_bridge::SyscallHandler;
@@ -45,6 +56,12 @@ pub struct Dependencies {
     pub events: Arc<dyn EventSink>,
     /// The way to other plugins; may be filled later.
     pub router: Arc<RouterSlot>,
+    /// The client of requests.
+    pub http: Arc<Http>,
+    /// Secrets.
+    pub secrets: Arc<dyn SecretSource>,
+    /// Issuers of tokens.
+    pub issuers: Arc<Issuers>,
 }
 
 /// Every service with the name of its action.
@@ -57,6 +74,8 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
     let mut all = vec![
         ("ping", D::put(basic::Ping)),
         ("time_now", D::put(basic::TimeNow)),
+        ("time_monotonic", D::put(basic::TimeMonotonic)),
+        ("time_sleep", D::put(basic::TimeSleep)),
         ("random", D::put(basic::Random)),
         ("config_get", D::put(settings::ConfigGet(on.settings.clone()))),
         ("env_get", D::put(settings::EnvGet(on.settings.clone()))),
@@ -64,6 +83,11 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
         ("event_emit", D::put(event::EventEmit(on.events.clone()))),
         ("plugin_call", D::put(plugin_call::PluginCall(on.router.clone()))),
     ];
+    all.extend([
+        ("http_request", D::put(http::HttpRequest { http: on.http.clone(), secrets: on.secrets.clone() })),
+        ("auth_verify", D::put(auth::AuthVerify(on.issuers.clone()))),
+        ("secret_reveal", D::put(secret::SecretReveal(on.secrets.clone()))),
+    ]);
     all.extend(kv::services::<D>(&on.kv));
     all.extend(files::services::<D>(&on.files));
     all
@@ -76,14 +100,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_action_but_log_has_exactly_one_service() {
+    fn every_action_that_can_be_called_has_exactly_one_service() {
         let host = testing::Host::new();
         let services = services(&host.dependencies());
         let names: BTreeSet<&str> = services.iter().map(|s| s.0).collect();
         assert_eq!(names.len(), services.len());
-        // `log` is admitted by the bridge and done by the bus; it has no handler.
-        let actions: BTreeSet<&str> =
-            builtin_actions().iter().map(|a| a.name).filter(|n| *n != "log").collect();
+        // `log` is admitted by the bridge and done by the bus, `secret_use` is a decision within a request.
+        let called = |name: &&str| !["log", "secret_use"].contains(name);
+        let actions: BTreeSet<&str> = builtin_actions().iter().map(|a| a.name).filter(called).collect();
         assert_eq!(names, actions);
     }
 }

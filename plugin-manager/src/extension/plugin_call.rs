@@ -5,6 +5,7 @@ use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use common::identity::{IdentityContext, Name, PluginId};
 use microkernel::syscall_bridge::{Call, CallError, Status, Target, list};
+use microkernel::trust::Chain;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ const KEPT: Duration = Duration::from_millis(20);
 pub struct RoutedCall<'a> {
     /// Who calls.
     pub caller: &'a Arc<IdentityContext>,
-    /// The chain of calls that leads here, outermost first, the caller last.
-    pub chain: Arc<[PluginId]>,
+    /// The chain of calls that leads here, outermost first, the caller last, with the rights of each.
+    pub chain: Chain,
     /// The plugin called.
     pub plugin: &'a Name,
     /// Its operation.
@@ -144,7 +145,7 @@ impl Service for PluginCall {
 }
 
 /// The chain with the caller at its end, unless the callee is on it or it is full.
-fn chain(call: &Call<'_>, callee: PluginId) -> Result<Arc<[PluginId]>, CallError> {
+fn chain(call: &Call<'_>, callee: PluginId) -> Result<Chain, CallError> {
     let caller = plugin(call.identity)?.id;
     if callee == caller || call.chain.contains(&callee) {
         return Err(refused(&RouteError::Reentry));
@@ -153,7 +154,7 @@ fn chain(call: &Call<'_>, callee: PluginId) -> Result<Arc<[PluginId]>, CallError
     if call.chain.len() + 2 > MAX_CHAIN {
         return Err(limit("the chain of calls is longer than 8 plugins"));
     }
-    Ok(call.chain.iter().copied().chain([caller]).collect())
+    Ok(call.chain.then(caller, call.link))
 }
 
 fn answer_by(deadline: Deadline, clock: &dyn Clock) -> Deadline {
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn output_comes_back_and_caller_input_and_deadline_go_there() {
         let (mut host, router) = routed(Ok(b"out".to_vec()));
-        host.chain = Arc::from([id("outer")]);
+        host.chain = Chain::of([id("outer")]);
         host.deadline = Deadline::at_ms(1077);
         assert_eq!(call(&host, "callee"), Ok(b"out".to_vec()));
         assert_eq!(*router.seen.lock(), [(2, "op".into(), b"in".to_vec(), Deadline::at_ms(1057))]);
@@ -261,13 +262,13 @@ mod tests {
     #[test]
     fn a_plugin_on_the_chain_is_not_entered_again_and_the_chain_ends_at_eight() {
         let (mut host, router) = routed(Ok(Vec::new()));
-        host.chain = Arc::from([id("outer"), id("middle")]);
+        host.chain = Chain::of([id("outer"), id("middle")]);
         for again in ["outer", "middle", "log-redactor"] {
             assert_eq!(call(&host, again), Err(Status::Conflict), "{again}");
         }
-        host.chain = (0..6).map(|i| id(&format!("p{i}"))).collect();
+        host.chain = Chain::of((0..6).map(|i| id(&format!("p{i}"))));
         assert_eq!(call(&host, "callee"), Ok(Vec::new()));
-        host.chain = (0..7).map(|i| id(&format!("p{i}"))).collect();
+        host.chain = Chain::of((0..7).map(|i| id(&format!("p{i}"))));
         assert_eq!(call(&host, "callee"), Err(Status::Limit));
         assert_eq!(router.seen.lock().len(), 1);
     }

@@ -14,6 +14,10 @@ pub(super) trait Service: Send + Sync + 'static {
     fn summary(&self, _args: &[u8]) -> Option<String> {
         None
     }
+    /// Whether it comes back to the door for more than its target.
+    fn decides_further(&self) -> bool {
+        false
+    }
     /// Does it.
     fn serve(&self, call: Call<'_>) -> Result<(), CallError>;
 }
@@ -44,6 +48,9 @@ impl<S: Service> SyscallHandler for Behind<S> {
     }
     fn summary(&self, args: &[u8]) -> Option<String> {
         self.0.summary(args)
+    }
+    fn decides_further(&self) -> bool {
+        self.0.decides_further()
     }
     fn handle(&self, _spent: Permit, call: Call<'_>) -> Result<(), CallError> {
         self.0.serve(call)

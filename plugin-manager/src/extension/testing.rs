@@ -3,22 +3,27 @@
 //! Only the kernel makes permits, so tests reach the services behind the door.
 
 use super::Dependencies;
+use super::auth::Issuers;
 use super::event::{EventSink, SinkFull};
 use super::files::{FileDirs, FileLimits, Files};
+use super::http::{Http, HttpOptions, SystemResolver, Vouchers};
 use super::kv::tests::Rows;
 use super::kv::{Kv, KvLimits};
 use super::metric::{Measurement, MetricLimits, MetricSink, Metrics};
 use super::plugin_call::RouterSlot;
+use super::secret::{SecretFailure, SecretSource, SecretValue};
 use super::service::{Door, Service};
 use super::settings::Settings;
 use common::clock::{Clock, Deadline, ManualClock};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::telemetry::MetricType;
-use microkernel::syscall_bridge::{Call, CallError, Status, SyscallArgs};
+use microkernel::syscall_bridge::{Call, CallError, Further, Status, SyscallArgs, Target, builtin_actions};
+use microkernel::trust::{Chain, Link, Permit, Resource, TrustContext, TrustEvaluator, Verdict};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// No door: what tests go through.
 struct Open;
@@ -81,12 +86,46 @@ impl MetricSink for Taken {
     }
 }
 
+#[derive(Debug, Default)]
+struct Secrets(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl SecretSource for Secrets {
+    fn secret(&self, name: &str) -> Result<Option<SecretValue>, SecretFailure> {
+        Ok(self.0.lock().get(name).cloned().map(SecretValue::new))
+    }
+}
+
+/// Takes further decisions: denies what it was told to, and remembers what it was asked.
+#[derive(Debug)]
+struct Decides<'a>(&'a Host);
+
+impl Further for Decides<'_> {
+    fn admit(&mut self, action: &str, target: &Target<'_>) -> Result<Permit, Status> {
+        let asked = format!("{action} {}", target.name);
+        let denied = self.0.denies.lock().contains(&asked);
+        self.0.asked.lock().push(asked);
+        if denied { Err(Status::Denied) } else { Ok(permit()) }
+    }
+}
+
+/// A permit, from the only place that makes them.
+fn permit() -> Permit {
+    static EVALUATOR: OnceLock<TrustEvaluator> = OnceLock::new();
+    let evaluator = EVALUATOR.get_or_init(|| TrustEvaluator::new(&builtin_actions(), &[]).unwrap());
+    let ping = builtin_actions().into_iter().find(|a| a.name == "ping").unwrap();
+    let context = TrustContext::new(&IdentityContext::plugin(plugin()));
+    match evaluator.evaluate(&context, &ping, &Resource::NONE) {
+        Verdict::Allow(permit) => permit,
+        Verdict::Deny(denial) => panic!("{denial:?}"),
+    }
+}
+
 /// Every service, and a plugin `acme/log-redactor` that calls them.
 pub(super) struct Host {
     identity: Arc<IdentityContext>,
     dir: tempfile::TempDir,
     pub(super) clock: Arc<ManualClock>,
-    pub(super) chain: Arc<[PluginId]>,
+    pub(super) chain: Chain,
     pub(super) deadline: Deadline,
     pub(super) settings: Arc<Settings>,
     pub(super) events: Arc<Events>,
@@ -95,6 +134,20 @@ pub(super) struct Host {
     pub(super) router: Arc<RouterSlot>,
     pub(super) kv: Arc<Kv>,
     pub(super) files: Arc<Files>,
+    pub(super) http: Arc<Http>,
+    pub(super) issuers: Arc<Issuers>,
+    /// What further decisions deny.
+    pub(super) denies: Mutex<Vec<String>>,
+    /// What further decisions were asked.
+    pub(super) asked: Mutex<Vec<String>>,
+    pub(super) cancel: Option<common::cancel::CancelToken>,
+    secrets: Arc<Secrets>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Host")
+    }
 }
 
 fn plugin() -> PluginIdentity {
@@ -128,10 +181,12 @@ impl Host {
         std::fs::create_dir(&dirs.data).unwrap();
         std::fs::create_dir(&dirs.staging).unwrap();
         let metrics = Arc::new(Taken::default());
+        let http = Http::new(HttpOptions::default(), Vouchers::System, Arc::new(SystemResolver));
+        let http = Arc::new(http);
         Self {
             identity: Arc::new(IdentityContext::plugin(plugin())),
             clock: ManualClock::at(0),
-            chain: Arc::from([]),
+            chain: Chain::new(),
             deadline: Deadline::NEVER,
             settings: Arc::default(),
             events: Arc::default(),
@@ -142,6 +197,12 @@ impl Host {
                 kv.unwrap_or_else(|| Kv::start(Arc::new(Rows::default()), KvLimits::default()).unwrap()),
             ),
             files: Arc::new(Files::open(&dirs, files).unwrap()),
+            issuers: Arc::new(Issuers::new(Vec::new(), http.clone())),
+            http,
+            denies: Mutex::default(),
+            asked: Mutex::default(),
+            cancel: None,
+            secrets: Arc::default(),
             dir,
         }
     }
@@ -165,7 +226,13 @@ impl Host {
             metrics: self.metrics_gate.clone(),
             events: self.events.clone(),
             router: self.router.clone(),
+            http: self.http.clone(),
+            secrets: self.secrets.clone(),
+            issuers: self.issuers.clone(),
         }
+    }
+    pub(super) fn keep_secret(&self, name: &str, value: &[u8]) {
+        self.secrets.0.lock().insert(name.into(), value.into());
     }
     fn service(&self, name: &str) -> Box<dyn Service> {
         let all = super::compose::<Open>(&self.dependencies());
@@ -186,19 +253,27 @@ impl Host {
         let service = self.service(service);
         self.answer(&*service, args).map_err(|e| e.status)
     }
+    /// As [`Host::call`], with the cause of a failure.
+    pub(super) fn cause(&self, service: &str, args: SyscallArgs) -> Result<Vec<u8>, CallError> {
+        let service = self.service(service);
+        self.answer(&*service, args.as_bytes())
+    }
     fn answer(&self, service: &dyn Service, args: &[u8]) -> Result<Vec<u8>, CallError> {
         let target = service.target(&self.identity, args)?;
         let mut response = Vec::new();
         let clock: &dyn Clock = &*self.clock;
+        let mut decides = Decides(self);
         service.serve(Call {
             identity: &self.identity,
+            link: &Link::new(self.identity.clone(), Vec::new()),
             chain: &self.chain,
             deadline: self.deadline,
-            cancel: None,
+            cancel: self.cancel.as_ref(),
             clock,
             target: &target.name,
             args,
             response: &mut response,
+            further: Some(&mut decides),
         })?;
         Ok(response)
     }

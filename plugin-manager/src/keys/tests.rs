@@ -90,3 +90,87 @@ fn names_cannot_leave_the_directory() {
         assert_eq!(ring.certificate(who).unwrap_err().code().id, "E5008", "{who}");
     }
 }
+
+fn parsed_list(home: &Path) -> Vec<crate::attestation::Revoked> {
+    crate::attestation::revoked_in(&fs::read(home.join("trust/crl/house.pem")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_revoked_certificate_is_on_the_list_from_then_on_and_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let ring = KeyRing::new(home.path());
+    ring.init(&name("house"), false).unwrap();
+    let (acme, ada) = (ring.issue(&request("acme")).unwrap(), ring.issue(&request("ada")).unwrap());
+    let revoke = |who: Option<&str>, kill| {
+        ring.revoke(&RevokeRequest { who: who.map(name), serial: None, kill, days: 30 }).unwrap()
+    };
+    let list = revoke(None, false);
+    assert_eq!((list.serial, list.revoked), (None, 0), "an empty list, for hosts that require one");
+    let list = revoke(Some("acme"), false);
+    assert_eq!((list.serial, list.revoked, list.killed), (Some(acme.serial), 1, false));
+    assert_eq!(revoke(Some("acme"), false).revoked, 1, "once");
+    let list = revoke(Some("ada"), true);
+    assert_eq!((list.revoked, parsed_list(home.path()).len()), (2, 2));
+    let trust = ring.trust_config().unwrap();
+    assert!(trust.kill.serials.contains(&ada.serial) && trust.kill.keys.contains(&ada.key));
+    assert_eq!(revoke(None, false).revoked, 2);
+    let package = crate::loader::testing::packed(
+        "[plugin]\nname = \"log-x\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n",
+        &crate::loader::testing::wasm(crate::loader::testing::WAT),
+        &[],
+    );
+    let signed = crate::sign(&package, &ring.signer(&name("acme")).unwrap()).unwrap();
+    assert_eq!(crate::verify(home.path(), None, &signed).unwrap_err().code().id, "E1304");
+    let nobody = RevokeRequest { who: Some(name("nobody")), serial: None, kill: false, days: 1 };
+    assert_eq!(ring.revoke(&nobody).unwrap_err().code().id, "E5008");
+    fs::write(home.path().join("trust/crl/house.pem"), "damaged").unwrap();
+    assert_eq!(ring.revoke(&nobody).unwrap_err().code().id, "E1305", "what it named is not forgotten");
+}
+
+#[test]
+fn a_rotated_key_is_kept_and_both_verify_until_the_old_one_is_revoked() {
+    let home = tempfile::tempdir().unwrap();
+    let ring = KeyRing::new(home.path());
+    ring.init(&name("house"), false).unwrap();
+    let before = ring.issue(&request("acme")).unwrap();
+    let old = ring.signer(&name("acme")).unwrap();
+    let after = ring.rotate(&name("acme"), 60).unwrap();
+    let new = ring.signer(&name("acme")).unwrap();
+    assert_eq!(before.identity, after.identity);
+    assert_ne!((before.key, &old.key), (after.key, &new.key));
+    let kept = home.path().join(format!("keys/retired/acme-{}.key.pem", before.serial));
+    assert_eq!(fs::read_to_string(&kept).unwrap(), old.key);
+    assert_eq!(fs::metadata(kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let package = crate::loader::testing::packed(
+        "[plugin]\nname = \"log-x\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n",
+        &crate::loader::testing::wasm(crate::loader::testing::WAT),
+        &[],
+    );
+    let code = |with: &SignWith| {
+        let signed = crate::sign(&package, with).unwrap();
+        crate::verify(home.path(), None, &signed).map_err(|e| e.code().id).map(drop)
+    };
+    let path_fails = |result: Result<(), &str>| result == Err("E1304");
+    assert!(!path_fails(code(&old)) && !path_fails(code(&new)));
+    let request =
+        RevokeRequest { who: Some(name("acme")), serial: Some(before.serial), kill: false, days: 30 };
+    ring.revoke(&request).unwrap();
+    assert!(path_fails(code(&old)) && !path_fails(code(&new)));
+    assert_eq!(ring.rotate(&name("nobody"), 1).unwrap_err().code().id, "E5008");
+}
+
+#[test]
+fn who_signs_beside_publishers_is_trusted_with_its_roles() {
+    let home = tempfile::tempdir().unwrap();
+    let ring = KeyRing::new(home.path());
+    ring.init(&name("house"), false).unwrap();
+    ring.issue_signer(&request("ada"), &[name("review")]).unwrap();
+    let trust = ring.trust_config().unwrap();
+    assert!(trust.publishers.is_empty());
+    assert_eq!(trust.signers[0].roles, [name("review")]);
+    let package = crate::loader::testing::sample();
+    let signed = crate::cosign(&package, &name("ada"), &ring.signer(&name("ada")).unwrap()).unwrap();
+    let loaded = crate::Package::load(&signed, &crate::PackageLimits::default()).unwrap();
+    assert!(loaded.bundle().is_none());
+    assert_eq!(loaded.attestations().count(), 1);
+}

@@ -1,6 +1,7 @@
 //! What a plugin is brought up from, and where its saved state is kept.
 
 use super::keeper::Keeper;
+use super::warrant::Warrant;
 use crate::metrics::PluginMetrics;
 use crate::runtime::{CompiledModule, Engine, ExportPlan};
 use crate::sandbox::{InstanceMode, Limits};
@@ -83,6 +84,8 @@ pub struct Blueprint {
     pub keeper: Arc<dyn Keeper>,
     /// Ends whatever runs of it, with everything else the host runs.
     pub over: CancelToken,
+    /// The right to run it. Its ports must name the same token as what ends their calls.
+    pub warrant: Arc<dyn Warrant>,
 }
 
 impl fmt::Debug for Blueprint {

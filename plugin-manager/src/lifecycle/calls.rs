@@ -50,6 +50,9 @@ impl ManagedPlugin {
         terms: Terms<'_>,
         epoch: u64,
     ) -> Result<(), LifecycleError> {
+        if self.service.blueprint.warrant.over().is_cancelled() {
+            return Err(self.withdrawn());
+        }
         let limit = self.limits().payload_bytes;
         if input.len() > limit {
             return Err(LifecycleError::Input { bytes: input.len(), limit });
@@ -99,6 +102,19 @@ impl ManagedPlugin {
         self.metrics().call(true);
         self.recorder.failure(&error);
         error
+    }
+
+    #[cold]
+    fn withdrawn(&self) -> LifecycleError {
+        let (plugin, state) = (self.service.name.clone(), self.state());
+        match self.service.blueprint.warrant.holds() {
+            // It is out of service by now, and says why.
+            Err(_) if state != PluginState::Running => {
+                LifecycleError::NotRunning { plugin, state, failure: self.failure() }
+            }
+            Err(withdrawn) => LifecycleError::Withdrawn { plugin, withdrawn },
+            Ok(()) => LifecycleError::Cancelled { plugin },
+        }
     }
 
     /// The right to use an instance, or to make one.

@@ -1,5 +1,6 @@
 //! What goes wrong in a plugin's life.
 
+use super::warrant::Withdrawn;
 use crate::plugin::{PluginState, WrongMove};
 use crate::runtime::{RuntimeError, Trap};
 use common::audit::AuditError;
@@ -160,6 +161,15 @@ pub enum LifecycleError {
         #[source]
         source: RuntimeError,
     },
+    /// It may not be run, or not any more: the trust configuration refuses it.
+    #[error("plugin {plugin} is not trusted to run")]
+    Withdrawn {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        withdrawn: Withdrawn,
+    },
     /// The step could not be recorded and was not taken.
     #[error("plugin {plugin}: the step cannot be recorded")]
     Unrecorded {
@@ -256,6 +266,7 @@ impl Coded for LifecycleError {
             Self::Unwell { .. } => &codes::E4032,
             Self::Instantiate { source, .. } => source.code(),
             Self::Unrecorded { source, .. } => source.code(),
+            Self::Withdrawn { withdrawn, .. } => withdrawn.code,
             Self::Vault { .. } => &codes::E0002,
         }
     }

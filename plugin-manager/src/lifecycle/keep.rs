@@ -21,6 +21,21 @@ impl ManagedPlugin {
         self.fail_from(PluginState::Running, &LifecycleError::Unwell { plugin, failures, last });
     }
 
+    /// Out of service for good, if its right to run is over: `Quarantined` where it was in service. Calls in flight were
+    /// ended when the right was; their instances are dropped when they are done. Whether it was in service.
+    pub fn lose_trust(&self) -> bool {
+        let warrant = &self.service.blueprint.warrant;
+        let Some(withdrawn) = warrant.holds().err().filter(|_| warrant.over().is_cancelled()) else {
+            return false;
+        };
+        self.give_up();
+        let _slot = self.steps.lock();
+        let error = LifecycleError::Withdrawn { plugin: self.service.name.clone(), withdrawn };
+        [PluginState::Running, PluginState::Paused]
+            .into_iter()
+            .any(|from| self.leave(from, PluginState::Quarantined, &error))
+    }
+
     /// `Quarantined` to `Stopped`.
     ///
     /// # Errors

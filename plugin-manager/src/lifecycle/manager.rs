@@ -11,9 +11,10 @@ use crate::metrics::PluginMetrics;
 use crate::plugin::{PluginState, StateCell, WrongMove};
 use crate::runtime::{EngineKind, Lifecycle};
 use crate::sandbox::{InstanceMode, Limits};
+use crate::syscall::Chain;
 use common::audit::Actor;
 use common::clock::Deadline;
-use common::identity::{IdentityContext, PluginId, PluginIdentity};
+use common::identity::{IdentityContext, PluginIdentity};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct ManagedPlugin {
     pub(super) superseded: AtomicBool,
     pub(super) budget: Mutex<RestartBudget>,
     failure: Mutex<Option<Failure>>,
-    pub(super) no_chain: Arc<[PluginId]>,
+    pub(super) no_chain: Chain,
 }
 
 /// An instance on its way into service.
@@ -88,7 +89,7 @@ impl ManagedPlugin {
             superseded: AtomicBool::new(false),
             budget: Mutex::default(),
             failure: Mutex::default(),
-            no_chain: Arc::from([]),
+            no_chain: Chain::new(),
         }
     }
 
@@ -149,7 +150,7 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless it was the first record that could not be made.
-    pub fn initialize(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+    pub fn initialize(&self, chain: &Chain) -> Result<(), LifecycleError> {
         let mut slot = self.steps.lock();
         let again = self.state() == PluginState::Failed;
         self.step(PluginState::Initializing, "asked to start")?;
@@ -171,7 +172,7 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless the state table does not have the move.
-    pub fn start(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+    pub fn start(&self, chain: &Chain) -> Result<(), LifecycleError> {
         self.start_with(|candidate| self.bring_into_service(candidate, chain))
     }
 
@@ -206,11 +207,7 @@ impl ManagedPlugin {
         Ok(())
     }
 
-    fn bring_into_service(
-        &self,
-        candidate: Candidate,
-        chain: &Arc<[PluginId]>,
-    ) -> Result<Live, LifecycleError> {
+    fn bring_into_service(&self, candidate: Candidate, chain: &Chain) -> Result<Live, LifecycleError> {
         let Candidate { mut live, again } = candidate;
         match self.service.begin(&mut live, self.unhurried(chain)) {
             Ok(()) => Ok(live),
@@ -276,6 +273,21 @@ impl ManagedPlugin {
             // What was resumed and stays paused is told so; what that returns is recorded there.
             drop(self.each_idle(Lifecycle::Pause));
         })
+    }
+
+    /// Out of service at once, for this reason, until it is released: new calls are refused, and an instance that a
+    /// call in flight has is dropped when that ends, at its deadline at the latest. `stop` is not run.
+    ///
+    /// # Errors
+    /// [`LifecycleError::Move`] when it is not in service.
+    pub fn quarantine(&self, why: &str) -> Result<(), LifecycleError> {
+        let _slot = self.steps.lock();
+        let mut failure = self.failure.lock();
+        let from = self.state.advance(PluginState::Quarantined).map_err(|wrong| self.wrong(wrong))?;
+        *failure = Some(Failure::OfPlugin(why.to_owned()));
+        drop(failure);
+        drop(self.pool.abandon());
+        self.protected(from, PluginState::Quarantined, why)
     }
 
     /// New calls are refused, calls in flight finish until the plugin's timeout; then `state_save` and `stop`.
@@ -400,18 +412,24 @@ impl ManagedPlugin {
     pub(super) fn fail_from(&self, from: PluginState, error: &LifecycleError) {
         let keeper = &self.service.blueprint.keeper;
         let to = if from == PluginState::Running { keeper.ending().state() } else { PluginState::Failed };
+        self.leave(from, to, error);
+    }
+
+    /// From one state to one out of service, for this reason. Whether it was in the first.
+    pub(super) fn leave(&self, from: PluginState, to: PluginState, error: &LifecycleError) -> bool {
         let mut failure = self.failure.lock();
         if self.state.advance_from(from, to).is_err() {
-            return;
+            return false;
         }
-        let own = error.blames_plugin();
+        let own = error.blames_plugin() || matches!(error, LifecycleError::Withdrawn { .. });
         *failure = Some(if own { Failure::OfPlugin(error.told()) } else { Failure::OfHost(error.told()) });
         drop(failure);
         drop(self.pool.abandon());
         self.recorder.failure(error);
         // A protecting record is never refused.
         drop(self.recorder.transition(from, to, &cause(error), Weight::Protecting));
-        keeper.moved(from, to, &cause(error));
+        self.service.blueprint.keeper.moved(from, to, &cause(error));
+        true
     }
 
     /// A step that is recorded first, or not taken. Taken under the lock of steps, from a state that no call
@@ -454,7 +472,7 @@ impl ManagedPlugin {
     }
 
     /// A step of the plugin's own: no caller's deadline.
-    pub(super) const fn unhurried<'a>(&self, chain: &'a Arc<[PluginId]>) -> Occasion<'a> {
+    pub(super) const fn unhurried<'a>(&self, chain: &'a Chain) -> Occasion<'a> {
         Occasion { until: Deadline::NEVER, chain, cancel: None }
     }
 

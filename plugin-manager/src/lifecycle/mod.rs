@@ -16,6 +16,7 @@ mod supervise;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod warrant;
 
 pub use blueprint::{Blueprint, PortMaker, Saved, StateVault, VaultFailure};
 pub use error::{LifecycleError, When};
@@ -23,3 +24,4 @@ pub use keeper::{Keeper, Nobody};
 pub use manager::ManagedPlugin;
 pub use supervise::{Backoff, Ending, Next, RestartPolicy, RestartRules, Restarts};
 pub use swap::{Held, LastState};
+pub use warrant::{Unconditional, Warrant, Withdrawn};

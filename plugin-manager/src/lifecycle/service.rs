@@ -5,11 +5,11 @@ use super::error::{LifecycleError, STATE_LOAD, When};
 use super::record::Recorder;
 use crate::runtime::{CallOutcome, Execution, Lifecycle, Terms, Trap};
 use crate::sandbox::InstanceMode;
+use crate::syscall::Chain;
 use common::audit::{Actor, Tally};
 use common::cancel::{CancelToken, Derived};
 use common::clock::Deadline;
-use common::identity::{IdentityContext, PluginId};
-use std::sync::Arc;
+use common::identity::IdentityContext;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) struct Occasion<'a> {
     /// By when they must all be done, beside each function's own timeout.
     pub until: Deadline,
     /// The plugins that called one another to get here.
-    pub chain: &'a Arc<[PluginId]>,
+    pub chain: &'a Chain,
     /// Ends them when the caller gives up for whom they run.
     pub cancel: Option<&'a CancelToken>,
 }
@@ -44,7 +44,12 @@ impl Service {
     /// The service of this plugin.
     pub fn new(blueprint: Blueprint) -> Self {
         let name = blueprint.identity.name.to_string();
-        Self { over: blueprint.over.derive(), blueprint, name, made: AtomicU64::new(0) }
+        Self {
+            over: blueprint.over.derive().and(blueprint.warrant.over()),
+            blueprint,
+            name,
+            made: AtomicU64::new(0),
+        }
     }
 
     /// A deadline for one function, from now.
@@ -161,7 +166,10 @@ impl Service {
                 Err(LifecycleError::Status { plugin, when, status, failure })
             }
             Err(Trap::Cancelled | Trap::Unwanted) if self.over.token().is_cancelled() => {
-                Err(LifecycleError::Ended { plugin, when })
+                Err(match self.blueprint.warrant.holds() {
+                    Err(withdrawn) => LifecycleError::Withdrawn { plugin, withdrawn },
+                    Ok(()) => LifecycleError::Ended { plugin, when },
+                })
             }
             Err(trap) => Err(LifecycleError::Trapped { plugin, when, trap }),
         }
@@ -169,6 +177,8 @@ impl Service {
 
     fn make(&self, on: Occasion<'_>) -> Result<Live, LifecycleError> {
         let b = &self.blueprint;
+        let withdrawn = |withdrawn| LifecycleError::Withdrawn { plugin: self.name.clone(), withdrawn };
+        b.warrant.holds().map_err(withdrawn)?;
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let port = (b.ports)(number);
         let execution = Execution::new(

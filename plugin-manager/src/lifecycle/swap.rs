@@ -7,9 +7,8 @@ use super::manager::ManagedPlugin;
 use super::service::Live;
 use crate::plugin::PluginState;
 use crate::runtime::Lifecycle;
+use crate::syscall::Chain;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl ManagedPlugin {
     ///
     /// # Errors
     /// [`LifecycleError`]. The plugin is `Failed` then, unless the state table does not have the move.
-    pub fn start_without_state(&self, chain: &Arc<[PluginId]>) -> Result<(), LifecycleError> {
+    pub fn start_without_state(&self, chain: &Chain) -> Result<(), LifecycleError> {
         self.start_with(|mut candidate| {
             self.service.function(&mut candidate.live, Lifecycle::Start, self.unhurried(chain))?;
             Ok(candidate.live)

@@ -129,6 +129,10 @@ impl Node {
         let n = u64::try_from(n).ok().filter(|n| range.contains(n));
         n.ok_or_else(|| self.fail(format!("must be from {} to {}", range.start(), range.end())))
     }
+    /// True or false.
+    pub(crate) fn boolean(&self) -> Result<bool, DocumentError> {
+        if let Tree::Bool(value) = self.value.tree { Ok(value) } else { Err(self.wrong("true or false")) }
+    }
     /// The items of a list of at most `max`.
     pub(crate) fn list(mut self, max: usize) -> Result<Vec<Self>, DocumentError> {
         let Tree::List(items) = &mut self.value.tree else { return Err(self.wrong("a list")) };

@@ -167,6 +167,10 @@ impl Package {
     pub fn module(&self) -> &[u8] {
         self.contents.get(MODULE).map_or(&[], File::bytes)
     }
+    /// The SHA-256 of the module.
+    pub fn module_digest(&self) -> Digest {
+        self.contents.get(MODULE).map_or_else(|| Digest::of(&[]), File::digest)
+    }
     /// Every file outside `attestations/`, `manifest.json` included, by name.
     pub fn contents(&self) -> impl Iterator<Item = (&str, &File)> {
         self.contents.iter().map(|(name, file)| (name.as_str(), file))

@@ -26,5 +26,5 @@ pub use manifest::{
     EnginePreference, EntryPoint, ExportName, InstanceMode, Instances, Lifecycle, LimitsAsked, Manifest,
     Operation,
 };
-pub use pack::{Asset, Source, pack, with_attestation};
+pub use pack::{Asset, Source, attach, pack, with_attestation};
 pub use plugin_toml::PluginToml;

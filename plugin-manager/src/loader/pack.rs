@@ -70,11 +70,24 @@ fn add_asset<'a>(entries: &mut BTreeMap<&'a str, &'a [u8]>, asset: &'a Asset) ->
 /// # Errors
 /// When the package is not well-formed, or the result exceeds `limits`.
 pub fn with_attestation(package: &[u8], bundle: &[u8], limits: &PackageLimits) -> Result<Vec<u8>, LoadError> {
+    attach(package, BUNDLE, bundle, limits)
+}
+
+/// The same package with these bytes as the attestation of this name, in place of the one it may have had.
+///
+/// # Errors
+/// When the package is not one, or would not be one with it.
+pub fn attach(
+    package: &[u8],
+    attestation: &str,
+    bundle: &[u8],
+    limits: &PackageLimits,
+) -> Result<Vec<u8>, LoadError> {
     let package = Package::load(package, limits)?;
     let mut entries: BTreeMap<&str, &[u8]> =
         package.contents().map(|(name, file)| (name, file.bytes())).collect();
     entries.extend(package.attestations());
-    entries.insert(BUNDLE, bundle);
+    entries.insert(attestation, bundle);
     let bytes = write(&entries).map_err(LoadError::Write)?;
     Package::load(&bytes, limits)?;
     Ok(bytes)

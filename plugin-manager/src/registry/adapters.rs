@@ -1,8 +1,10 @@
 //! Where rooms that must not know each other meet: the store behind services, saved state, logs; measurements
 //! behind metrics.
 
+use super::events::{EventKind, Feed};
 use crate::extension::{
-    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SinkFull,
+    EventSink, KvPersist, KvRoom, KvWrite, Measurement, MetricSink, PersistError, SecretFailure,
+    SecretSource, SecretValue, SinkFull,
 };
 use crate::lifecycle::{Saved, StateVault, VaultFailure};
 use crate::metrics::GuestMetrics;
@@ -93,13 +95,27 @@ impl MetricSink for Measurements {
     }
 }
 
-/// Events of plugins, to whoever subscribes to the host's own log.
+/// Events of plugins, among the events of the host.
 #[derive(Debug)]
-pub(super) struct Events;
+pub(super) struct Events(pub Arc<Feed>);
 
 impl EventSink for Events {
     fn emit(&self, plugin: &PluginIdentity, kind: &str, json: &str) -> Result<(), SinkFull> {
         tracing::info!(target: "forgeone::event", plugin = %plugin.name, kind, json);
+        self.0.emit(plugin.name.as_str(), &plugin.version, || EventKind::Emitted {
+            kind: kind.to_owned(),
+            json: json.to_owned(),
+        });
         Ok(())
+    }
+}
+
+/// Secrets, in the store.
+#[derive(Debug)]
+pub(super) struct Secrets(pub Arc<Home>);
+
+impl SecretSource for Secrets {
+    fn secret(&self, name: &str) -> Result<Option<SecretValue>, SecretFailure> {
+        self.0.secret(name).map_err(|error| SecretFailure(Box::new(error)))
     }
 }

@@ -12,6 +12,7 @@ use crate::metrics::{Phase, Stage};
 use crate::plugin::PluginState;
 use crate::sandbox::Grant;
 use crate::store::{Desired, InstalledPlugin};
+use crate::syscall::Chain;
 use common::clock::Deadline;
 use common::error::{ForgeError, codes};
 use common::identity::{Name, PluginId};
@@ -30,7 +31,7 @@ pub(super) enum Cause<'a> {
     /// It is called.
     Call,
     /// The plugin at the end of this chain calls it, and must be answered by then.
-    Plugin(&'a Arc<[PluginId]>, Deadline),
+    Plugin(&'a Chain, Deadline),
 }
 
 impl PluginManager {
@@ -169,7 +170,12 @@ impl PluginManager {
         let plugin = &loaded.plugin;
         plugin.give_up();
         let up = matches!(plugin.state(), PluginState::Running | PluginState::Paused);
-        let stopped = if up { plugin.stop() } else { Ok(()) };
+        let sentence = self.conduct_at_the_end(&loaded, end);
+        let stopped = match sentence {
+            Some(why) => plugin.quarantine(&why),
+            None if up => plugin.stop(),
+            None => Ok(()),
+        };
         self.hall().tell_denials(&loaded);
         let ended = match end {
             End::Stop => stopped,
@@ -179,6 +185,13 @@ impl PluginManager {
         self.hall().take(name);
         let kept = self.hall().keep_failure(&loaded);
         ended.map_err(ForgeError::from).and(kept)
+    }
+
+    /// What it did since it was looked at last counts too. Why it is quarantined in place of being stopped, if it is.
+    pub(super) fn conduct_at_the_end(&self, loaded: &Loaded, end: End) -> Option<String> {
+        let row = self.row(loaded.name()).ok()?;
+        let why = self.host().look_at(&row, loaded)?;
+        matches!(end, End::Stop).then_some(why)
     }
 
     /// The plugins that are up; those that need others come before them.

@@ -1,6 +1,5 @@
 //! What this build and machine can and cannot do, seen by trying.
 
-use super::judge::Judge;
 use super::manager::PluginManager;
 use super::report::Probe;
 use crate::runtime;
@@ -20,6 +19,7 @@ impl PluginManager {
             self.home_probe(),
             self.audit_probe(),
             self.trust_probe(),
+            self.policy_probe(),
             self.directory_probe(),
             self.isolation_probe(),
         ]);
@@ -85,8 +85,8 @@ impl PluginManager {
 
     fn trust_probe(&self) -> Probe {
         let judge = self.host().judge();
-        let problem = judge.as_ref().map_or_else(Some, Judge::problem);
-        let trust = judge.as_ref().ok().and_then(|judge| judge.verifier().trust());
+        let problem = judge.as_ref().map_or_else(Some, |office| office.1.problem());
+        let trust = judge.as_ref().ok().and_then(|office| office.1.verifier().trust());
         let (verdict, detail) = match (problem, trust.map(|trust| trust.anchors().len())) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
             (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),

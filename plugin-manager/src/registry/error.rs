@@ -1,5 +1,6 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
+use crate::extension::{BadRange, BadUrl, RootsError};
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
 
@@ -39,6 +40,18 @@ pub enum HostError {
     /// The caller gave the call up before it reached its plugin.
     #[error("the call was given up by its caller")]
     GivenUp,
+    /// What vouches for servers cannot be read.
+    #[error("the file of network.tls_roots cannot be used")]
+    TlsRoots(#[source] RootsError),
+    /// A range of addresses cannot be read.
+    #[error("network.private_ranges is not valid")]
+    Range(#[source] BadRange),
+    /// The URL of an issuer's keys cannot be read.
+    #[error("the URL of an issuer's keys is none")]
+    KeysUrl(#[source] BadUrl),
+    /// No secret of this name is kept.
+    #[error("no secret {0} is kept")]
+    NoSecret(String),
     /// No plugin of this name is installed.
     #[error("no plugin {0} is installed")]
     NoPlugin(String),
@@ -321,7 +334,8 @@ impl Coded for HostError {
             Self::Unfinished { .. } => &codes::E4033,
             Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
-            Self::TooManyPolicies => &codes::E0102,
+            Self::TooManyPolicies | Self::TlsRoots(_) | Self::Range(_) | Self::KeysUrl(_) => &codes::E0102,
+            Self::NoSecret(_) => &codes::E5008,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
         }
     }
@@ -341,6 +355,7 @@ impl Coded for HostError {
                  accepts it, as `forgeone upgrade --accept-permissions` does"
             )),
             Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::NoSecret(_) => Some("`forgeone secrets list` shows the names there are".to_owned()),
             Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }

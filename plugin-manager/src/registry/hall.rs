@@ -17,12 +17,13 @@ use crate::lifecycle::{LifecycleError, ManagedPlugin};
 use crate::plugin::PluginState;
 use crate::runtime::Terms;
 use crate::store::InstalledPlugin;
+use crate::syscall::Chain;
 use arc_swap::ArcSwapOption;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
 use common::config::nearest;
 use common::error::{ForgeError, codes};
-use common::identity::{Name, PluginId};
+use common::identity::Name;
 use dashmap::DashMap;
 use microkernel::trust::ManagementAction;
 use parking_lot::{Mutex, RwLock};
@@ -55,7 +56,7 @@ pub(super) struct Hall {
     closing: AtomicBool,
     /// By when a shutdown that is under way is to be over.
     pub hurry: Hurry,
-    no_chain: Arc<[PluginId]>,
+    no_chain: Chain,
     /// Kept here: the services hold it weakly.
     _router: Arc<Router>,
 }
@@ -158,7 +159,7 @@ impl Hall {
                 door: RwLock::new(Door::Open),
                 closing: AtomicBool::new(false),
                 hurry: Hurry::default(),
-                no_chain: Arc::from([]),
+                no_chain: Chain::new(),
                 _router: router,
             }
         })
@@ -183,7 +184,7 @@ impl Hall {
         names
     }
     /// No chain of calls.
-    pub const fn no_chain(&self) -> &Arc<[PluginId]> {
+    pub const fn no_chain(&self) -> &Chain {
         &self.no_chain
     }
 

@@ -1,9 +1,12 @@
 //! What every plugin of one home shares: clock, log, bridge, trust, engines, store.
 
+use super::court::Court;
 use super::dependencies::Parsed;
 use super::events::Feed;
 use super::native::Natives;
+use super::policies::PolicyFiles;
 use super::quarantine::Quarantine;
+use super::scores::Scores;
 use super::supervisor::Ledgers;
 use crate::config::Config;
 use crate::extension::{Dependencies, PluginSettings};
@@ -49,6 +52,8 @@ pub(super) struct Host {
     pub services: Dependencies,
     pub bus: Arc<LogBus>,
     pub logs: Arc<LogFiles>,
+    /// Who judges packages, and what runs by it.
+    pub court: Arc<Court>,
     pub sandbox: SandboxPolicy,
     pub package_limits: PackageLimits,
     /// Who hears of long work.
@@ -69,6 +74,8 @@ pub(super) struct Host {
     pub ledgers: Arc<Ledgers>,
     /// Plugins that wait for an operator to release them.
     pub quarantine: Quarantine,
+    /// How far plugins are trusted by what they do.
+    pub scores: Scores,
     /// What the rows need.
     pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
@@ -76,6 +83,8 @@ pub(super) struct Host {
     pub roster: Roster,
     /// Ends whatever runs of any plugin: the time of a shutdown is over.
     pub over: CancelToken,
+    /// What is known of the policy files.
+    pub policy_files: PolicyFiles,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

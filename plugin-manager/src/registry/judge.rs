@@ -2,7 +2,7 @@
 //! never taken for one that is not there.
 
 use super::sources;
-use crate::attestation::{CheckOutcome, Refusal, VerifiedPackage, Verifier};
+use crate::attestation::{CheckOutcome, Refusal, Standing, TrustRoot, VerifiedPackage, Verifier};
 use crate::config::Config;
 use crate::loader::Package;
 use crate::metrics::Progress;
@@ -28,6 +28,35 @@ impl Judge {
             Err(problem) => (None, Some(problem)),
         };
         Ok(Self { verifier: sources::verifier(config, trust)?, problem })
+    }
+
+    /// The judge of a configuration that was accepted and of the trust configuration as it is now, which may have
+    /// become one that cannot be used with it.
+    ///
+    /// # Errors
+    /// As [`Judge::new`], without regard to the trust configuration.
+    pub fn again(config: &Config, trust_dir: &Path) -> Result<Self, ForgeError> {
+        Self::new(config, trust_dir).or_else(|problem| {
+            Ok(Self { verifier: sources::verifier(config, None)?, problem: Some(problem) })
+        })
+    }
+
+    /// Whether it judges by the same as another.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let said = |judge: &Self| judge.problem().map(|p| (p.code().id, p.to_string(), p.reasons().to_vec()));
+        let digest = |judge: &Self| judge.verifier.trust().map(TrustRoot::digest);
+        said(self) == said(other) && digest(self) == digest(other)
+    }
+
+    /// Whether what was proven still stands at a time, and up to when, both in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// What refuses it now; or what is wrong with `trust.toml`.
+    pub fn still_stands(&self, standing: &Standing, now: u64) -> Result<u64, ForgeError> {
+        match &self.problem {
+            Some(problem) => Err(problem.again()),
+            None => Ok(self.verifier.still_stands(standing, now)?),
+        }
     }
 
     /// Proves a package at a time, in nanoseconds since 1970. A package that is not signed where it must be is

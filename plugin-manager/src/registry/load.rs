@@ -5,9 +5,10 @@ use super::denials::Denials;
 use super::host::Host;
 use super::judge::Judge;
 use super::supervisor::HouseKeeper;
+use super::surroundings::around;
 use crate::attestation::manifest::Instances;
 use crate::attestation::{ModuleFacts, VerifiedPackage};
-use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker};
+use crate::lifecycle::{Blueprint, ManagedPlugin, PortMaker, Unconditional, Warrant};
 use crate::loader::Package;
 use crate::metrics::{Phase, PluginMetrics, Stage};
 use crate::plugin::PluginState;
@@ -45,15 +46,16 @@ pub(super) struct Parts {
 
 impl Host {
     /// Who judges packages by the trust configuration as it is on disk now: a host that stays open for long hears of
-    /// a publisher that was trusted, or killed, as one does that is opened for a single command.
-    pub fn judge(&self) -> Result<Judge, ForgeError> {
-        Judge::new(&self.config, &self.home.trust_dir())
+    /// a publisher that was trusted, or killed, as one does that is opened for a single command. From then on that one
+    /// is in office.
+    pub fn judge(&self) -> Result<Arc<(u64, Judge)>, ForgeError> {
+        Ok(self.court.in_force(Judge::again(&self.config, &self.home.trust_dir())?))
     }
 
     /// Bytes to a verified package: every check of this host's trust, now.
     pub fn prove(&self, bytes: &[u8]) -> Result<VerifiedPackage, ForgeError> {
         let package = Package::load_telling(bytes, &self.package_limits, &*self.progress)?;
-        self.judge()?.prove(package, self.clock.wall_ns(), &*self.progress)
+        self.judge()?.1.prove(package, self.clock.wall_ns(), &*self.progress)
     }
 
     /// What a verified package may touch and use.
@@ -139,6 +141,7 @@ impl Host {
             module: ready.module,
             metrics: Arc::default(),
         };
+        let warrant: Arc<dyn Warrant> = self.court.warrant(package.standing());
         let ports = self.ports(&parts.identity, grant, denials.clone(), parts.metrics.clone());
         let ports = match shadow {
             Some(suppressed) => Box::new(move |instance| -> Box<dyn SyscallPort> {
@@ -146,7 +149,7 @@ impl Host {
             }),
             None => ports,
         };
-        self.plugin_with(grant, parts, state, ports)
+        self.plugin_with(grant, parts, state, ports, warrant)
     }
 
     /// A plugin of these parts under this grant.
@@ -157,8 +160,9 @@ impl Host {
         state: PluginState,
         denials: &Arc<Denials>,
     ) -> ManagedPlugin {
+        let warrant: Arc<dyn Warrant> = Arc::new(Unconditional::default());
         let ports = self.ports(&parts.identity, grant, denials.clone(), parts.metrics.clone());
-        self.plugin_with(grant, parts, state, ports)
+        self.plugin_with(grant, parts, state, ports, warrant)
     }
 
     fn plugin_with<To>(
@@ -167,6 +171,7 @@ impl Host {
         parts: Parts,
         state: PluginState,
         ports: PortMaker,
+        warrant: Arc<dyn Warrant>,
     ) -> ManagedPlugin {
         let Parts { identity, instances, plan, engine, module, metrics } = parts;
         let vault = Vault::new(self.home.clone(), &identity);
@@ -194,6 +199,7 @@ impl Host {
             vault: Arc::new(vault),
             keeper: Arc::new(keeper),
             over: self.over.clone(),
+            warrant,
         };
         ManagedPlugin::new(blueprint, state)
     }
@@ -209,6 +215,7 @@ impl Host {
     ) -> PortMaker {
         let (bridge, bus, identity) = (self.bridge.clone(), self.bus.clone(), identity.clone());
         let permissions = grant.permissions().to_vec();
+        let around = around(&self.services.settings, &identity.name, &permissions);
         let now = self.clock.coarse_ms();
         let allowance = Arc::new(LogAllowance::new(now));
         let limits = &self.config.limits;
@@ -220,7 +227,7 @@ impl Host {
             let caller = bridge.caller(trust);
             denials.watch(caller.stats().clone());
             let port = HostPort::new(bridge.clone(), caller, &bus, allowance.clone());
-            Box::new(port.bounded(calls.clone()))
+            Box::new(port.bounded(calls.clone()).amid(around.clone()))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Opens a home: configuration, lock, log, policies, trust, services, in this order.
 
-use super::adapters::{Events, KvRows, LogLines, Measurements};
+use super::adapters::{Events, KvRows, LogLines, Measurements, Secrets};
+use super::court::Court;
 use super::dependencies::Parsed;
 use super::error::HostError;
 use super::events::Feed;
@@ -8,9 +9,12 @@ use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
+use super::network;
 use super::operator::Operator;
+use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
+use super::scores::Scores;
 use super::sources;
 use crate::config::Config;
 use crate::extension::{
@@ -137,6 +141,7 @@ impl ManagerBuilder {
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
+        host.publish_classes()?;
         host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
@@ -168,13 +173,15 @@ fn open(
     added: Vec<Added>,
 ) -> Result<Host, ForgeError> {
     let Begun { home, config, clock, audit } = begun;
+    // Before the files are read: what changes from here on is seen to have changed.
+    let stamps = Stamps::of(&home.policy_dir());
     let guest_metrics = Arc::new(GuestMetrics::default());
-    let services = dependencies(&home, &config, &guest_metrics)?;
+    let feed = Feed::new(clock.clone());
+    let services = dependencies(&home, &config, &guest_metrics, &feed)?;
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    // Read again whenever a package is judged; a configuration no judge may have does not open.
-    Judge::new(&config, &home.trust_dir())?;
+    let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
@@ -185,12 +192,14 @@ fn open(
         engines: Mutex::default(),
         natives: Natives::new(publisher),
         guest_metrics,
-        feed: Feed::new(clock.clone()),
+        feed,
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
+        scores: Scores::of(&home, &config.trust_score, &bridge)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),
+        policy_files: PolicyFiles::in_force(stamps),
         publishing: Mutex::default(),
         home,
         config,
@@ -200,6 +209,7 @@ fn open(
         services,
         bus: Arc::new(bus),
         logs,
+        court,
         sandbox,
     })
 }
@@ -208,19 +218,24 @@ fn dependencies(
     home: &Arc<Home>,
     config: &Config,
     metrics: &Arc<GuestMetrics>,
+    feed: &Arc<Feed>,
 ) -> Result<Dependencies, ForgeError> {
     let quota = config.sandbox.storage_limit.0;
     let bytes = usize::try_from(quota).unwrap_or(usize::MAX);
     let kv = Kv::start(Arc::new(KvRows(home.clone())), KvLimits { bytes, ..KvLimits::default() })?;
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
+    let http = network::http(config)?;
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
         settings: Arc::new(Settings::new(BTreeMap::new())),
         metrics: Arc::new(Metrics::new(Arc::new(Measurements(metrics.clone())), Default::default())),
-        events: Arc::new(Events),
+        events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
+        issuers: network::issuers(config, &http)?,
+        http,
+        secrets: Arc::new(Secrets(home.clone())),
     })
 }
 

@@ -42,10 +42,16 @@ impl Host {
         // In memory even when the home cannot keep it: it protects.
         let kept = self.home.set_quarantine(&owner, why);
         let mut all = self.quarantine.0.write();
+        let mut new = None;
         match why {
-            Some(why) => drop(all.insert(owner, why.to_owned())),
+            Some(why) if all.insert(owner.clone(), why.to_owned()).is_none() => new = Some(why),
+            Some(_) => {}
             None if kept.is_ok() => drop(all.remove(&owner)),
             None => {}
+        }
+        drop(all);
+        if let Some(why) = new {
+            self.score_quarantine(row, why);
         }
         Ok(kept?)
     }
@@ -53,6 +59,7 @@ impl Host {
     /// Forgets the quarantine of a plugin that was removed: the home has.
     pub fn forget_quarantine(&self, row: &InstalledPlugin) {
         self.quarantine.0.write().remove(&owner(row));
+        self.forget_score(row);
     }
 
     /// The restarts of a plugin that was released do not count any more.
@@ -117,6 +124,7 @@ impl PluginManager {
                 self.hall().take(name);
             }
             host.set_quarantine(row, None)?;
+            host.score_release(row);
             host.forget_restarts(name);
             host.feed.emit(name, &row.plugin.version, || EventKind::Released);
             Ok(())

@@ -103,6 +103,14 @@ pub struct PluginStatus {
     pub denials: u64,
     /// Bytes of linear memory of the instance that answered last.
     pub memory_bytes: u64,
+    /// How far it is trusted by what it does: `full`, `reduced` or `quarantined`.
+    pub trust: &'static str,
+    /// The same as points, 0 to 100.
+    pub trust_points: u32,
+    /// What cost it points and is not made good by time, the latest first.
+    pub trust_why: Vec<String>,
+    /// The file with the evidence of its last quarantine, while that is kept.
+    pub evidence: Option<String>,
     /// The digest of its manifest.
     pub digest: Digest,
     /// Who signed the package; `None` when no signature was judged.

@@ -3,6 +3,7 @@
 
 use super::bring_up::Cause;
 use super::manager::PluginManager;
+use super::policies::Stamps;
 use super::sources;
 use crate::plugin::PluginState;
 use crate::store::Desired;
@@ -67,9 +68,10 @@ impl PluginManager {
     /// one that cannot be read: the policies stay what they were then.
     pub fn reload_policies(&self) -> Result<usize, ForgeError> {
         let (host, configure) = (self.host(), ManagementAction::Configure);
-        host.recorded(configure, "", || {
+        let dir = host.home.policy_dir();
+        let stamps = Stamps::of(&dir);
+        let read = host.recorded(configure, "", || {
             host.authorise(configure, "")?;
-            let dir = host.home.policy_dir();
             let policies = sources::policies(&dir)?;
             let evaluator = host.parts().bridge.evaluator();
             let named = |error| sources::named(error, &dir, &policies);
@@ -78,6 +80,8 @@ impl PluginManager {
             host.intend(configure.name(), "", &[("change", "policies"), ("files", &count)])?;
             evaluator.publish(&policies).map_err(named)?;
             Ok(policies.len())
-        })
+        });
+        host.policy_files.read(stamps, &read);
+        read
     }
 }

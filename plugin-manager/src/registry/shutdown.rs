@@ -2,6 +2,7 @@
 
 use super::dependencies::dependencies;
 use super::error::HostError;
+use super::install::End;
 use super::manager::PluginManager;
 use crate::plugin::PluginState;
 use common::clock::Deadline;
@@ -250,8 +251,11 @@ impl PluginManager {
             let Some(loaded) = hall.loaded(name) else { return Ok(()) };
             loaded.plugin.give_up();
             let up = matches!(loaded.plugin.state(), PluginState::Running | PluginState::Paused);
-            let stopped =
-                if up { loaded.plugin.stop_within(&until).map_err(ForgeError::from) } else { Ok(()) };
+            let stopped = match self.conduct_at_the_end(&loaded, End::Stop) {
+                Some(why) => loaded.plugin.quarantine(&why).map_err(ForgeError::from),
+                None if up => loaded.plugin.stop_within(&until).map_err(ForgeError::from),
+                None => Ok(()),
+            };
             hall.take(name);
             // That there was no time is no fault of the plugin's.
             let hurried = stopped.as_ref().is_err_and(|error| error.class() == ErrorClass::Limit);

@@ -4,17 +4,18 @@ use super::error::HostError;
 use crate::abi;
 use crate::attestation::trust::TrustConfig;
 use crate::attestation::{
-    AttestationError, Environment as TrustEnvironment, ImportRule, ModuleLimits, ModuleRules,
-    SignaturePolicy, TrustRoot, Verifier,
+    AttestationError, Environment as TrustEnvironment, ImportNeeds, ImportRule, ModuleLimits, ModuleRules,
+    SignaturePolicy, TrustFiles, TrustRoot, ValueType, Verifier,
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
+use forgeone_abi::ValType;
 use microkernel::syscall_bridge::Action;
 use microkernel::trust::{Enforcement, PolicyOptions, PolicySource, TrustError, TrustEvaluator};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Bytes of the largest file that is read here.
 const MAX_FILE: u64 = 1 << 20;
@@ -82,13 +83,34 @@ pub(crate) fn trust(trust_dir: &Path) -> Result<Option<TrustRoot>, ForgeError> {
         Err(e) => return Err(e.into()),
     };
     let config = TrustConfig::parse(&text)?;
-    Ok(Some(TrustRoot::new(config, |file| below(trust_dir, file))?))
+    Ok(Some(TrustRoot::from_files(config, Below(trust_dir))?))
 }
 
-/// A file named by trust.toml: below the directory, by plain names alone.
-fn below(dir: &Path, file: &str) -> Option<Vec<u8>> {
-    let plain = Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
-    plain.then(|| bytes(&dir.join(file)).ok()).flatten()
+/// Files named by trust.toml: below its directory, by plain names alone.
+struct Below<'a>(&'a Path);
+
+impl Below<'_> {
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let plain = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
+        plain.then(|| self.0.join(name))
+    }
+}
+
+impl TrustFiles for Below<'_> {
+    fn read(&mut self, file: &str) -> Option<Vec<u8>> {
+        bytes(&self.path(file)?).ok()
+    }
+    fn list(&mut self, directory: &str) -> Option<Vec<String>> {
+        let entries = match std::fs::read_dir(self.path(directory)?) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Some(Vec::new()),
+            entries => entries.ok()?,
+        };
+        // A name that is no text cannot be told apart from a list's.
+        let mut names: Vec<String> =
+            entries.map(|e| e.ok()?.file_name().into_string().ok()).collect::<Option<_>>()?;
+        names.sort_unstable();
+        Some(names)
+    }
 }
 
 /// The verifier of this configuration and trust.
@@ -106,10 +128,35 @@ pub(crate) fn verifier(config: &Config, trust: Option<TrustRoot>) -> Result<Veri
     Verifier::new(trust, environment, signatures, module_rules(), ModuleLimits::default())
 }
 
-/// What modules may import: the table of the ABI.
+/// What modules may import: the table of the ABI, and that of WASI where this build has it.
 pub(crate) fn module_rules() -> ModuleRules {
     let rule = |i: &abi::Import| ImportRule::integers(abi::MODULE, i.name, i.params.len(), i.results.len());
-    ModuleRules { imports: abi::IMPORTS.iter().map(rule).collect() }
+    let own = abi::IMPORTS.iter().map(rule);
+    ModuleRules { imports: own.chain(abi::WASI_FUNCTIONS.iter().map(wasi_rule)).collect() }
+}
+
+fn wasi_rule(function: &abi::WasiFunction) -> ImportRule {
+    let types = |types: &[ValType]| types.iter().map(value_type).collect();
+    ImportRule {
+        module: abi::WASI_MODULE.to_owned(),
+        name: function.name().to_owned(),
+        params: types(function.params()),
+        results: types(function.results()),
+        needs: match function.needs() {
+            abi::Needs::Nothing => ImportNeeds::Nothing,
+            abi::Needs::OneOf(some) => ImportNeeds::OneOf(some.to_vec()),
+            abi::Needs::Each(all) => ImportNeeds::Each(all.to_vec()),
+        },
+    }
+}
+
+const fn value_type(ty: &ValType) -> ValueType {
+    match ty {
+        ValType::I32 => ValueType::I32,
+        ValType::I64 => ValueType::I64,
+        ValType::F32 => ValueType::F32,
+        ValType::F64 => ValueType::F64,
+    }
 }
 
 /// The policy files of a home, sorted by name.

@@ -222,6 +222,7 @@ impl PluginManager {
         let dropped = self.host().home.dropped_of(&plugin.name)?.filter(|d| d.package == plugin.package);
         let (file, file_problem) = dropped.map(|d| (d.file, d.problem)).unzip();
         let supervised = self.host().supervised(row);
+        let standing = self.host().standing_of(row);
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),
@@ -251,6 +252,10 @@ impl PluginManager {
             errors: sample.errors,
             denials: loaded.as_ref().map_or(0, |l| l.denials.total()),
             memory_bytes: sample.memory_bytes,
+            trust: standing.class.name(),
+            trust_points: standing.points,
+            trust_why: standing.why,
+            evidence: self.host().evidence_of(row),
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
             unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),

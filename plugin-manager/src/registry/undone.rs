@@ -58,7 +58,7 @@ impl<'a> Desk<'a> {
         let planned = self.home.planned(name)?.is_some_and(|plan| plan.action == action.name());
         let _plan = if planned { None } else { self.plan(action, name)? };
         let record = self.management(action.name(), name.as_str(), Outcome::Ok, None, details);
-        let ticket = self.audit.append(&record)?;
+        let ticket = self.audit.begin(&record)?;
         let seq = ticket.seq();
         if let Err(refused) = ticket.durable() {
             // It is in the journal, and is written once the log can.

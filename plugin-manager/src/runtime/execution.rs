@@ -4,11 +4,10 @@ use super::nesting::enter;
 use super::{CompiledModule, Engine, Entry, ExportPlan, Instance, Lifecycle, RuntimeError, Trap, Usage};
 use crate::abi::{HostContext, Phase};
 use crate::sandbox::Limits;
+use crate::syscall::Chain;
 use crate::syscall::SyscallPort;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
 
 /// Under what a call runs.
 #[derive(Debug, Clone, Copy)]
@@ -16,14 +15,14 @@ pub struct Terms<'a> {
     /// By when it must end, host calls included.
     pub deadline: Deadline,
     /// The plugins that called one another to get here, outermost first, this one not included.
-    pub chain: &'a Arc<[PluginId]>,
+    pub chain: &'a Chain,
     /// Ends it when its caller gives it up.
     pub cancel: Option<&'a CancelToken>,
 }
 
 impl<'a> Terms<'a> {
     /// The terms of a call that nobody gives up.
-    pub const fn new(deadline: Deadline, chain: &'a Arc<[PluginId]>) -> Self {
+    pub const fn new(deadline: Deadline, chain: &'a Chain) -> Self {
         Self { deadline, chain, cancel: None }
     }
     /// The same, for a call its caller may give up.
@@ -72,7 +71,8 @@ impl Execution {
         over: &CancelToken,
         terms: Terms<'_>,
     ) -> Result<Self, RuntimeError> {
-        let mut context = HostContext::new(port, limits.payload_bytes);
+        let mut context =
+            HostContext::new(port, limits.payload_bytes).with_descriptors(limits.file_descriptors);
         context.ended_by(over);
         context.cancelled_by(terms.cancel);
         context.begin(Phase::Lifecycle, &mut Vec::new(), terms.deadline, terms.chain);

@@ -20,6 +20,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// Bytes of one call's output and of one call's input.
     pub payload_bytes: usize,
+    /// Files and directories one instance may have open at once.
+    pub file_descriptors: u32,
 }
 
 impl Default for Limits {
@@ -32,6 +34,7 @@ impl Default for Limits {
             fuel: None,
             timeout: Duration::from_secs(30),
             payload_bytes: 16 << 20,
+            file_descriptors: 1024,
         }
     }
 }

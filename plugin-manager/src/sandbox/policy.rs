@@ -4,7 +4,7 @@
 use super::limits::{Clamp, Limits, PAGE};
 use crate::attestation::VerifiedPackage;
 use crate::attestation::manifest::{EnginePreference, LimitsAsked, Manifest};
-use crate::config::{Config, EngineKind};
+use crate::config::{Config, EngineKind, NetworkAccess};
 use common::config::{ByteSize, Span};
 use common::error::{Code, Coded, codes};
 use common::permission::{Capability, Permission};
@@ -90,6 +90,8 @@ pub struct SandboxPolicy {
     engines: Vec<EngineKind>,
     services: Vec<Capability>,
     natives: Natives,
+    /// No plugin may reach the network.
+    offline: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,11 +125,13 @@ impl SandboxPolicy {
         let ceiling = Limits {
             memory_bytes: config.sandbox.memory_limit.0 / PAGE * PAGE,
             timeout: config.default_timeout.0,
+            file_descriptors: config.sandbox.file_descriptor_limit,
             ..Limits::default()
         };
         let natives = if config.security.native_plugins { Natives::Trusted } else { Natives::Refused };
+        let offline = config.sandbox.network_access == NetworkAccess::None;
         let wall = if config.security.namespace_isolation { Wall::Demanded } else { Wall::Waived };
-        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services, natives })
+        Ok(Self { ceiling, wall, engine, engines: engines.to_vec(), services, natives, offline })
     }
 
     /// Requested ∩ allowed.
@@ -142,7 +146,7 @@ impl SandboxPolicy {
         let engine = self.engine_for(manifest.engine)?;
         let (limits, clamps) = self.limits_for(&manifest.limits);
         let (permissions, withheld) = self.permissions_for(manifest);
-        let missing = vec!["worker process", "cpu_limit", "file_descriptor_limit"];
+        let missing = vec!["worker process", "cpu_limit"];
         let enforcement = Enforcement::Partial(missing);
         Ok(Grant { to: package, permissions, withheld, limits, clamps, enforcement, engine })
     }
@@ -166,12 +170,22 @@ impl SandboxPolicy {
     }
 
     fn permissions_for(&self, manifest: &Manifest) -> (Vec<Permission>, Vec<Withheld>) {
-        let served = |p: &Permission| self.services.contains(&p.capability);
-        let (permissions, unserved): (Vec<_>, Vec<_>) =
-            manifest.permissions.iter().cloned().partition(served);
-        let reason = "this build has no service for it";
-        let withheld = unserved.into_iter().map(|permission| Withheld { permission, reason }).collect();
+        let (mut permissions, mut withheld) = (Vec::new(), Vec::new());
+        for permission in manifest.permissions.iter().cloned() {
+            match self.reason_to_withhold(permission.capability) {
+                Some(reason) => withheld.push(Withheld { permission, reason }),
+                None => permissions.push(permission),
+            }
+        }
         (permissions, withheld)
+    }
+
+    fn reason_to_withhold(&self, capability: Capability) -> Option<&'static str> {
+        if !self.services.contains(&capability) {
+            return Some("this build has no service for it");
+        }
+        let cut_off = self.offline && capability == Capability::NetworkConnect;
+        cut_off.then_some("sandbox.network_access is none")
     }
 
     fn engine_for(&self, wanted: EnginePreference) -> Result<EngineKind, SandboxError> {

@@ -39,6 +39,10 @@ pub(super) const SAVED: TableDefinition<'_, &str, (&str, u64, &[u8])> = TableDef
 pub(super) const KV: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("kv");
 /// Namespace → why the plugin is quarantined.
 pub(super) const QUARANTINE: TableDefinition<'_, &str, &str> = TableDefinition::new("quarantine");
+/// Name of a secret → its bytes, sealed.
+pub(super) const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
+/// Namespace → how far the plugin is trusted.
+pub(super) const SCORES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("scores");
 /// Namespaces whose files, and names whose logs, are still to be erased.
 pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("erase");
 /// Plugin name → what was about to be done to it.
@@ -164,25 +168,31 @@ impl Db {
             txn.open_table(PLANS).or_db("open a table")?;
             txn.open_table(PENDING).or_db("open a table")?;
             txn.open_table(QUARANTINE).or_db("open a table")?;
+            txn.open_table(SECRETS).or_db("open a table")?;
+            txn.open_table(SCORES).or_db("open a table")?;
             Ok(())
         })
     }
 
     /// Homes of the same schema that were made before earlier versions, plans, versions that wait for
-    /// consent and quarantines were kept have no tables of them.
+    /// consent, quarantines, secrets and scores were kept have no tables of them.
     fn add_tables(&self) -> Result<(), StoreError> {
         let txn = self.read()?;
         let there: Vec<String> =
             txn.list_tables().or_db("list its tables")?.map(|table| table.name().to_owned()).collect();
         let has = |name: &str| there.iter().any(|table| table == name);
-        if [VERSIONS.name(), PLANS.name(), PENDING.name(), QUARANTINE.name()].into_iter().all(has) {
+        let later =
+            [VERSIONS.name(), PLANS.name(), PENDING.name(), QUARANTINE.name(), SECRETS.name(), SCORES.name()];
+        if later.into_iter().all(has) {
             return Ok(());
         }
         self.write("add a table", |txn| {
             txn.open_table(VERSIONS).or_db("open a table")?;
             txn.open_table(PLANS).or_db("open a table")?;
             txn.open_table(PENDING).or_db("open a table")?;
-            txn.open_table(QUARANTINE).or_db("open a table").map(drop)
+            txn.open_table(QUARANTINE).or_db("open a table")?;
+            txn.open_table(SECRETS).or_db("open a table")?;
+            txn.open_table(SCORES).or_db("open a table").map(drop)
         })
     }
 

@@ -128,6 +128,9 @@ pub enum StoreError {
         /// The bound in bytes.
         limit: usize,
     },
+    /// The home has as many secrets as it may have.
+    #[error("the home keeps {0} secrets, which is as many as it may")]
+    TooManySecrets(u64),
     /// A plugin has as many settings as it may have.
     #[error("{plugin} has {limit} settings in its section {section}, which is as many as it may have")]
     TooMany {
@@ -174,13 +177,16 @@ impl Coded for StoreError {
             Self::Mismatch(_) => &codes::E0001,
             Self::Exists(_) => &codes::E5004,
             Self::NoPlugin(_) => &codes::E5001,
-            Self::TooLarge { .. } | Self::TooMany { .. } => &codes::E0101,
+            Self::TooLarge { .. } | Self::TooMany { .. } | Self::TooManySecrets(_) => &codes::E0101,
         }
     }
     fn help(&self) -> Option<String> {
         match self {
             Self::TooMany { plugin, .. } => {
                 Some(format!("`forgeone config {plugin} list` shows them; unset one that is not needed"))
+            }
+            Self::TooManySecrets(_) => {
+                Some("`forgeone secrets list` shows them; remove one that is not needed".to_owned())
             }
             Self::Refusing(_) | Self::Unsure(_) => {
                 Some("look at the disk, then end this process and start it again".to_owned())

@@ -18,6 +18,7 @@ const TREE: &[&str] = &[
     "data",
     "logs",
     "plugins",
+    "quarantine",
     "run",
     "tmp",
     "tmp/staging",

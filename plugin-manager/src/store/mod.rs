@@ -29,6 +29,8 @@ mod quarantine;
 mod records;
 mod roster;
 mod saved;
+mod scores;
+mod sealed;
 mod secrets;
 mod settings;
 mod versions;

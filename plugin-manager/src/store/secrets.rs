@@ -34,7 +34,7 @@ impl Home {
         SigningKey::from_pkcs8(&bytes).map_err(secret(&path))
     }
 
-    fn load_or_make(
+    pub(super) fn load_or_make(
         &self,
         path: &Path,
         make: impl FnOnce() -> Result<Vec<u8>, CryptoError>,
@@ -51,7 +51,7 @@ impl Home {
     }
 }
 
-fn secret(path: &Path) -> impl FnOnce(CryptoError) -> StoreError {
+pub(super) fn secret(path: &Path) -> impl FnOnce(CryptoError) -> StoreError {
     let path = PathBuf::from(path);
     move |source| StoreError::Secret { path, source }
 }

@@ -4,16 +4,20 @@ use super::allowance::{CallAllowance, Kind, Share};
 use super::channel::{LogBus, Shared};
 use super::lines::{Block, Lines, LogAllowance};
 use super::names::Names;
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
-use common::identity::{Name, PluginId};
+use common::identity::Name;
 use microkernel::syscall_bridge::{ActionId, Caller, SyscallBridge, push};
+use microkernel::trust::Chain;
 use microkernel::trust::Resource;
 use std::sync::Arc;
 
 /// Longest name of a variable, in bytes.
 const VARIABLE_BYTES: usize = 4096;
+
+/// Tells what the instances of a plugin may know of their surroundings now.
+pub type Around = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 
 /// One instance's port in the host's own process.
 pub struct HostPort {
@@ -31,6 +35,7 @@ pub struct HostPort {
     owner: Option<(Name, u64)>,
     /// An argument list in the making.
     scratch: Vec<u8>,
+    surroundings: Option<Around>,
 }
 
 impl std::fmt::Debug for HostPort {
@@ -60,6 +65,7 @@ impl HostPort {
             dropped: 0,
             owner,
             scratch: Vec::new(),
+            surroundings: None,
             bridge,
             caller,
         }
@@ -69,6 +75,13 @@ impl HostPort {
     #[must_use]
     pub fn bounded(mut self, calls: Arc<CallAllowance>) -> Self {
         self.share = Share::of(calls);
+        self
+    }
+
+    /// The same port, which tells its instance of these surroundings, should it ask.
+    #[must_use]
+    pub fn amid(mut self, surroundings: Around) -> Self {
+        self.surroundings = Some(surroundings);
         self
     }
 
@@ -139,8 +152,8 @@ impl HostPort {
 
 impl SyscallPort for HostPort {
     #[inline]
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
-        if Arc::ptr_eq(chain, self.caller.chain()) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
+        if chain.is(self.caller.chain()) {
             self.caller.begin_again(deadline);
         } else {
             self.caller.begin(deadline, chain.clone());
@@ -204,6 +217,10 @@ impl SyscallPort for HostPort {
 
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.bridge.invalid(&mut self.caller, import, Status::Limit, what);
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        self.surroundings.as_ref().map_or_else(Surroundings::default, |tell| tell())
     }
 
     fn expired(&self) -> bool {

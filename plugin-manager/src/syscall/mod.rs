@@ -13,9 +13,10 @@ pub mod text;
 
 pub use allowance::{CallAllowance, CallRates};
 pub use channel::{LogBus, LogSink, LogStats};
-pub use host::HostPort;
+pub use host::{Around, HostPort};
 pub use lines::LogAllowance;
 pub(crate) use lines::utc;
 pub use microkernel::syscall_bridge::{Status, SyscallArgs};
-pub use port::{LogLevel, SyscallPort};
+pub use microkernel::trust::Chain;
+pub use port::{LogLevel, Surroundings, SyscallPort};
 pub use shadow::{SHADOW_CALLS, ShadowPort};

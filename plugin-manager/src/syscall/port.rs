@@ -3,8 +3,7 @@
 use super::Status;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use common::identity::PluginId;
-use std::sync::Arc;
+use microkernel::trust::Chain;
 
 /// How grave a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,10 +31,19 @@ impl LogLevel {
     }
 }
 
+/// What an instance is told of its surroundings when it asks: names alone. What it does with one is decided each time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Names of variables it may ask for, sorted.
+    pub variables: Vec<String>,
+    /// Directories of the virtual root that its permissions name, such as `/data`, sorted.
+    pub mounts: Vec<String>,
+}
+
 /// An instance's way to the bridge: the host's bus, a worker's remote end, or a test's fake.
 pub trait SyscallPort: Send {
     /// A call into the instance begins: its deadline, and the plugins that called one another to get here.
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>);
+    fn begin(&mut self, deadline: Deadline, chain: &Chain);
     /// What gives the next call up, for host calls that want to know; `None` again when that call has ended.
     fn cancelled_by(&mut self, cancel: Option<&CancelToken>) {
         let _ = cancel;
@@ -59,6 +67,10 @@ pub trait SyscallPort: Send {
     /// The guest hit a limit of the call itself, such as the size of its output; recorded as class B.
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.invalid(import, what);
+    }
+    /// What it may know of its surroundings; nothing unless the port was told.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::default()
     }
     /// Whether the deadline of the current call has passed.
     fn expired(&self) -> bool;

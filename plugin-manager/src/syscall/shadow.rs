@@ -1,15 +1,26 @@
 //! The port of an instance that repeats calls others have answered: it may look, and nothing it does leaves it.
 
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::clock::Deadline;
-use common::identity::PluginId;
+use microkernel::trust::Chain;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The host calls such an instance may make: those that change nothing, inside the host or outside. Every other, those
 /// a host program added among them, is answered with [`Status::Unavailable`].
-pub const SHADOW_CALLS: [&str; 9] =
-    ["ping", "file_read", "file_stat", "file_list", "kv_get", "kv_list", "time_now", "random", "config_get"];
+pub const SHADOW_CALLS: [&str; 11] = [
+    "ping",
+    "file_read",
+    "file_stat",
+    "file_list",
+    "kv_get",
+    "kv_list",
+    "time_now",
+    "time_monotonic",
+    "time_sleep",
+    "random",
+    "config_get",
+];
 
 /// A port in front of another that lets [`SHADOW_CALLS`] and variables through, and nothing else. Log lines are dropped:
 /// the instance that answered the call has written them.
@@ -32,7 +43,7 @@ impl ShadowPort {
 }
 
 impl SyscallPort for ShadowPort {
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
         self.inner.begin(deadline, chain);
     }
     fn end(&mut self) {
@@ -56,6 +67,9 @@ impl SyscallPort for ShadowPort {
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.inner.limited(import, what);
     }
+    fn surroundings(&self) -> Surroundings {
+        self.inner.surroundings()
+    }
     fn expired(&self) -> bool {
         self.inner.expired()
     }
@@ -70,7 +84,7 @@ mod tests {
     struct Open;
 
     impl SyscallPort for Open {
-        fn begin(&mut self, _: Deadline, _: &Arc<[PluginId]>) {}
+        fn begin(&mut self, _: Deadline, _: &Chain) {}
         fn end(&mut self) {}
         fn syscall(&mut self, name: &[u8], _: &[u8], response: &mut Vec<u8>) -> Result<(), Status> {
             response.splice(.., name.iter().copied());

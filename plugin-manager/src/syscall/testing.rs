@@ -1,6 +1,6 @@
 //! A port without a host behind it: answers from a script and remembers what it was asked.
 
-use super::{LogLevel, Status, SyscallPort};
+use super::{LogLevel, Status, Surroundings, SyscallPort};
 use common::audit::{AuditLog, AuditOptions};
 use common::clock::{Clock, Deadline};
 use common::crypto::{Algorithm, SigningKey};
@@ -9,6 +9,7 @@ use common::permission::Permission;
 use microkernel::syscall_bridge::{
     Call, CallError, Caller, SyscallBridge, SyscallHandler, Target, builtin_actions, list,
 };
+use microkernel::trust::Chain;
 use microkernel::trust::{Enforcement, Permit, PolicyOptions, TrustContext, TrustEvaluator};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -42,6 +43,7 @@ pub struct FakePort {
     deadline: Deadline,
     answers: HashMap<Vec<u8>, Answer>,
     variables: HashMap<Vec<u8>, Vec<u8>>,
+    surroundings: Surroundings,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -53,6 +55,7 @@ impl FakePort {
             deadline: Deadline::NEVER,
             answers: HashMap::new(),
             variables: HashMap::new(),
+            surroundings: Surroundings::default(),
             seen: Arc::default(),
         };
         fake.answering("ping", |_| Ok(b"pong".to_vec()))
@@ -69,6 +72,12 @@ impl FakePort {
     /// Configures a variable.
     pub fn with_variable(mut self, key: &str, value: &[u8]) -> Self {
         self.variables.insert(key.into(), value.into());
+        self
+    }
+    /// Tells of these surroundings.
+    pub fn amid(mut self, variables: &[&str], mounts: &[&str]) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        self.surroundings = Surroundings { variables: owned(variables), mounts: owned(mounts) };
         self
     }
     /// What it sees; stays readable after the port was given away.
@@ -92,7 +101,7 @@ impl SeenHandle {
 }
 
 impl SyscallPort for FakePort {
-    fn begin(&mut self, deadline: Deadline, chain: &Arc<[PluginId]>) {
+    fn begin(&mut self, deadline: Deadline, chain: &Chain) {
         self.deadline = deadline;
         let mut seen = self.note();
         seen.begun += 1;
@@ -122,6 +131,9 @@ impl SyscallPort for FakePort {
     }
     fn limited(&mut self, import: &'static str, what: &'static str) {
         self.note().limited.push((import, what));
+    }
+    fn surroundings(&self) -> Surroundings {
+        self.surroundings.clone()
     }
     fn expired(&self) -> bool {
         self.deadline.passed(&*self.clock)

@@ -13,6 +13,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("webpki", &["attestation"]),
     ("x509_cert", &["attestation"]),
     ("ring", &["attestation"]),
+    ("hyper", &["extension/http"]),
+    ("rustls", &["extension/http"]),
+    ("tokio_rustls", &["extension/http"]),
 ];
 
 /// What `common` and `microkernel` may not name, as a word of any identifier.

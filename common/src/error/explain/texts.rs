@@ -45,7 +45,7 @@ texts! {
     E1014: "a WASI import whose permission the manifest does not ask for"; "a module that imports `path_open` without `filesystem`";
     E1015: "memory64, threads, exceptions or another feature this host leaves off"; "a module with `(memory i64 1)`";
     E1016: "more functions, locals, imports, exports, data or element segments than allowed"; "a function with 60,000 locals";
-    E1017: "WASI imports, which this build does not provide", "the manifest's `engine` is not compiled in"; "`\"engine\": \"wasmer\"` on a build with wasmtime alone";
+    E1017: "imports of WASI that this build does not provide: it lacks the feature `wasi`, or they are of another preview", "the manifest's `engine` is not compiled in"; "`\"engine\": \"wasmer\"` on a build with wasmtime alone";
 
     E1101: "a byte of a file changed after packing"; "`plugin.wasm` replaced inside a package, `manifest.json` left as it was";
     E1102: "a file was added or changed after signing", "a signed file is not in the package"; "an asset added to a signed package";
@@ -85,6 +85,8 @@ texts! {
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";
     E1413: "a plugin whose name differs by one letter or hyphen is installed from another publisher"; "`log-redacter` of `other` while `log-redactor` of `acme` is installed";
     E1414: "a plugin that is needed is in none of the named packages, and the folders have it of two publishers"; "`pii-rules` of `acme` and of `other` in one folder, and neither installed";
+    E1415: "a bundle's timestamp is of other bytes, of an authority `trust.toml` does not name, or of a time at which its certificate was not valid; or `require_timestamp` is set and there is none"; "a timestamp copied from another package's bundle";
+    E1416: "a bundle's log entry is of another signature, its proof does not lead to a checkpoint of a log `trust.toml` names; or `require_log_entry` is set and there is none"; "one hash of the inclusion proof changed";
 
     E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
@@ -104,6 +106,7 @@ texts! {
     E2004: "a policy does not parse, or does not fit the schema"; "`Action::\"cal\"` in a policy file";
     E2006: "an embedding program asks in the name of an identity it did not register"; "`evaluate_syscall` with a plugin id nobody loaded";
     E2007: "a host call of the plugin was denied, and the plugin made that its own failure"; "`plugin_call` to a plugin that denies it";
+    E2008: "a policy labels what the instance has read as secret, and this call could take it out"; "`event_emit` after `kv_get` of a key under `@label(\"secret\")`";
 
     E3001: "the disk under audit/ is full, failing or read-only"; "any command on a home whose disk is full";
     E3002: "a checkpoint's signature or tree does not fit the log"; "`audit/checkpoint` taken from another home";

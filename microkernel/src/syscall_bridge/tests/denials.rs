@@ -1,6 +1,7 @@
 //! Every path that does not end in an effect: no handler ran, and it was recorded.
 
 use super::*;
+use crate::trust::Chain;
 use common::audit::RecordClass;
 use common::clock::Deadline;
 
@@ -140,13 +141,13 @@ fn after_the_deadline_nothing_is_dispatched() {
     door.clock.advance(std::time::Duration::from_millis(10));
     for action in served() {
         let mut caller = door.granted();
-        caller.begin(Deadline::at_ms(10), Arc::from([]));
+        caller.begin(Deadline::at_ms(10), Chain::new());
         assert_eq!(door.call(&mut caller, action.name, "x").0, Err(Status::Timeout), "{}", action.name);
         let events = door.log.events();
         assert!(!acted(&events));
         let late = |e: &Event| matches!(e, Event::Recorded { outcome: Outcome::Limit, code, .. } if code.as_deref() == Some("E4010"));
         assert_eq!(events.iter().filter(|e| late(e)).count(), 1, "{events:?}");
-        caller.begin(Deadline::at_ms(11), Arc::from([]));
+        caller.begin(Deadline::at_ms(11), Chain::new());
         assert_eq!(door.call(&mut caller, action.name, "x").0, Ok(()));
         door.log.events();
     }

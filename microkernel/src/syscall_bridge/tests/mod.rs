@@ -2,6 +2,8 @@
 
 mod denials;
 mod kernel;
+#[cfg(feature = "cedar")]
+mod labels;
 mod records;
 
 use super::record::{Counter, Recorder};
@@ -180,6 +182,17 @@ impl Door {
     /// A plugin that was granted everything, bare.
     pub(super) fn granted(&self) -> Caller {
         self.bridge.caller(TrustContext::with_grants(Arc::new(plugin("redactor", "acme")), everything()))
+    }
+    /// A plugin that was granted everything, within its own area and without.
+    #[cfg(feature = "cedar")]
+    pub(super) fn granted_everywhere(&self) -> Caller {
+        let all = common::permission::Capability::all();
+        let scoped = all.filter_map(|c| {
+            let scope = if c.family() == "filesystem" { ":/**" } else { ":**" };
+            common::permission::Permission::parse(c.family(), &format!("{}{scope}", c.verb())).ok()
+        });
+        let grants = everything().into_iter().chain(scoped).collect();
+        self.bridge.caller(TrustContext::with_grants(Arc::new(plugin("redactor", "acme")), grants))
     }
     /// A plugin that was granted nothing.
     pub(super) fn bare(&self) -> Caller {

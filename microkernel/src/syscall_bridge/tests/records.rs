@@ -107,7 +107,7 @@ fn records_name_the_chain_the_policies_and_whether_the_decision_was_remembered()
     let name = |text| Name::new(text).unwrap();
     let outer = PluginId::new(&name("acme"), &name("outer"));
     let mut caller = door.granted();
-    caller.begin(Deadline::NEVER, Arc::from([outer]));
+    caller.begin(Deadline::NEVER, crate::trust::Chain::of([outer]));
     assert_eq!(caller.trust().depth(), 1);
     for cached in [false, true] {
         assert_eq!(door.call(&mut caller, "kv_set", "k").0, Ok(()));

@@ -1,14 +1,14 @@
 //! One question to Cedar, and its ruling.
 
-use super::super::ruling::{Effect, Ruling};
+use super::super::ruling::{Circumstances, Effect, Ruling};
 use super::super::table::{Row, Table, groups};
-use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
+use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass, TrustError};
 use super::slice::{Policies, Slice, entities};
 use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
 use super::{schema, source};
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Policy, PolicySet, Request, Response, RestrictedExpression,
-    Schema, Validator,
+    Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request, Response,
+    RestrictedExpression, Schema, Validator,
 };
 use common::identity::{IdentityContext, Principal};
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(in super::super) struct Engine {
     schema: String,
     builtin: Vec<Policy>,
     environment: String,
-    /// The circumstances of a call that no plugin made for another.
+    /// The circumstances of a call that no plugin made for another, by one that has read no secret.
     direct: Context,
 }
 
@@ -41,7 +41,7 @@ impl Engine {
             authorizer: Authorizer::new(),
             schema: text,
             builtin: source::builtin(options.enforcement)?,
-            direct: circumstances(&options.environment, 0).map_err(TrustError::Schema)?,
+            direct: described(&options.environment, Circumstances::default()).map_err(TrustError::Schema)?,
             environment: options.environment.clone(),
         })
     }
@@ -63,8 +63,15 @@ impl Engine {
         &self.schema
     }
 
-    pub(in super::super) fn subject(&self, identity: &IdentityContext) -> Subject {
-        Subject::new(&self.types, identity)
+    /// The text of the policy of this id.
+    pub(in super::super) fn text(&self, policies: &Policies, id: &str) -> Option<String> {
+        let (deciding, labels) = policies.whole();
+        let id = PolicyId::new(id);
+        deciding.policy(&id).or_else(|| labels.policy(&id)).map(ToString::to_string)
+    }
+
+    pub(in super::super) fn subject(&self, identity: &IdentityContext, class: TrustClass) -> Subject {
+        Subject::new(&self.types, identity, class)
     }
 
     pub(in super::super) fn slice(&self, policies: &Policies, subject: &Subject, row: Row) -> Slice {
@@ -81,9 +88,10 @@ impl Engine {
         slice: &Slice,
         row: Row,
         resource: &Resource<'_>,
-        depth: u32,
+        circumstances: Circumstances,
     ) -> Ruling {
-        self.ask(&slice.set, slice.entities.clone(), subject, row, resource, depth)
+        let sets = (&slice.set, &slice.labels);
+        self.ask(sets, slice.entities.clone(), subject, row, resource, circumstances)
     }
 
     /// Decides by all policies.
@@ -93,20 +101,20 @@ impl Engine {
         subject: &Subject,
         row: Row,
         resource: &Resource<'_>,
-        depth: u32,
+        circumstances: Circumstances,
     ) -> Ruling {
         let entities = self.actions.get(row.index()).and_then(|action| entities(subject, action));
-        self.ask(policies.whole(), entities, subject, row, resource, depth)
+        self.ask(policies.whole(), entities, subject, row, resource, circumstances)
     }
 
     fn ask(
         &self,
-        set: &PolicySet,
+        (set, labels): (&PolicySet, &PolicySet),
         entities: Option<Entities>,
         subject: &Subject,
         row: Row,
         resource: &Resource<'_>,
-        depth: u32,
+        circumstances: Circumstances,
     ) -> Ruling {
         let Some((entities, action)) = entities.zip(self.actions.get(row.index())) else {
             return Ruling::failed("the principal or the action cannot be described to the policies");
@@ -114,9 +122,10 @@ impl Engine {
         let Some(resource) = self.types.resource_entity(resource) else {
             return Ruling::failed("the resource cannot be described to the policies");
         };
-        let context = match depth {
-            0 => Ok(self.direct.clone()),
-            _ => circumstances(&self.environment, depth),
+        let context = if circumstances == Circumstances::default() {
+            Ok(self.direct.clone())
+        } else {
+            described(&self.environment, circumstances)
         };
         let (principal, action, target) = (subject.uid.clone(), action.uid.clone(), resource.uid());
         let asked = context.map_err(Ruling::failed).and_then(|context| {
@@ -124,7 +133,12 @@ impl Engine {
             Ok((request, entities.add_entities([resource], None).map_err(Ruling::failed)?))
         });
         match asked {
-            Ok((request, entities)) => ruling(&self.authorizer.is_authorized(&request, set, &entities)),
+            Ok((request, entities)) => {
+                let ruling = ruling(&self.authorizer.is_authorized(&request, set, &entities));
+                let labelled = || labelled(&self.authorizer.is_authorized(&request, labels, &entities));
+                let secret = ruling.effect == Effect::Permit && !labels.is_empty() && labelled();
+                Ruling { secret, ..ruling }
+            }
             Err(failed) => failed,
         }
     }
@@ -151,12 +165,19 @@ impl Engine {
     }
 }
 
-fn circumstances(environment: &str, depth: u32) -> Result<Context, Fault> {
+fn described(environment: &str, circumstances: Circumstances) -> Result<Context, Fault> {
+    let Circumstances { depth, tainted } = circumstances;
     let context = Context::from_pairs([
         ("environment".to_owned(), RestrictedExpression::new_string(environment.to_owned())),
         ("depth".to_owned(), RestrictedExpression::new_long(i64::from(depth))),
+        ("tainted".to_owned(), RestrictedExpression::new_bool(tainted)),
     ])?;
     Ok(context)
+}
+
+/// Whether a label speaks of it. One that cannot be evaluated might have.
+fn labelled(response: &Response) -> bool {
+    response.decision() == Decision::Allow || response.diagnostics().errors().next().is_some()
 }
 
 fn ruling(response: &Response) -> Ruling {

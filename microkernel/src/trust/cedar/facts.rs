@@ -3,8 +3,9 @@
 use cedar_policy::Policy;
 use serde_json::Value;
 
-/// The attributes of the context that never change while an evaluator lives.
-const STABLE: [&str; 1] = ["environment"];
+/// The attributes of the context that never change while decisions are remembered: the environment is the
+/// evaluator's, and what was decided for an instance is forgotten when it reads its first secret.
+const STABLE: [&str; 2] = ["environment", "tainted"];
 
 /// What a policy looks at beyond its head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,6 +67,7 @@ mod tests {
         assert_eq!(facts(r#"principal.name == "context""#), (false, false));
         assert_eq!(facts(r#"context.environment == "production""#), (false, false));
         assert_eq!(facts("context has environment"), (false, false));
+        assert_eq!(facts("context.tainted"), (false, false));
         assert_eq!(facts("context.depth < 3"), (false, true));
         assert_eq!(facts("context has depth"), (false, true));
         assert_eq!(facts("context == {depth: 1}"), (false, true));

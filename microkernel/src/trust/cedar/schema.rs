@@ -7,15 +7,18 @@ use std::fmt::Write;
 
 /// What policies know of every principal. Tags are the identity's attributes.
 const PRINCIPALS: &str = r#"// Who acts. `principal.getTag("key")` is an attribute of the identity.
+// `principal.trust` is "full", "reduced" or "quarantined": how far the plugin is trusted by what it did.
 entity Publisher;
 entity Role;
 entity Plugin in [Publisher, Role] = {
   "name": String, "version": String, "digest": String, "publisher": String, "roles": Set<String>,
+  "trust": String,
 } tags String;
 entity Operator in [Role] = { "name": String, "roles": Set<String> } tags String;
 entity Host in [Role] = { "name": String, "roles": Set<String> } tags String;
-// `depth` is how many plugins called one another to get here.
-type Circumstances = { "environment": String, "depth": Long };
+// `depth` is how many plugins called one another to get here; `tainted` whether the plugin has read a secret: what a
+// policy with `@label("secret")` speaks of.
+type Circumstances = { "environment": String, "depth": Long, "tainted": Bool };
 
 // What is touched: its canonical name, and whether it lies in the caller's own private area.
 "#;

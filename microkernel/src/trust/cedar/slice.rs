@@ -1,6 +1,7 @@
 //! The policies that may speak of one principal doing one action. Leaving out the others never changes a ruling.
 
 use super::facts::Facts;
+use super::source::LABEL;
 use super::terms::{ActionTerms, Subject, Types};
 use cedar_policy::{
     ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
@@ -14,37 +15,47 @@ struct Entry {
     action: ActionConstraint,
     resource: ResourceConstraint,
     facts: Facts,
+    /// Whether it labels what it speaks of, and neither permits nor forbids it.
+    label: bool,
 }
 
 /// The compiled policies of one epoch.
 pub(in super::super) struct Policies {
-    whole: PolicySet,
+    /// What decides, and what labels.
+    whole: [PolicySet; 2],
     entries: Vec<Entry>,
 }
 
 impl Policies {
     /// The error is the first id that two policies have.
     pub(super) fn new(policies: Vec<Policy>) -> Result<Self, PolicyId> {
-        let mut whole = PolicySet::new();
-        for policy in &policies {
-            whole.add(policy.clone()).map_err(|_| policy.id().clone())?;
+        let entries: Vec<Entry> = policies.into_iter().map(Entry::new).collect();
+        let [mut all, mut deciding, mut labels] = [(); 3].map(|()| PolicySet::new());
+        for Entry { policy, label, .. } in &entries {
+            let set = if *label { &mut labels } else { &mut deciding };
+            let known = |_| policy.id().clone();
+            all.add(policy.clone()).map_err(known)?;
+            set.add(policy.clone()).map_err(known)?;
         }
-        Ok(Self { whole, entries: policies.into_iter().map(Entry::new).collect() })
+        Ok(Self { whole: [deciding, labels], entries })
     }
 
-    /// All of them.
-    pub(super) fn whole(&self) -> &PolicySet {
-        &self.whole
+    /// All of them: what decides, and what labels.
+    pub(super) fn whole(&self) -> (&PolicySet, &PolicySet) {
+        let [deciding, labels] = &self.whole;
+        (deciding, labels)
     }
 
     /// Those that may speak of this subject doing this action.
     pub(super) fn slice(&self, types: &Types, subject: &Subject, action: &ActionTerms) -> Slice {
         let kind = types.resource(action.kind);
-        let mut slice =
-            Slice { set: PolicySet::new(), entities: entities(subject, action), facts: Facts::default() };
+        let entities = entities(subject, action);
+        let (set, labels) = (PolicySet::new(), PolicySet::new());
+        let mut slice = Slice { set, labels, entities, facts: Facts::default() };
         for entry in self.entries.iter().filter(|e| e.may_speak_of(subject, action, kind)) {
             // Ids are unique in the whole, so they are in a part of it; were one not, doubt is a denial.
-            if slice.set.add(entry.policy.clone()).is_err() {
+            let set = if entry.label { &mut slice.labels } else { &mut slice.set };
+            if set.add(entry.policy.clone()).is_err() {
                 slice.entities = None;
             }
             slice.facts.resource |= entry.facts.resource;
@@ -70,7 +81,8 @@ impl Entry {
         let mut facts = Facts::of(&policy);
         facts.resource |= named;
         let (principal, action) = (policy.principal_constraint(), policy.action_constraint());
-        Self { policy, principal, action, resource, facts }
+        let label = policy.annotation(LABEL).is_some();
+        Self { policy, principal, action, resource, facts, label }
     }
 
     fn may_speak_of(&self, subject: &Subject, action: &ActionTerms, kind: Option<&EntityTypeName>) -> bool {
@@ -112,6 +124,8 @@ impl Entry {
 /// The policies that may speak of one principal doing one action, and the entities they may look at.
 pub(in super::super) struct Slice {
     pub(super) set: PolicySet,
+    /// What a permitted call gives is secret when one of these speaks of it.
+    pub(super) labels: PolicySet,
     pub(super) entities: Option<Entities>,
     facts: Facts,
 }
@@ -119,7 +133,12 @@ pub(in super::super) struct Slice {
 impl Slice {
     /// The slice of what does not exist: every ruling by it fails.
     pub(super) fn none() -> Self {
-        Self { set: PolicySet::new(), entities: None, facts: Facts { resource: true, volatile: true } }
+        Self {
+            set: PolicySet::new(),
+            labels: PolicySet::new(),
+            entities: None,
+            facts: Facts { resource: true, volatile: true },
+        }
     }
     /// Whether a ruling depends on what changes from call to call.
     pub(in super::super) const fn is_volatile(&self) -> bool {

@@ -4,7 +4,7 @@ use super::super::policy::builtin;
 use super::super::{Enforcement, PolicySource, TrustError};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
-    Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
+    Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
 };
 use common::config::nearest;
 use std::collections::BTreeSet;
@@ -70,6 +70,10 @@ pub(super) fn policies(
         let id: String = id.chars().take(40).flat_map(char::escape_debug).collect();
         return Err(fail(vec![format!("@id(\"{id}\"): {ID_RULE}")]));
     }
+    let labels = set.policies().filter_map(|p| Some((p.annotation(LABEL)?, p.effect())));
+    if labels.into_iter().any(|(label, effect)| label != SECRET || effect != Effect::Permit) {
+        return Err(fail(vec![LABEL_RULE.to_owned()]));
+    }
     let result = validator.validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|e| advised(e, actions));
     let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(DetailedError::from);
@@ -99,6 +103,12 @@ fn advice(name: &str, actions: &BTreeSet<String>) -> String {
             .to_owned(),
     }
 }
+
+/// The annotation of a policy that labels what it speaks of.
+pub(super) const LABEL: &str = "label";
+/// The only label there is.
+const SECRET: &str = "secret";
+const LABEL_RULE: &str = "@label(\"secret\") is the only label, and stands before a `permit`, which then labels and does not permit";
 
 const ID_RULE: &str = "an @id has 1 to 128 bytes, no comma and no control character";
 

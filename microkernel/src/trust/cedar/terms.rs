@@ -1,7 +1,7 @@
 //! Identities, actions and resources as Cedar sees them.
 
 use super::super::table::Table;
-use super::super::{Resource, ResourceKind};
+use super::super::{Resource, ResourceKind, TrustClass};
 use super::schema::resource_type;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use common::identity::{IdentityContext, Principal};
@@ -96,7 +96,7 @@ pub(in super::super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn new(types: &Types, identity: &IdentityContext) -> Self {
+    pub(super) fn new(types: &Types, identity: &IdentityContext, class: TrustClass) -> Self {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
         let mut parents: HashSet<EntityUid> = identity.roles().map(|r| uid(&types.role, r)).collect();
         let mut attributes: Attributes = vec![
@@ -111,6 +111,7 @@ impl Subject {
                 attributes.push(("version".to_owned(), text(&plugin.version)));
                 attributes.push(("digest".to_owned(), text(&plugin.digest.to_string())));
                 attributes.push(("publisher".to_owned(), text(plugin.publisher.as_str())));
+                attributes.push(("trust".to_owned(), text(class.name())));
                 &types.plugin
             }
         };

@@ -8,7 +8,7 @@ const NAMES: [&str; 4] = ["a", "b", "/data/a", "redactor"];
 
 /// A random policy made of every head and condition that slicing and remembering tell apart.
 fn policy() -> impl Strategy<Value = String> {
-    let effect = prop::sample::select(vec!["permit", "forbid"]);
+    let effect = prop::sample::select(vec!["permit", "forbid", "@label(\"secret\") permit"]);
     let principal = prop::sample::select(vec![
         "principal",
         "principal == Plugin::\"redactor\"",
@@ -44,6 +44,7 @@ fn policy() -> impl Strategy<Value = String> {
         "resource.private",
         "resource.name == \"a\"",
         "context.depth < 2",
+        "context.tainted",
         "context.environment == \"production\"",
         "principal.hasTag(\"t\") && principal.getTag(\"t\") == \"1\"",
         "context.depth + 9223372036854775807 > 0",
@@ -62,13 +63,28 @@ fn accepted(evaluator: &TrustEvaluator, policies: Vec<String>) -> Vec<PolicySour
 #[derive(Debug, Clone)]
 enum Step {
     Publish(Vec<String>),
-    Ask { who: usize, action: usize, name: usize, private: bool, depth: u32 },
+    Ask {
+        who: usize,
+        action: usize,
+        name: usize,
+        private: bool,
+        depth: u32,
+    },
+    /// This one reads a secret, and so do those it acts for.
+    Taint(usize),
+    /// This one acts for the next one, or for nobody.
+    ActFor(usize, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let ask = (0..3usize, 0..ACTIONS.len(), 0..NAMES.len(), any::<bool>(), 0..3u32)
         .prop_map(|(who, action, name, private, depth)| Step::Ask { who, action, name, private, depth });
-    prop_oneof![1 => prop::collection::vec(policy(), 0..6).prop_map(Step::Publish), 12 => ask]
+    prop_oneof![
+        4 => prop::collection::vec(policy(), 0..6).prop_map(Step::Publish),
+        1 => (0..3usize).prop_map(Step::Taint),
+        3 => (0..3usize, any::<bool>()).prop_map(|(who, acts)| Step::ActFor(who, acts)),
+        40 => ask,
+    ]
 }
 
 fn people() -> Vec<TrustContext> {
@@ -94,16 +110,26 @@ proptest! {
                     let sources = accepted(&evaluator, policies);
                     prop_assert_eq!(evaluator.publish(&sources).unwrap(), before + 1);
                 }
+                Step::Taint(who) => people[who].taint(),
+                Step::ActFor(who, acts) => {
+                    let caller = people[(who + 1) % 3].link().clone();
+                    let id = plugin("caller", "acme").as_plugin().unwrap().id;
+                    let chain = Chain::new().then(id, &caller);
+                    people[who].act_for(&if acts { chain } else { Chain::new() });
+                }
                 Step::Ask { who, action: wanted, name, private, depth } => {
                     let context = &mut people[who];
                     context.set_depth(depth);
                     let action = action(ACTIONS[wanted]);
                     let on = resource(&action, NAMES[name], private);
-                    let whole = allowed(&evaluator, evaluator.evaluate(context, &action, &on));
+                    let whole = evaluator.evaluate(context, &action, &on);
+                    let secret = |v: &Verdict| matches!(v, Verdict::Allow(permit) if permit.gives_secret());
                     let quick = evaluator.evaluate_syscall(context, &action, &on);
                     if let Verdict::Allow(permit) = &quick {
                         prop_assert_eq!(permit.epoch(), evaluator.epoch());
                     }
+                    prop_assert_eq!(secret(&whole), secret(&quick));
+                    let whole = allowed(&evaluator, whole);
                     let quick = allowed(&evaluator, quick).map_err(|d| Denial { cached: false, ..d });
                     prop_assert_eq!(whole, quick);
                 }

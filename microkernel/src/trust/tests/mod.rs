@@ -1,12 +1,17 @@
 //! What the room promises, tested through its public face.
 
 mod builtin;
+mod chain;
+#[cfg(feature = "cedar")]
+mod flow;
 #[cfg(feature = "cedar")]
 mod memory;
 #[cfg(feature = "cedar")]
 mod policy;
 #[cfg(feature = "cedar")]
 mod publish;
+#[cfg(feature = "cedar")]
+mod standing;
 
 use super::*;
 use crate::syscall_bridge::{Action, builtin_actions};

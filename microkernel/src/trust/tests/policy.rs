@@ -1,5 +1,6 @@
 //! Policy files: what they may say, how they are refused, and that forbidding wins.
 
+use super::super::ruling::Circumstances;
 use super::super::{cedar, rules};
 use super::*;
 use crate::trust::table::Table;
@@ -45,8 +46,10 @@ fn the_rules_without_cedar_rule_as_the_built_in_policies_do() {
             let action = table.get(row).unwrap();
             for (who, private) in people.iter().flat_map(|who| [(who, true), (who, false)]) {
                 let on = resource(action, "x", private);
-                let whole = with.decide_whole(&policies, &with.subject(who), row, &on, 0);
-                let plain = without.decide_whole(&none, &without.subject(who), row, &on, 0);
+                let subject = with.subject(who, TrustClass::Full);
+                let whole = with.decide_whole(&policies, &subject, row, &on, Circumstances::default());
+                let subject = without.subject(who, TrustClass::Full);
+                let plain = without.decide_whole(&none, &subject, row, &on, Circumstances::default());
                 assert_eq!(whole, plain, "{} {who:?} private={private}", action.name);
             }
         }

@@ -8,3 +8,5 @@ pub const MAX_VALUE: usize = 16 * 1024 * 1024;
 pub const MAX_OUTPUT: usize = 16 * 1024 * 1024;
 /// Most bytes one `random` answers.
 pub const MAX_RANDOM: usize = 64 * 1024;
+/// Longest one `time_sleep` waits, in nanoseconds: so soon an instance that is to end ends.
+pub const MAX_SLEEP: u64 = 100_000_000;

@@ -2,6 +2,8 @@
 
 /// The module all host functions are imported from.
 pub const MODULE: &str = "env";
+/// The module the functions of WASI preview 1 are imported from.
+pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
 
 /// Names of the imported functions of [`MODULE`].
 pub mod import {
@@ -56,7 +58,7 @@ pub mod export {
     pub const OPTIONAL: [&str; 3] = [PAUSE, RESUME, UNLOAD];
 }
 
-/// Names of the system calls of the contract. Extensions add more.
+/// Names of the system calls of the contract, and of those this host adds. Extensions add more.
 pub mod syscall {
     /// No argument; answers [`PONG`].
     pub const PING: &str = "ping";
@@ -98,14 +100,32 @@ pub mod syscall {
     pub const TIME_NOW: &str = "time_now";
     /// length; answers bytes.
     pub const RANDOM: &str = "random";
+    /// path, flags (1 make it, 2 it must be new, 4 empty it): opens a file for writing, within its directory.
+    pub const FILE_OPEN: &str = "file_open";
+    /// path, offset (u64::MAX: the end), bytes; answers the offset after them.
+    pub const FILE_WRITE_AT: &str = "file_write_at";
+    /// path, size.
+    pub const FILE_RESIZE: &str = "file_resize";
+    /// path; what was written is on the disk.
+    pub const FILE_SYNC: &str = "file_sync";
+    /// path; names what the next [`FILE_RENAME_TO`] moves.
+    pub const FILE_RENAME_FROM: &str = "file_rename_from";
+    /// path; moves there what [`FILE_RENAME_FROM`] named.
+    pub const FILE_RENAME_TO: &str = "file_rename_to";
+    /// path.
+    pub const DIR_CREATE: &str = "dir_create";
+    /// No argument; answers nanoseconds of a clock that never goes back.
+    pub const TIME_MONOTONIC: &str = "time_monotonic";
+    /// nanoseconds, at most [`crate::limits::MAX_SLEEP`].
+    pub const TIME_SLEEP: &str = "time_sleep";
     /// key; answers text.
     pub const CONFIG_GET: &str = "config_get";
 
     /// The response of [`PING`].
     pub const PONG: &[u8] = b"pong";
 
-    /// Every system call of the contract.
-    pub const ALL: [&str; 21] = [
+    /// Every one of them.
+    pub const ALL: [&str; 30] = [
         PING,
         FILE_READ,
         FILE_WRITE,
@@ -127,6 +147,15 @@ pub mod syscall {
         TIME_NOW,
         RANDOM,
         CONFIG_GET,
+        FILE_OPEN,
+        FILE_WRITE_AT,
+        FILE_RESIZE,
+        FILE_SYNC,
+        FILE_RENAME_FROM,
+        FILE_RENAME_TO,
+        DIR_CREATE,
+        TIME_MONOTONIC,
+        TIME_SLEEP,
     ];
 }
 

@@ -12,6 +12,7 @@ mod operator;
 mod place;
 pub mod server;
 pub mod shown;
+mod timestamps;
 mod when;
 mod wire;
 
@@ -20,5 +21,6 @@ pub use client::{Answered, Target, Unanswered};
 pub use error::{DaemonError, fault};
 pub use interrupt::interrupted;
 pub use operator::{name as operator, name_of as operator_named};
+pub use timestamps::fetch_timestamp;
 pub use when::rfc3339;
 pub use wire::DaemonInfo;

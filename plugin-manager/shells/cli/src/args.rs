@@ -3,13 +3,17 @@
 mod audit;
 mod deps;
 mod install;
+mod keys;
 mod pages;
+mod secrets;
 mod trial;
 
 pub use audit::{AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
+pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
 pub use pages::{Completions, Document, Explain, Man, Schema};
+pub use secrets::{SecretSet, Secrets};
 pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -98,6 +102,9 @@ pub enum Command {
     Call(Call),
     /// Read and change a plugin's settings
     Config(Config),
+    /// Keep secrets that plugins use or reveal where policy lets them
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Show the last lines a plugin logged
     Logs(Logs),
     /// Show and check which plugins need which
@@ -176,76 +183,34 @@ pub struct Sign {
     #[arg(long, value_name = "FILE", requires = "key")]
     pub cert: Option<PathBuf>,
     /// Use this publisher's key and certificate from the home's keys/
-    #[arg(long, value_name = "NAME", required_unless_present = "key")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["key", "cosigner"])]
     pub publisher: Option<Publisher>,
+    /// Add the signature of this signer of the home beside the publisher's
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["publisher", "key", "timestamp", "timestamp_authority", "log"])]
+    pub cosigner: Option<Publisher>,
     /// Where to write [default: the package itself]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Add a timestamp of the home's own authority, which `keys notary` makes
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with_all = ["timestamp_authority", "cosigner"])]
+    pub timestamp: Option<Timestamp>,
+    /// Add a timestamp of the RFC 3161 authority at this address: http://host/path
+    #[arg(long, value_name = "URL", conflicts_with = "cosigner")]
+    pub timestamp_authority: Option<String>,
+    /// Enter the signature in the home's own transparency log, which `keys notary` makes
+    #[arg(long, conflicts_with = "cosigner")]
+    pub log: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Timestamp {
+    Local,
 }
 
 #[derive(Debug, Args)]
 pub struct PackageFile {
     /// The package
     pub package: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a certificate authority in the home and trust it
-    Init(KeysInit),
-    /// Make a publisher's key and certificate, and trust the publisher
-    Issue(KeysIssue),
-    /// List the keys and certificates of the home
-    List,
-    /// Write out certificates, never private keys unless asked to
-    Export(KeysExport),
-}
-
-#[derive(Debug, Args)]
-pub struct KeysInit {
-    /// The authority's name
-    #[arg(long)]
-    pub name: Name,
-    /// Its certificates are for development only; production refuses them
-    #[arg(long)]
-    pub development: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct KeysIssue {
-    /// The publisher
-    pub publisher: Publisher,
-    /// The kind of key
-    #[arg(long, value_enum, default_value_t = KeyAlgorithm::P256)]
-    pub algorithm: KeyAlgorithm,
-    /// How long the certificate is valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: u32,
-    /// The certificate is for development only; production refuses it
-    #[arg(long)]
-    pub development: bool,
-    /// The names the publisher may sign, as globs
-    #[arg(long, num_args = 1.., value_name = "GLOB", default_value = "*")]
-    pub packages: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum KeyAlgorithm {
-    Ed25519,
-    P256,
-}
-
-#[derive(Debug, Args)]
-pub struct KeysExport {
-    /// A publisher, or `authority`
-    #[arg(default_value = "authority")]
-    pub who: String,
-    /// Where to write [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Write the private key too; it is not protected in any way
-    #[arg(long, requires = "output")]
-    pub include_private_key: bool,
 }
 
 #[derive(Debug, Args)]
@@ -386,6 +351,36 @@ pub struct Logs {
 pub enum Policy {
     /// Check trust/policy/*.cedar against the schema and list what would be loaded
     Check,
+    /// Tell why a recorded call was denied, and the smallest grant that would allow it
+    Explain(PolicyExplain),
+    /// Decide the recorded calls again by other policies: what would change
+    Test(PolicyTest),
+    /// Decide the recorded calls by two sets of policies: where they differ
+    Diff(PolicyDiff),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct PolicyExplain {
+    /// The number of the record, as `forgeone audit tail` shows it
+    pub seq: Option<u64>,
+    /// The last denial of this plugin instead
+    #[arg(long)]
+    pub plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// A directory of .cedar files
+    pub candidate: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyDiff {
+    /// A directory of .cedar files
+    pub old: PathBuf,
+    /// Another one
+    pub new: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::abi::Phase;
+use crate::syscall::Chain;
 use crate::syscall::testing::{FakePort, SeenHandle};
 use common::clock::{Deadline, ManualClock};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const SIZE: usize = 4096;
 
 fn context_of(port: FakePort, phase: Phase, input: &[u8]) -> (HostContext, SeenHandle, Vec<u8>) {
     let seen = port.seen();
     let mut context = HostContext::new(Box::new(port), 100);
-    context.begin(phase, &mut input.to_vec(), Deadline::NEVER, &Arc::from([]));
+    context.begin(phase, &mut input.to_vec(), Deadline::NEVER, &Chain::new());
     (context, seen, vec![0; SIZE])
 }
 

@@ -53,8 +53,18 @@ pub enum ModuleError {
         /// What it imports it as.
         kind: &'static str,
     },
-    /// It imports WASI, which this build does not have.
-    #[error("plugin.wasm imports {import}: WASI is not available in this version")]
+    /// It imports a function that can do nothing without a permission the manifest does not ask for.
+    #[error("plugin.wasm imports {import}, which needs {lacks}; the manifest does not ask for it")]
+    NotAsked {
+        /// `module.name`.
+        import: String,
+        /// The permissions it lacks, in words.
+        lacks: String,
+        /// The same as `plugin.toml` would have them, each a line of its own.
+        permissions: Vec<String>,
+    },
+    /// It imports WASI, or a version of it, that this build does not have.
+    #[error("plugin.wasm imports {import}: this build has no such WASI")]
     Wasi {
         /// `module.name`, escaped.
         import: String,
@@ -100,15 +110,20 @@ impl Coded for ModuleError {
             Self::Command { .. } => &codes::E1013,
             Self::Feature(_) => &codes::E1015,
             Self::Limit { .. } => &codes::E1016,
+            Self::NotAsked { .. } => &codes::E1014,
             Self::Wasi { .. } => &codes::E1017,
         }
     }
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::Wasi { .. } => {
-                Some("build for wasm32-unknown-unknown, or wait for the version that brings WASI".to_owned())
+            Self::NotAsked { permissions, .. } => {
+                Some(format!("add to [permissions] of plugin.toml: {}", permissions.join(", or ")))
             }
+            Self::Wasi { .. } => Some(
+                "build for wasm32-unknown-unknown; WASI preview 1 is there in a build with the feature `wasi`"
+                    .to_owned(),
+            ),
             Self::Component => Some("build for wasm32-unknown-unknown rather than wasm32-wasip2".to_owned()),
             _ => None,
         }

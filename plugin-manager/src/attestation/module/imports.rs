@@ -1,28 +1,41 @@
-//! Imports are functions of the host's ABI, with the ABI's types; anything else is named and refused.
+//! Imports are functions of the host's ABI, with the ABI's types, that the manifest's permissions cover; anything else
+//! is named and refused.
 
 use super::error::ModuleError;
 use super::scan::Scanned;
-use super::{ImportRule, ModuleRules, ValueType};
+use super::{ImportNeeds, ImportRule, ModuleRules, ValueType};
 use crate::loader::document::clip;
+use crate::loader::manifest::Manifest;
 use common::config::nearest;
+use common::permission::Capability;
 use wasmparser::{FuncType, Import, TypeRef, ValType};
 
+/// Modules of WASI: what a build without it is asked for is told apart from what no build has.
 const WASI: &[&str] = &["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// Checks every import; gives the names, sorted, each once.
-pub(super) fn check(module: &Scanned<'_>, rules: &ModuleRules) -> Result<Vec<String>, ModuleError> {
+pub(super) fn check(
+    module: &Scanned<'_>,
+    manifest: &Manifest,
+    rules: &ModuleRules,
+) -> Result<Vec<String>, ModuleError> {
     let mut names = Vec::with_capacity(module.imports.len());
     for import in &module.imports {
-        names.push(check_one(module, import, rules)?);
+        names.push(check_one(module, import, manifest, rules)?);
     }
     names.sort_unstable();
     names.dedup();
     Ok(names)
 }
 
-fn check_one(module: &Scanned<'_>, import: &Import<'_>, rules: &ModuleRules) -> Result<String, ModuleError> {
+fn check_one(
+    module: &Scanned<'_>,
+    import: &Import<'_>,
+    manifest: &Manifest,
+    rules: &ModuleRules,
+) -> Result<String, ModuleError> {
     let name = format!("{}.{}", clip(import.module), clip(import.name));
-    if WASI.contains(&import.module) {
+    if WASI.contains(&import.module) && !rules.imports.iter().any(|rule| rule.module == import.module) {
         return Err(ModuleError::Wasi { import: name });
     }
     let kind = match import.ty {
@@ -40,14 +53,22 @@ fn check_one(module: &Scanned<'_>, import: &Import<'_>, rules: &ModuleRules) -> 
     };
     let found = function_type(module, import);
     let fits = found.is_some_and(|f| same(f.params(), &rule.params) && same(f.results(), &rule.results));
-    match fits {
-        true => Ok(name),
-        false => Err(ModuleError::ImportType {
+    if !fits {
+        return Err(ModuleError::ImportType {
             import: name,
             found: found.map_or_else(|| "another kind".to_owned(), show),
             wanted: show_rule(rule),
-        }),
+        });
     }
+    let lacking = rule.needs.lacking(manifest);
+    if lacking.is_empty() { Ok(name) } else { Err(ungranted(name, &rule.needs, &lacking)) }
+}
+
+fn ungranted(import: String, needs: &ImportNeeds, lacking: &[Capability]) -> ModuleError {
+    let join = if matches!(needs, ImportNeeds::OneOf(_)) { " or " } else { " and " };
+    let lacks = lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join(join);
+    let lines = lacking.iter().map(|need| format!("{} = [\"{}\"]", need.family(), need.verb()));
+    ModuleError::NotAsked { import, lacks, permissions: lines.collect() }
 }
 
 fn unknown(import: &Import<'_>, name: String, rules: &ModuleRules) -> ModuleError {

@@ -13,6 +13,7 @@ pub use limits::ModuleLimits;
 
 use crate::loader::manifest::{Lifecycle, Manifest};
 use common::identity::Digest;
+use common::permission::Capability;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -48,6 +49,33 @@ pub struct ImportRule {
     pub params: Vec<ValueType>,
     /// Its results.
     pub results: Vec<ValueType>,
+    /// What the manifest has to ask for before a module may import it.
+    pub needs: ImportNeeds,
+}
+
+/// Permissions a manifest has to ask for before a module may import a function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ImportNeeds {
+    /// None.
+    #[default]
+    Nothing,
+    /// One of these at least, with whatever scope.
+    OneOf(Vec<Capability>),
+    /// All of these, with whatever scopes.
+    Each(Vec<Capability>),
+}
+
+impl ImportNeeds {
+    /// What of it the manifest does not ask for.
+    fn lacking(&self, manifest: &Manifest) -> Vec<Capability> {
+        let asks = |need: &Capability| manifest.permissions.iter().any(|p| p.capability == *need);
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::OneOf(some) if some.iter().any(asks) => Vec::new(),
+            Self::OneOf(some) => some.clone(),
+            Self::Each(all) => all.iter().filter(|need| !asks(need)).copied().collect(),
+        }
+    }
 }
 
 impl ImportRule {
@@ -58,6 +86,7 @@ impl ImportRule {
             name: name.to_owned(),
             params: vec![ValueType::I32; params],
             results: vec![ValueType::I32; results],
+            needs: ImportNeeds::Nothing,
         }
     }
 }
@@ -111,7 +140,7 @@ pub fn inspect(
 ) -> Result<ModuleFacts, ModuleError> {
     let scanned = scan::scan(wasm, limits)?;
     exports::not_a_command(&scanned, manifest)?;
-    let imports = imports::check(&scanned, rules)?;
+    let imports = imports::check(&scanned, manifest, rules)?;
     let exported = exports::check(&scanned, manifest)?;
     Ok(ModuleFacts {
         digest: Digest::of(wasm),

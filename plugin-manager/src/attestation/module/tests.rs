@@ -299,6 +299,46 @@ fn fault_051_custom_sections() {
 }
 
 #[test]
+fn fault_034_an_import_that_can_do_nothing_without_a_permission_needs_it_asked_for() {
+    use common::permission::Capability::{FilesystemDelete, FilesystemRead, FilesystemWrite};
+    let mut rules = rules();
+    let needs = [
+        ("open", ImportNeeds::OneOf(vec![FilesystemRead, FilesystemWrite])),
+        ("rename", ImportNeeds::Each(vec![FilesystemWrite, FilesystemDelete])),
+        ("close", ImportNeeds::Nothing),
+    ];
+    for (name, needs) in needs {
+        let rule = ImportRule::integers("wasi_snapshot_preview1", name, 1, 1);
+        rules.imports.push(ImportRule { needs, ..rule });
+    }
+    let inspected = |name: &str, permissions: &str| {
+        let import =
+            format!("(import \"wasi_snapshot_preview1\" \"{name}\" (func (param i32) (result i32)))");
+        let module = wasm(&WAT.replacen("(module", &format!("(module {import}"), 1));
+        let toml =
+            if permissions.is_empty() { String::new() } else { format!("[permissions]\n{permissions}") };
+        inspect(&module, &manifest(&toml), &ModuleLimits::default(), &rules)
+    };
+    assert!(inspected("close", "").is_ok());
+    assert!(inspected("open", "filesystem = [\"write:/data/logs/**\"]").is_ok());
+    assert!(inspected("rename", "filesystem = [\"write\", \"delete\"]").is_ok());
+    let refused = |name, permissions| {
+        let error = inspected(name, permissions).unwrap_err();
+        assert_eq!(error.code().id, "E1014", "{error}");
+        (error.to_string(), error.help().unwrap())
+    };
+    let (text, help) = refused("open", "storage = [\"get\"]");
+    assert!(
+        text.contains("wasi_snapshot_preview1.open, which needs filesystem read or filesystem write"),
+        "{text}"
+    );
+    assert!(help.contains("filesystem = [\"read\"], or filesystem = [\"write\"]"), "{help}");
+    let (text, help) = refused("rename", "filesystem = [\"write\"]");
+    assert!(text.contains("needs filesystem delete;"), "{text}");
+    assert!(help.ends_with("filesystem = [\"delete\"]"), "{help}");
+}
+
+#[test]
 fn a_command_is_told_how_to_become_a_plugin() {
     let error = refused(&wasm(r#"(module (memory (export "memory") 1) (func (export "_start")))"#), "E1013");
     assert!(error.code().help.contains("reactor"));

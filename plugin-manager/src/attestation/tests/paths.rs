@@ -216,12 +216,6 @@ fn fault_079_certificates_in_the_package_carry_no_path() {
 }
 
 #[test]
-fn fault_080_revocation_lists_cannot_be_asked_for_in_vain() {
-    let error = TrustConfig::parse(&trust_toml("[verify]\ncrl = { required = true }")).unwrap_err();
-    assert_eq!(error.code().id, "E1409");
-}
-
-#[test]
 fn fault_082_keys_of_small_order_match_nothing() {
     let hex = |text: &str| -> [u8; 32] {
         let digest: common::identity::Digest = format!("sha256:{text}").parse().unwrap();

@@ -1,5 +1,6 @@
 //! The entries of `trust.toml` as values that can be added to and written back.
 
+use super::notary::Notaries;
 use super::{TrustError, read, write};
 use common::crypto::Algorithm;
 use common::identity::{Digest, Name, Publisher};
@@ -46,12 +47,20 @@ pub struct TrustConfig {
     pub clock_skew: Duration,
     /// Most certificates in a path, leaf and anchor included.
     pub max_chain: usize,
+    /// Where revocation lists are, and what follows from one that is not there.
+    pub crl: CrlPolicy,
+    /// What every package must carry beside its publisher's signature.
+    pub require: BTreeSet<Requirement>,
+    /// Who says when a signature was made, and which logs have it.
+    pub notaries: Notaries,
     /// Authorities that are trusted.
     pub anchors: Vec<AnchorEntry>,
     /// Certificates that may stand between a leaf and an anchor.
     pub intermediates: Vec<CertificateSource>,
     /// Publishers that are trusted.
     pub publishers: Vec<PublisherEntry>,
+    /// Who else may sign: reviewers, builders, security officers.
+    pub signers: Vec<SignerEntry>,
     /// What is refused whoever signed it.
     pub kill: KillList,
 }
@@ -64,9 +73,13 @@ impl Default for TrustConfig {
             algorithms: vec![Algorithm::EcdsaP256Sha256, Algorithm::Ed25519],
             clock_skew: Duration::ZERO,
             max_chain: 4,
+            crl: CrlPolicy::default(),
+            require: BTreeSet::new(),
+            notaries: Notaries::default(),
             anchors: Vec::new(),
             intermediates: Vec::new(),
             publishers: Vec::new(),
+            signers: Vec::new(),
             kill: KillList::default(),
         }
     }
@@ -77,7 +90,7 @@ impl TrustConfig {
     ///
     /// ```
     /// use plugin_manager::attestation::TrustConfig;
-    /// let error = TrustConfig::parse("version = 1\n[verify]\ncrl = {}").unwrap_err();
+    /// let error = TrustConfig::parse("version = 1\n[verify]\nlog = {}").unwrap_err();
     /// assert_eq!(common::error::Coded::code(&error).id, "E1409");
     /// ```
     ///
@@ -93,14 +106,72 @@ impl TrustConfig {
         write::toml(self)
     }
 
+    /// Who counts beside this publisher when its signers are counted.
+    pub fn signers_of<'a>(&'a self, publisher: &'a PublisherEntry) -> impl Iterator<Item = &'a SignerEntry> {
+        let named = |s: &&SignerEntry| publisher.signers.is_empty() || publisher.signers.contains(&s.name);
+        self.signers.iter().filter(named)
+    }
+
     /// The files it names, relative to the trust directory.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let sources = self.anchors.iter().map(|a| &a.source).chain(&self.intermediates);
+        let sources = sources.chain(self.notaries.timestamp_authorities.iter().map(|a| &a.source));
         sources.filter_map(|source| match source {
             CertificateSource::File(file) => Some(file.as_str()),
             CertificateSource::Pem(_) => None,
         })
     }
+}
+
+/// How revocation is asked for. The lists are files of one directory: `.pem`, `.crl` and `.der`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrlPolicy {
+    /// The directory, a plain path relative to the trust directory.
+    pub directory: String,
+    /// Whether a certificate is refused whose issuer has no current list. A certificate that a list names is refused
+    /// in either case, however old the list is.
+    pub required: bool,
+    /// How old a list may be that has not run out by itself, in whole seconds.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for CrlPolicy {
+    /// Lists in `crl/` are heeded and none is required.
+    fn default() -> Self {
+        Self { directory: "crl".to_owned(), required: false, max_age: None }
+    }
+}
+
+/// What a package must carry beside its publisher's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Requirement {
+    /// `sbom.cdx.json`: a CycloneDX document about this plugin and version.
+    Sbom,
+    /// A SLSA provenance about this module, signed by somebody `trust.toml` names.
+    Provenance,
+}
+
+impl Requirement {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sbom, Self::Provenance];
+    /// The word in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sbom => "sbom",
+            Self::Provenance => "provenance",
+        }
+    }
+}
+
+/// Somebody who signs beside publishers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerEntry {
+    /// The name it goes by in `signers` and in messages.
+    pub name: Name,
+    /// The URI identity in its certificates, exactly.
+    pub uri: String,
+    /// What it signs as.
+    pub roles: Vec<Name>,
 }
 
 /// Where a certificate of `trust.toml` is.
@@ -138,6 +209,16 @@ pub struct PublisherEntry {
     pub max_permissions: Option<BTreeSet<Capability>>,
     /// The least version of a plugin that is accepted.
     pub min_version: BTreeMap<Name, Version>,
+    /// How many distinct signers a package must have, the publisher included: m.
+    pub required_signers: usize,
+    /// Who counts beside the publisher, by name: with the publisher n. Every [`SignerEntry`] when it is empty.
+    pub signers: Vec<Name>,
+    /// Each of these must be a role of one of the signers that count.
+    pub required_roles: Vec<Name>,
+    /// What its packages must carry, beside what every package must.
+    pub require: BTreeSet<Requirement>,
+    /// Builders whose provenance is accepted, by `builder.id`. Any when it is empty.
+    pub builders: Vec<String>,
 }
 
 impl PublisherEntry {
@@ -150,6 +231,11 @@ impl PublisherEntry {
             environments: Environment::ALL.to_vec(),
             max_permissions: None,
             min_version: BTreeMap::new(),
+            required_signers: 1,
+            signers: Vec::new(),
+            required_roles: Vec::new(),
+            require: BTreeSet::new(),
+            builders: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A key of a check that this build does not have is refused (E1409), never passed over.
 
 mod config;
+mod notary;
 mod read;
 mod root;
 #[cfg(test)]
@@ -10,9 +11,11 @@ mod tests;
 mod write;
 
 pub use config::{
-    AnchorEntry, CertificateSource, Environment, KillList, NamePattern, PublisherEntry, TrustConfig,
+    AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
+    Requirement, SignerEntry, TrustConfig,
 };
-pub use root::{Anchor, TrustRoot};
+pub use notary::{LogAuthority, Notaries, TimestampAuthority};
+pub use root::{Anchor, TrustFiles, TrustRoot};
 
 use super::error::AttestationError;
 use crate::loader::document::DocumentError;
@@ -36,6 +39,14 @@ pub enum TrustError {
         /// The file, relative to the trust directory.
         file: String,
     },
+    /// A revocation list, or their directory, cannot be used. Without it nothing is known of what was revoked.
+    #[error("the revocation list {file} cannot be used: {problem}")]
+    Crl {
+        /// The file, relative to the trust directory.
+        file: String,
+        /// Why.
+        problem: String,
+    },
     /// A certificate cannot be used in its place.
     #[error("the certificate of {entry} cannot be used")]
     Certificate {
@@ -51,6 +62,7 @@ impl Coded for TrustError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Unsupported { .. } => &codes::E1409,
+            Self::Crl { .. } => &codes::E1305,
             Self::Invalid(_) | Self::Missing { .. } | Self::Certificate { .. } => &codes::E1408,
         }
     }

@@ -1,9 +1,10 @@
 //! From the text of `trust.toml` to its entries.
 
-use super::TrustError;
 use super::config::{
-    AnchorEntry, CertificateSource, Environment, KillList, NamePattern, PublisherEntry, TrustConfig,
+    AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
+    Requirement, SignerEntry, TrustConfig,
 };
+use super::{TrustError, notary};
 use crate::attestation::certificate::plain_serial;
 use crate::loader::document::{self, DocumentError, Fields, Node};
 use common::config::Span;
@@ -16,14 +17,15 @@ use std::time::Duration;
 const MAX_TEXT: usize = 1 << 20;
 const MAX_ITEMS: usize = 4096;
 const MAX_ANCHORS: usize = 64;
+/// Most signers a package can be required to have: it has room for no more attestations.
+const MAX_SIGNERS: u64 = 32;
 const MAX_WORD: usize = 1024;
 const MAX_PEM: usize = 64 << 10;
 const MAX_SKEW: Duration = Duration::from_secs(3600);
 
 /// Keys of checks that a later version brings.
-const LATER_TOP: &[&str] = &["crl", "log", "witness", "timestamp_authority", "host_attestation"];
-const LATER_VERIFY: &[&str] = &["crl", "timestamp", "log"];
-const LATER_PUBLISHER: &[&str] = &["required_signers", "signers", "sbom", "provenance", "require"];
+const LATER_TOP: &[&str] = &["witness"];
+const LATER_VERIFY: &[&str] = &["timestamp", "log"];
 const LATER_KILL: &[&str] = &["file", "url"];
 
 pub(super) fn config(text: &str) -> Result<TrustConfig, TrustError> {
@@ -35,7 +37,18 @@ pub(super) fn config(text: &str) -> Result<TrustConfig, TrustError> {
 
 fn read(text: &str) -> Result<TrustConfig, TrustError> {
     let document = document::toml(text, MAX_TEXT).map_err(TrustError::Invalid)?;
-    let known = ["version", "mode", "verify", "anchor", "intermediate", "publisher", "kill"];
+    let known = [
+        "version",
+        "mode",
+        "verify",
+        "anchor",
+        "intermediate",
+        "publisher",
+        "signer",
+        "kill",
+        "timestamp_authority",
+        "log",
+    ];
     let mut top = fields(document, &known, LATER_TOP, "")?;
     only_version_one(&top.need("version").map_err(TrustError::Invalid)?).map_err(TrustError::Invalid)?;
     let mut config = TrustConfig::default();
@@ -48,7 +61,13 @@ fn read(text: &str) -> Result<TrustConfig, TrustError> {
     config.anchors = list(&mut top, "anchor", MAX_ANCHORS, |n| anchor(n).map_err(TrustError::Invalid))?;
     config.intermediates =
         list(&mut top, "intermediate", MAX_ANCHORS, |n| intermediate(n).map_err(TrustError::Invalid))?;
+    config.notaries.timestamp_authorities = list(&mut top, "timestamp_authority", MAX_ANCHORS, |n| {
+        notary::authority(n).map_err(TrustError::Invalid)
+    })?;
+    config.notaries.logs =
+        list(&mut top, "log", MAX_ANCHORS, |n| notary::log(n).map_err(TrustError::Invalid))?;
     config.publishers = list(&mut top, "publisher", MAX_ITEMS, publisher)?;
+    config.signers = list(&mut top, "signer", MAX_ITEMS, |n| signer(n).map_err(TrustError::Invalid))?;
     if let Some(node) = top.take("kill") {
         config.kill = kill(node)?;
     }
@@ -87,14 +106,22 @@ fn environment(node: &Node) -> Result<Environment, DocumentError> {
 }
 
 fn verify(node: Node, config: &mut TrustConfig) -> Result<(), TrustError> {
-    let known = ["algorithms", "clock_skew", "max_chain", "time", "require"];
+    let known = [
+        "algorithms",
+        "clock_skew",
+        "max_chain",
+        "time",
+        "require",
+        "crl",
+        "require_timestamp",
+        "require_log_entry",
+    ];
     let mut fields = fields(node, &known, LATER_VERIFY, "verify.")?;
     supported(fields.take("time"), "now")?;
     if let Some(node) = fields.take("require") {
-        for item in node.list(16).map_err(TrustError::Invalid)? {
-            supported(Some(item), "package")?;
-        }
+        config.require = requirements(node)?;
     }
+    notary::required(&mut fields, &mut config.notaries).map_err(TrustError::Invalid)?;
     verify_values(&mut fields, config).map_err(TrustError::Invalid)
 }
 
@@ -108,6 +135,38 @@ fn supported(node: Option<Node>, only: &str) -> Result<(), TrustError> {
             key: node.fail(format!("\"{}\"", document::clip(text))).to_string(),
         }),
     }
+}
+
+/// What packages must carry. `package`, the publisher's own signature, always is.
+fn requirements(node: Node) -> Result<BTreeSet<Requirement>, TrustError> {
+    let mut required = BTreeSet::new();
+    for item in node.list(16).map_err(TrustError::Invalid)? {
+        let text = item.text(MAX_WORD).map_err(TrustError::Invalid)?;
+        match Requirement::ALL.into_iter().find(|r| r.name() == text) {
+            Some(found) => drop(required.insert(found)),
+            None => supported(Some(item), "package")?,
+        }
+    }
+    Ok(required)
+}
+
+fn crl(node: Node) -> Result<CrlPolicy, DocumentError> {
+    let mut fields = node.fields(&["directory", "required", "max_age"])?;
+    let mut policy = CrlPolicy::default();
+    if let Some(node) = fields.take("directory") {
+        policy.directory = plain_path(&node)?;
+    }
+    if let Some(node) = fields.take("required") {
+        policy.required = node.boolean()?;
+    }
+    if let Some(node) = fields.take("max_age") {
+        let age = node.parse::<Span>(MAX_WORD)?.0;
+        if age.is_zero() || age.subsec_nanos() != 0 {
+            return Err(node.fail("must be whole seconds, one at least"));
+        }
+        policy.max_age = Some(age);
+    }
+    Ok(policy)
 }
 
 fn verify_values(fields: &mut Fields, config: &mut TrustConfig) -> Result<(), DocumentError> {
@@ -127,6 +186,9 @@ fn verify_values(fields: &mut Fields, config: &mut TrustConfig) -> Result<(), Do
     if let Some(node) = fields.take("max_chain") {
         config.max_chain = usize::try_from(node.integer(2..=8)?).unwrap_or(2);
     }
+    if let Some(node) = fields.take("crl") {
+        config.crl = crl(node)?;
+    }
     Ok(())
 }
 
@@ -136,22 +198,23 @@ fn algorithm(node: &Node) -> Result<Algorithm, DocumentError> {
         .ok_or_else(|| node.fail(format!("must be one of {}", known.map(Algorithm::name).join(", "))))
 }
 
-fn source(fields: &mut Fields) -> Result<CertificateSource, DocumentError> {
+pub(super) fn source(fields: &mut Fields) -> Result<CertificateSource, DocumentError> {
     match (fields.take("file"), fields.take("pem")) {
-        (Some(file), None) => {
-            let text = file.text(MAX_WORD)?;
-            let plain = !text.is_empty()
-                && !text.contains('\\')
-                && text.split('/').all(|p| !matches!(p, "" | "." | ".."));
-            if !plain || text.chars().any(char::is_control) {
-                return Err(file.fail("must be a plain path inside the trust directory"));
-            }
-            Ok(CertificateSource::File(text.to_owned()))
-        }
+        (Some(file), None) => plain_path(&file).map(CertificateSource::File),
         (None, Some(pem)) => Ok(CertificateSource::Pem(pem.text(MAX_PEM)?.to_owned())),
         (Some(node), Some(_)) => Err(node.fail("has `pem` beside it; give one of the two")),
         (None, None) => fields.need("file").map(|_| CertificateSource::File(String::new())),
     }
+}
+
+fn plain_path(node: &Node) -> Result<String, DocumentError> {
+    let text = node.text(MAX_WORD)?;
+    let plain =
+        !text.is_empty() && !text.contains('\\') && text.split('/').all(|p| !matches!(p, "" | "." | ".."));
+    if !plain || text.chars().any(char::is_control) {
+        return Err(node.fail("must be a plain path inside the trust directory"));
+    }
+    Ok(text.to_owned())
 }
 
 fn anchor(node: Node) -> Result<AnchorEntry, DocumentError> {
@@ -178,9 +241,34 @@ fn uri(node: &Node) -> Result<String, DocumentError> {
 }
 
 fn publisher(node: Node) -> Result<PublisherEntry, TrustError> {
-    let known = ["name", "uri", "packages", "environments", "max_permissions", "min_version"];
-    let mut fields = fields(node, &known, LATER_PUBLISHER, "publisher.")?;
-    publisher_values(&mut fields).map_err(TrustError::Invalid)
+    const KNOWN: &[&str] = &[
+        "name",
+        "uri",
+        "packages",
+        "environments",
+        "max_permissions",
+        "min_version",
+        "required_signers",
+        "signers",
+        "required_roles",
+        "require",
+        "builders",
+    ];
+    let mut fields = fields(node, KNOWN, &[], "publisher.")?;
+    let require = fields.take("require").map(requirements).transpose()?;
+    let mut entry = publisher_values(&mut fields).map_err(TrustError::Invalid)?;
+    entry.require = require.unwrap_or_default();
+    Ok(entry)
+}
+
+fn signer(node: Node) -> Result<SignerEntry, DocumentError> {
+    let mut fields = node.fields(&["name", "uri", "roles"])?;
+    let (name, uri) = (fields.need("name")?.parse(MAX_WORD)?, uri(&fields.need("uri")?)?);
+    Ok(SignerEntry { name, uri, roles: names(fields.take("roles"))? })
+}
+
+fn names(node: Option<Node>) -> Result<Vec<Name>, DocumentError> {
+    items(node)?.iter().map(|n| n.parse(MAX_WORD)).collect()
 }
 
 fn publisher_values(fields: &mut Fields) -> Result<PublisherEntry, DocumentError> {
@@ -196,6 +284,14 @@ fn publisher_values(fields: &mut Fields) -> Result<PublisherEntry, DocumentError
     }
     if let Some(node) = fields.take("min_version") {
         entry.min_version = floors(node)?;
+    }
+    if let Some(node) = fields.take("required_signers") {
+        entry.required_signers = usize::try_from(node.integer(1..=MAX_SIGNERS)?).unwrap_or(usize::MAX);
+    }
+    entry.signers = names(fields.take("signers"))?;
+    entry.required_roles = names(fields.take("required_roles"))?;
+    for node in items(fields.take("builders"))? {
+        entry.builders.push(node.text(MAX_WORD)?.to_owned());
     }
     Ok(entry)
 }
@@ -279,6 +375,39 @@ fn consistent(config: &TrustConfig) -> Result<(), DocumentError> {
         }
         if !config.anchors.iter().any(|a| super::root::covers(&a.uri_prefix, &publisher.uri)) {
             return fail("uri", "lies under no anchor's uri_prefix");
+        }
+    }
+    notary::consistent(&config.notaries)?;
+    signers_fit(config, uris)
+}
+
+/// Every signer could sign, and every publisher could have as many as it must.
+fn signers_fit<'c>(config: &'c TrustConfig, mut uris: BTreeSet<&'c String>) -> Result<(), DocumentError> {
+    let mut names = BTreeSet::new();
+    for (i, signer) in config.signers.iter().enumerate() {
+        let fail = |key: &str, problem| Err(DocumentError::new(&format!("signer[{i}].{key}"), problem));
+        if !names.insert(&signer.name) {
+            return fail("name", "is there twice");
+        }
+        if !uris.insert(&signer.uri) {
+            return fail("uri", "is there twice");
+        }
+        if !config.anchors.iter().any(|a| super::root::covers(&a.uri_prefix, &signer.uri)) {
+            return fail("uri", "lies under no anchor's uri_prefix");
+        }
+    }
+    for (i, publisher) in config.publishers.iter().enumerate() {
+        let fail = |key: &str, problem| Err(DocumentError::new(&format!("publisher[{i}].{key}"), problem));
+        if publisher.signers.iter().any(|name| !names.contains(name)) {
+            return fail("signers", "names somebody who is no [[signer]]");
+        }
+        let counting: BTreeSet<&Name> = config.signers_of(publisher).map(|s| &s.name).collect();
+        if publisher.required_signers > counting.len() + 1 {
+            return fail("required_signers", "is more than there are signers, the publisher included");
+        }
+        let held = |role: &Name| config.signers_of(publisher).any(|s| s.roles.contains(role));
+        if !publisher.required_roles.iter().all(held) {
+            return fail("required_roles", "names a role that no signer has");
         }
     }
     Ok(())

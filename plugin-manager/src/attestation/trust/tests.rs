@@ -61,14 +61,11 @@ fn everything_is_read_and_written_back() {
 #[test]
 fn checks_of_later_versions_are_refused_and_not_ignored() {
     let keys = [
-        ("max_chain = 3", "crl = { required = true }"),
+        ("max_chain = 3", "log = { required = true }"),
         ("max_chain = 3", "timestamp = true"),
         ("time = \"now\"", "time = \"timestamp\""),
-        ("[\"package\"]", "[\"package\", \"sbom\"]"),
-        ("[\"log-*\", \"pii-rules\"]", "[\"*\"]\nrequired_signers = 2"),
-        ("[\"log-*\", \"pii-rules\"]", "[\"*\"]\nsbom = true"),
-        ("mode = \"staging\"", "host_attestation = { key = \"x\" }"),
-        ("mode = \"staging\"", "log = []"),
+        ("[\"package\"]", "[\"package\", \"vex\"]"),
+        ("mode = \"staging\"", "witness = []"),
         ("keys = []", "file = \"kill.json\""),
     ];
     for (from, to) in keys {

@@ -1,10 +1,12 @@
 //! From entries to the text of `trust.toml`.
 
-use super::config::{CertificateSource, Environment, PublisherEntry, TrustConfig};
+use super::config::{
+    CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig,
+};
 use common::config::Span;
 use common::crypto::Algorithm;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Serialize)]
 struct Out {
@@ -17,7 +19,13 @@ struct Out {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     intermediate: Vec<SourceOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    timestamp_authority: Vec<AuthorityOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log: Vec<LogOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     publisher: Vec<PublisherOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signer: Vec<SignerOut>,
     kill: KillOut,
 }
 
@@ -26,6 +34,41 @@ struct VerifyOut {
     algorithms: Vec<&'static str>,
     clock_skew: String,
     max_chain: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    require: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_timestamp: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_log_entry: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crl: Option<CrlOut>,
+}
+
+#[derive(Serialize)]
+struct AuthorityOut {
+    name: String,
+    #[serde(flatten)]
+    source: SourceOut,
+}
+
+#[derive(Serialize)]
+struct LogOut {
+    vkey: String,
+}
+
+#[derive(Serialize)]
+struct CrlOut {
+    directory: String,
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SignerOut {
+    name: String,
+    uri: String,
+    roles: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +96,16 @@ struct PublisherOut {
     max_permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     min_version: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_signers: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    required_roles: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    require: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    builders: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +129,14 @@ fn out(config: &TrustConfig) -> Out {
             algorithms: config.algorithms.iter().map(|a| Algorithm::name(*a)).collect(),
             clock_skew: Span(config.clock_skew).to_string(),
             max_chain: u32::try_from(config.max_chain).unwrap_or(u32::MAX),
+            require: words(&config.require),
+            require_timestamp: config.notaries.require_timestamp,
+            require_log_entry: config.notaries.require_log_entry,
+            crl: (config.crl != CrlPolicy::default()).then(|| CrlOut {
+                directory: config.crl.directory.clone(),
+                required: config.crl.required,
+                max_age: config.crl.max_age.map(|age| Span(age).to_string()),
+            }),
         },
         anchor: config
             .anchors
@@ -87,7 +148,15 @@ fn out(config: &TrustConfig) -> Out {
             })
             .collect(),
         intermediate: config.intermediates.iter().map(source).collect(),
+        timestamp_authority: config
+            .notaries
+            .timestamp_authorities
+            .iter()
+            .map(|a| AuthorityOut { name: a.name.to_string(), source: source(&a.source) })
+            .collect(),
+        log: config.notaries.logs.iter().map(|l| LogOut { vkey: l.vkey() }).collect(),
         publisher: config.publishers.iter().map(publisher).collect(),
+        signer: config.signers.iter().map(signer).collect(),
         kill: KillOut {
             digests: kill.digests.iter().map(ToString::to_string).collect(),
             serials: kill.serials.iter().cloned().collect(),
@@ -103,6 +172,18 @@ fn source(source: &CertificateSource) -> SourceOut {
     }
 }
 
+fn words(required: &BTreeSet<Requirement>) -> Vec<&'static str> {
+    required.iter().map(|r| r.name()).collect()
+}
+
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}
+
+fn signer(entry: &SignerEntry) -> SignerOut {
+    SignerOut { name: entry.name.to_string(), uri: entry.uri.clone(), roles: texts(&entry.roles) }
+}
+
 fn publisher(entry: &PublisherEntry) -> PublisherOut {
     let verb = |c: &common::permission::Capability| format!("{}:{}", c.family(), c.verb());
     PublisherOut {
@@ -112,5 +193,10 @@ fn publisher(entry: &PublisherEntry) -> PublisherOut {
         environments: entry.environments.iter().map(|e| e.name()).collect(),
         max_permissions: entry.max_permissions.as_ref().map(|set| set.iter().map(verb).collect()),
         min_version: entry.min_version.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        required_signers: Some(entry.required_signers).filter(|m| *m > 1).and_then(|m| u32::try_from(m).ok()),
+        signers: texts(&entry.signers),
+        required_roles: texts(&entry.required_roles),
+        require: words(&entry.require),
+        builders: entry.builders.clone(),
     }
 }

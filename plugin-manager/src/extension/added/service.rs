@@ -33,8 +33,19 @@ impl Service for AddedService {
     }
 
     fn serve(&self, call: Call<'_>) -> Result<(), CallError> {
-        let Call { identity, chain, deadline, cancel, clock, target, args, response } = call;
-        let own = Call { identity, chain, deadline, cancel, clock, target, args, response: &mut *response };
+        let Call { identity, link, chain, deadline, cancel, clock, target, args, response, .. } = call;
+        let own = Call {
+            identity,
+            link,
+            chain,
+            deadline,
+            cancel,
+            clock,
+            target,
+            args,
+            response: &mut *response,
+            further: None,
+        };
         let mut own = ExtensionCall::new(own);
         // What the function leaves half done is its own; the response of a call that failed is thrown away.
         catch_unwind(AssertUnwindSafe(|| self.handler.serve(&mut own))).unwrap_or_else(|panic| {

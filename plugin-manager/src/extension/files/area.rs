@@ -130,6 +130,8 @@ pub(super) struct Area {
     root: OnceLock<Dir>,
     /// Held while files change, so that the account is exact.
     account: Mutex<Account>,
+    /// What is to be renamed, and which instance may do it. One place: a plugin that fills it again gives it up.
+    moving: Mutex<Option<(u64, String)>>,
     used: AtomicU64,
 }
 
@@ -152,6 +154,11 @@ impl Area {
     /// Its directory. [`Files::area`] hands out only areas that have one.
     pub(super) fn root(&self) -> Result<&Dir, CallError> {
         self.root.get().ok_or_else(super::fault::special)
+    }
+
+    /// What is to be renamed.
+    pub(super) fn moving(&self) -> parking_lot::MutexGuard<'_, Option<(u64, String)>> {
+        self.moving.lock()
     }
 
     /// Its account, held until the caller is done changing files.

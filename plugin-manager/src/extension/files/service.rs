@@ -1,4 +1,4 @@
-//! The six calls of the filesystem family.
+//! The six calls of the filesystem family that take a file as a whole.
 
 use super::area::{Account, Area};
 use super::fault::{fault, special};
@@ -12,24 +12,26 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 /// The services of the family by action.
-pub(in crate::extension) fn services<D: Door>(files: &Arc<Files>) -> [(&'static str, D::Handler); 6] {
+pub(in crate::extension) fn services<D: Door>(files: &Arc<Files>) -> Vec<(&'static str, D::Handler)> {
     let service = |serve, arguments| D::put(FileCall { files: files.clone(), serve, arguments });
-    [
+    let mut all = vec![
         ("file_read", service(read, (1, 3))),
         ("file_write", service(write, (2, 2))),
         ("file_append", service(append, (2, 2))),
         ("file_stat", service(stat, (1, 1))),
         ("file_list", service(names, (1, 1))),
-        ("file_delete", service(delete, (1, 1))),
-    ]
+        ("file_delete", service(delete, (1, 2))),
+    ];
+    all.extend(super::in_place::services::<D>(files));
+    all
 }
 
 /// A call on the plugin's area and the segments of its path below it.
-struct FileCall {
-    files: Arc<Files>,
-    serve: fn(&Files, &Area, &[&str], Call<'_>) -> Result<(), CallError>,
+pub(super) struct FileCall {
+    pub(super) files: Arc<Files>,
+    pub(super) serve: fn(&Files, &Area, &[&str], Call<'_>) -> Result<(), CallError>,
     /// The least and the most arguments.
-    arguments: (usize, usize),
+    pub(super) arguments: (usize, usize),
 }
 
 impl Service for FileCall {
@@ -51,12 +53,12 @@ impl Service for FileCall {
 }
 
 /// The directory a path's last segment is in.
-fn parent<'a>(area: &Area, segments: &'a [&'a str]) -> Result<(Dir, &'a str), CallError> {
+pub(super) fn parent<'a>(area: &Area, segments: &'a [&'a str]) -> Result<(Dir, &'a str), CallError> {
     let (name, above) = segments.split_last().ok_or_else(|| invalid("the private area itself"))?;
     Ok((directory(area, above)?, name))
 }
 
-fn directory(area: &Area, segments: &[&str]) -> Result<Dir, CallError> {
+pub(super) fn directory(area: &Area, segments: &[&str]) -> Result<Dir, CallError> {
     let root = area.root()?.try_clone().map_err(|e| fault(&e))?;
     segments.iter().try_fold(root, |dir, name| down(&dir, name))
 }
@@ -82,7 +84,12 @@ fn parent_or_make<'a>(
 }
 
 /// The size of the file of this name, none when there is none; room for one more is checked then.
-fn writable(dir: &Dir, name: &str, account: &Account, files: &Files) -> Result<Option<u64>, CallError> {
+pub(super) fn writable(
+    dir: &Dir,
+    name: &str,
+    account: &Account,
+    files: &Files,
+) -> Result<Option<u64>, CallError> {
     match entry(dir, name)? {
         Entry::File(length) => Ok(Some(length)),
         Entry::Directory => Err(invalid("a directory")),
@@ -205,11 +212,16 @@ fn names(files: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Resul
     Ok(())
 }
 
-fn delete(_: &Files, area: &Area, segments: &[&str], _: Call<'_>) -> Result<(), CallError> {
+/// Deletes a file or an empty directory; with a second argument, as in `file_stat`, only what is of that kind.
+fn delete(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result<(), CallError> {
+    let [_, of_kind] = list::<2>(call.args, 1)?;
+    let of_kind = of_kind.map(number).transpose()?;
     let mut account = area.account();
     let (dir, name) = parent(area, segments)?;
     let (removed, bytes) = match entry(&dir, name)? {
         Entry::Absent => return Err(CallError::new(Status::NotFound, "no such file or directory")),
+        Entry::File(_) if of_kind.is_some_and(|kind| kind != 0) => return Err(invalid("not a directory")),
+        Entry::Directory if of_kind.is_some_and(|kind| kind != 1) => return Err(invalid("a directory")),
         Entry::File(bytes) => (dir.remove_file(name), bytes),
         Entry::Directory => (dir.remove_dir(name), 0),
     };

@@ -5,6 +5,7 @@ use crate::metrics::PluginMetrics;
 use crate::plugin::PluginState;
 use crate::runtime::{self, Engine, EngineKind, ExportPlan, Lifecycle, Terms};
 use crate::sandbox::{InstanceMode, Limits};
+use crate::syscall::Chain;
 use crate::syscall::Status;
 use crate::syscall::testing::FakePort;
 use common::audit::{AuditLog, AuditOptions, Files, SegmentFile, SystemFiles, tail};
@@ -133,7 +134,7 @@ pub struct Built {
     pub vault: Arc<Vault>,
     audit: AuditLog,
     broken: Arc<AtomicBool>,
-    pub chain: Arc<[PluginId]>,
+    pub chain: Chain,
     dir: tempfile::TempDir,
 }
 
@@ -243,11 +244,12 @@ impl Rig {
             clock: clock(),
             metrics: Arc::new(PluginMetrics::default()),
             vault: self.vault.clone(),
+            warrant: Arc::new(crate::lifecycle::Unconditional::default()),
             keeper: self.keeper,
             over: CancelToken::new(),
         };
         let plugin = Arc::new(ManagedPlugin::new(blueprint, self.state));
-        Built { plugin, vault: self.vault, audit, broken, chain: Arc::from([]), dir }
+        Built { plugin, vault: self.vault, audit, broken, chain: Chain::new(), dir }
     }
     /// The plugin, running.
     pub fn running(self) -> Built {

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Plugins that are brought up or checked at once.
 const HANDS: usize = 4;
+/// How often it is looked at what plugins do.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a guard that is dropped waits for tasks under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -63,6 +65,8 @@ impl PluginManager {
         let chance: Chance = Box::new(chance);
         let watch = Watch::over(opener.clone(), clock, chance, shared.bell.clone())?;
         shared.spawn("forgeone-watch", move |shared| shared.look(watch))?;
+        let judge = opener.clone();
+        shared.spawn("forgeone-trust", move |shared| shared.judge(&judge))?;
         for _ in 0..HANDS {
             let hand = opener.clone();
             shared.spawn("forgeone-hand", move |shared| shared.perform(&hand))?;
@@ -106,6 +110,22 @@ impl Shared {
         while let Some((plugin, task)) = self.next() {
             let done = manager.perform(&plugin, &task);
             self.bell.done(plugin, done);
+        }
+    }
+
+    /// Looks at what the plugins do, until it is over.
+    fn judge(&self, manager: &PluginManager) {
+        loop {
+            let mut work = self.work.lock();
+            let over = |work: &mut Work| !work.over;
+            self.changed.wait_while_for(&mut work, over, LOOK);
+            if work.over {
+                return;
+            }
+            drop(work);
+            if let Err(error) = manager.look_at_conduct() {
+                tracing::error!(%error, "a plugin could not be quarantined, or the home not be read");
+            }
         }
     }
 

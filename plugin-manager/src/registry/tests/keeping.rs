@@ -130,7 +130,12 @@ fn a_crash_loop_is_backed_off_from_then_quarantined_until_released(kind: EngineK
     bench.crash("a");
     assert!(bench.after(600_000).is_empty());
     bench.is("a", "Quarantined");
-    assert!(matches!(bench.told("a").as_slice(), [EventKind::Quarantined { .. }]));
+    let told = bench.told("a");
+    assert!(
+        matches!(told.as_slice(), [EventKind::Quarantined { .. }, EventKind::TrustChanged { .. }]),
+        "{told:?}"
+    );
+    assert!(host.status("a").unwrap().evidence.is_some());
     assert!(host.metrics_text().contains("forgeone_plugin_quarantined{plugin=\"a\"} 1\n"));
     assert_eq!(world.recorded(&host, &["\"from\":\"Running\"", "\"to\":\"Quarantined\""]), 1);
     drop(bench);

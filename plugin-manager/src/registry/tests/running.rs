@@ -87,3 +87,30 @@ fn policies_are_put_in_force_whole_or_not_at_all() {
     assert!(host.call("a", "echo", vec![]).is_ok());
     assert_eq!(world.recorded(&host, &["\"change\":\"policies\"", "\"outcome\":\"ok\""]), 2);
 }
+
+#[test]
+fn changed_policy_files_are_put_in_force_when_looked_at_and_broken_ones_are_told_of_once() {
+    let world = World::development(crate::runtime::available()[0]);
+    let host = world.open();
+    host.install(&Guest::new("a").package(), true).unwrap();
+    assert!(host.reload_changed_policies().is_none());
+    let file = world.path("trust/policy/site.cedar");
+    std::fs::write(&file, "forbid(principal, action == Action::\"call\", resource);").unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap(), 1);
+    assert!(host.reload_changed_policies().is_none());
+    assert_eq!(code(host.call("a", "echo", vec![])), "E2001");
+    std::fs::write(&file, "forbid(nobody").unwrap();
+    assert_eq!(code(host.reload_changed_policies().unwrap()), "E2004");
+    assert!(host.reload_changed_policies().is_none(), "told once");
+    assert_eq!(code(host.call("a", "echo", vec![])), "E2001", "what was in force stays");
+    let probe = || host.doctor().into_iter().find(|probe| probe.name == "policies").unwrap();
+    assert_eq!(probe().verdict, "problem");
+    assert!(probe().detail.contains("site.cedar"), "{}", probe().detail);
+    assert!(host.metrics_text().contains("\nforgeone_policy_stale 1\n"));
+    assert!(world.recorded(&host, &["\"action\":\"configure\"", "E2004"]) == 1);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap(), 0);
+    assert!(host.call("a", "echo", vec![]).is_ok());
+    assert_eq!(probe().verdict, "ok");
+    assert!(host.metrics_text().contains("\nforgeone_policy_stale 0\n"));
+}

@@ -10,6 +10,7 @@ use crate::registry::hall::Loaded;
 use crate::registry::operator::Operator;
 use crate::registry::versions::UpgradeOptions;
 use crate::runtime::Terms;
+use crate::syscall::Chain;
 use common::clock::{Clock, Deadline};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -151,7 +152,7 @@ impl RunningTrial {
             self.counted.different.fetch_add(1, Ordering::Relaxed);
             return;
         };
-        let (mut output, chain) = (Vec::new(), Arc::from([]));
+        let (mut output, chain) = (Vec::new(), Chain::new());
         let suppressed = self.suppressed.load(Ordering::Relaxed);
         let began = self.clock.mono_ns();
         let terms = Terms::new(Deadline::NEVER, &chain);

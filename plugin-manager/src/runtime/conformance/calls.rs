@@ -2,9 +2,9 @@
 
 use super::{Bench, conformance};
 use crate::runtime::{CallOutcome, Entry, Lifecycle, Terms, Trap, Usage};
+use crate::syscall::Chain;
 use common::clock::Deadline;
 use common::identity::{Name, PluginId};
-use std::sync::Arc;
 
 conformance! {
     lifecycle_functions_run_when_called_and_only_then
@@ -195,7 +195,7 @@ fn a_loaded_state_comes_with_the_version_that_saved_it(bench: &Bench) {
 
 fn a_call_that_is_late_enters_no_guest(bench: &Bench) {
     let mut guest = bench.guest(COUNTER).run();
-    let chain = Arc::from([]);
+    let chain = Chain::new();
     let late = Terms::new(Deadline::at_ms(0), &chain);
     let called = guest.execution.operation(0, &mut Vec::new(), &mut Vec::new(), late);
     assert_eq!(called, Err(Trap::Late));
@@ -209,7 +209,7 @@ fn a_call_that_is_late_enters_no_guest(bench: &Bench) {
 fn the_chain_and_each_call_reach_the_port(bench: &Bench) {
     let mut guest = bench.guest(COUNTER).run();
     let name = |n: &str| Name::new(n).unwrap();
-    let chain: Arc<[PluginId]> = [PluginId::new(&name("acme"), &name("caller"))].into();
+    let chain = Chain::of([PluginId::new(&name("acme"), &name("caller"))]);
     let terms = Terms::new(Deadline::NEVER, &chain);
     guest.execution.operation(0, &mut Vec::new(), &mut Vec::new(), terms).unwrap();
     let seen = guest.seen.get();

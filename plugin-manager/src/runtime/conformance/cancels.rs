@@ -2,9 +2,9 @@
 
 use super::{Bench, Running, conformance};
 use crate::runtime::{Lifecycle, RuntimeError, Terms, Trap};
+use crate::syscall::Chain;
 use common::cancel::CancelToken;
 use common::clock::Deadline;
-use std::sync::Arc;
 use std::time::Duration;
 
 conformance! {
@@ -42,7 +42,7 @@ fn spins<'a>(bench: &'a Bench, told: impl Fn() + Send + 'static) -> Running<'a> 
 /// Calls operation `index` under this token.
 fn call(guest: &mut Running<'_>, index: u16, input: &[u8], token: &CancelToken) -> Result<i32, Trap> {
     let (mut input, mut output) = (input.to_vec(), Vec::new());
-    let chain = Arc::from([]);
+    let chain = Chain::new();
     let terms = Terms::new(Deadline::after(&*guest.bench.clock, guest.timeout), &chain);
     let terms = terms.cancelled_by(Some(token));
     guest.execution.operation(index, &mut input, &mut output, terms).map(|outcome| outcome.status)
@@ -104,7 +104,7 @@ fn a_start_function_that_does_not_end_ends_when_it_is_given_up(bench: &Bench) {
         format!("(module {} {} (func $f (loop $l (br $l))) (start $f))", super::MEMORY, super::LIFECYCLE);
     let module = bench.compile(&wat).unwrap();
     let plan = super::plan_of(&wat);
-    let (chain, token) = (Arc::from([]), CancelToken::new());
+    let (chain, token) = (Chain::new(), CancelToken::new());
     let terms = Terms::new(Deadline::after(&*bench.clock, LONG), &chain).cancelled_by(Some(&token));
     let port = crate::syscall::testing::FakePort::new(bench.clock.clone());
     std::thread::scope(|scope| {

@@ -86,7 +86,7 @@ fn fault_034_unknown_and_mistyped_imports_are_refused(bench: &Bench) {
         r#"(import "env" "output" (func (param i32 i32)))"#,
         r#"(import "env" "memory" (memory 1))"#,
         r#"(import "env" "table" (table 1 funcref))"#,
-        r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
+        r#"(import "wasi_unstable" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
     ] {
         let memory = if import.contains("(memory") { "" } else { super::MEMORY };
         let wat = format!("(module {import} {memory} {})", super::LIFECYCLE);

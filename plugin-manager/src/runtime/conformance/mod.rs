@@ -10,12 +10,15 @@ mod imports;
 mod limits;
 mod numbers;
 mod traps;
+#[cfg(feature = "wasi")]
+mod wasi;
 
 use super::{
     CallOutcome, CompiledModule, Engine, EngineKind, Execution, ExportPlan, Lifecycle, RuntimeError, Terms,
     Trap,
 };
 use crate::sandbox::Limits;
+use crate::syscall::Chain;
 use crate::syscall::testing::{FakePort, SeenHandle};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline, SystemClock};
@@ -132,7 +135,7 @@ impl<'a> Guest<'a> {
         self.run_module(&module)
     }
     pub fn run_module(self, module: &CompiledModule) -> Result<Running<'a>, RuntimeError> {
-        let chain = Arc::from([]);
+        let chain = Chain::new();
         let deadline = Deadline::after(&*self.bench.clock, self.limits.timeout);
         let terms = Terms::new(deadline, &chain);
         let engine = &*self.bench.engine;
@@ -163,7 +166,7 @@ pub struct Running<'a> {
 
 impl Running<'_> {
     fn with<R>(&mut self, call: impl FnOnce(&mut Execution, Terms<'_>) -> R) -> R {
-        let chain = Arc::from([]);
+        let chain = Chain::new();
         let deadline = Deadline::after(&*self.bench.clock, self.timeout);
         call(&mut self.execution, Terms::new(deadline, &chain))
     }

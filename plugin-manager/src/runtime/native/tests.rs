@@ -6,6 +6,7 @@ use crate::runtime::{
     CallOutcome, CompiledModule, EngineKind, Entry, Execution, Lifecycle, RuntimeError, Terms, Trap,
 };
 use crate::sandbox::Limits;
+use crate::syscall::Chain;
 use crate::syscall::testing::{FakePort, SeenHandle};
 use crate::syscall::{LogLevel, Status, SyscallArgs};
 use common::cancel::CancelToken;
@@ -49,7 +50,7 @@ const PAYLOAD: usize = 64;
 fn made(code: &NativeCode) -> Result<Rig, RuntimeError> {
     let clock = ManualClock::at(0);
     let port = FakePort::new(clock.clone()).with_variable("mood", b"good");
-    let (seen, chain) = (port.seen(), Arc::from([]));
+    let (seen, chain) = (port.seen(), Chain::new());
     let limits = Limits { payload_bytes: PAYLOAD, ..Limits::default() };
     let (module, plan) = (code.module(), code.plan(vec!["op".into(), "other".into()]));
     let terms = Terms::new(Deadline::NEVER, &chain);
@@ -72,7 +73,7 @@ fn rig(does: impl Fn(&mut NativeHost<'_>) -> Result<(), NativeError> + Send + Sy
 impl Rig {
     fn within<T>(&mut self, call: impl FnOnce(&mut Execution, Terms<'_>) -> T) -> T {
         let deadline = Deadline::after(&*self.clock, Duration::from_millis(50));
-        let chain = Arc::from([]);
+        let chain = Chain::new();
         call(&mut self.execution, Terms::new(deadline, &chain))
     }
     /// Calls the first operation: its outcome and what it wrote. The input comes back as it was.
@@ -231,7 +232,7 @@ fn there_is_nothing_to_compile_and_no_other_module_to_run() {
     assert!(engine.serialize(&code.module()).is_err());
     let foreign = CompiledModule { kind: EngineKind::Native, inner: Arc::new(()) };
     let port = Box::new(FakePort::new(ManualClock::at(0)));
-    let chain = Arc::from([]);
+    let chain = Chain::new();
     let terms = Terms::new(Deadline::NEVER, &chain);
     let limits = Limits::default();
     let made =

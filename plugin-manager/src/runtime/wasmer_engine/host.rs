@@ -1,10 +1,11 @@
-//! The imports of ABI 1 as wasmer functions: each hands the guest's arguments and memory to `abi::vm`.
+//! The imports of ABI 1 and of WASI as wasmer functions: each hands the guest's arguments and memory to `abi`.
 
-use crate::abi::{HostContext, vm};
+use crate::abi::{HostContext, WASI_FUNCTIONS, WASI_MODULE, WasiFunction, Words, vm};
+use forgeone_abi::ValType;
 use forgeone_abi::names::{MODULE, import};
 use wasmer::{
-    Extern, ExternType, Function, FunctionEnv, FunctionEnvMut, Imports, Memory, Module, RuntimeError,
-    StoreMut, Type,
+    Extern, ExternType, Function, FunctionEnv, FunctionEnvMut, FunctionType, Imports, Memory, Module,
+    RuntimeError, StoreMut, Type, Value,
 };
 
 /// What host functions reach.
@@ -14,7 +15,7 @@ pub(super) struct Env {
     pub(super) memory: Option<Memory>,
 }
 
-/// The guest called `abort`; its text is in the context.
+/// The guest called `abort`, or ended itself; its text is in the context.
 #[derive(Debug, thiserror::Error)]
 #[error("aborted")]
 pub(super) struct Aborted;
@@ -26,11 +27,9 @@ pub(super) struct Aborted;
 pub(super) fn check(module: &Module) -> Result<(), String> {
     for found in module.imports() {
         let name = format!("{}::{}", found.module(), found.name());
-        let known = (found.module() == MODULE).then(|| signature(found.name())).flatten();
-        match (known, found.ty()) {
+        match (signature(found.module(), found.name()), found.ty()) {
             (None, _) => return Err(format!("unknown import `{name}`")),
-            (Some((params, results)), ExternType::Function(ty))
-                if ty.params() == params && ty.results() == results => {}
+            (Some(known), ExternType::Function(ty)) if *ty == known => {}
             (Some(_), _) => return Err(format!("incompatible import type for `{name}`")),
         }
     }
@@ -39,8 +38,35 @@ pub(super) fn check(module: &Module) -> Result<(), String> {
 
 const WORDS: [Type; 6] = [Type::I32; 6];
 
-/// Parameters and results of an import; all are i32.
-fn signature(name: &str) -> Option<(&'static [Type], &'static [Type])> {
+/// The type of an import there is.
+fn signature(module: &str, name: &str) -> Option<FunctionType> {
+    match module {
+        MODULE => own(name).map(|(params, results)| FunctionType::new(params, results)),
+        WASI_MODULE => wasi(name).map(wasi_type),
+        _ => None,
+    }
+}
+
+fn wasi(name: &str) -> Option<&'static WasiFunction> {
+    WASI_FUNCTIONS.iter().find(|function| function.name() == name)
+}
+
+fn wasi_type(function: &WasiFunction) -> FunctionType {
+    let types = |types: &[ValType]| types.iter().map(value_type).collect::<Vec<_>>();
+    FunctionType::new(types(function.params()), types(function.results()))
+}
+
+const fn value_type(ty: &ValType) -> Type {
+    match ty {
+        ValType::I32 => Type::I32,
+        ValType::I64 => Type::I64,
+        ValType::F32 => Type::F32,
+        ValType::F64 => Type::F64,
+    }
+}
+
+/// Parameters and results of an import of the ABI; all are i32.
+fn own(name: &str) -> Option<(&'static [Type], &'static [Type])> {
     let (params, results) = match name {
         import::LOG | import::FAIL => (2, 0),
         import::LOG_AT => (3, 0),
@@ -58,8 +84,12 @@ fn signature(name: &str) -> Option<(&'static [Type], &'static [Type])> {
 pub(super) fn imports(store: &mut StoreMut<'_>, module: &Module, env: &FunctionEnv<Env>) -> Imports {
     let mut imports = Imports::new();
     for found in module.imports() {
-        if let Some(function) = function(store, env, found.name()) {
-            imports.define(MODULE, found.name(), Extern::Function(function));
+        let made = match found.module() {
+            WASI_MODULE => wasi(found.name()).map(|function| wasi_function(store, env, function)),
+            _ => function(store, env, found.name()),
+        };
+        if let Some(made) = made {
+            imports.define(found.module(), found.name(), Extern::Function(made));
         }
     }
     imports
@@ -107,6 +137,30 @@ fn function(store: &mut StoreMut<'_>, env: &FunctionEnv<Env>, name: &str) -> Opt
         import::ABORT => Function::new_typed_with_env(store, env, abort),
         _ => return None,
     })
+}
+
+/// One function of WASI, which takes its arguments as words.
+fn wasi_function(
+    store: &mut StoreMut<'_>,
+    env: &FunctionEnv<Env>,
+    function: &'static WasiFunction,
+) -> Function {
+    Function::new_with_env(store, env, wasi_type(function), move |c: Host<'_>, params: &[Value]| {
+        let words: Words = params.iter().map(word).collect();
+        match with(c, |h, m| function.call(h, m, words.all())) {
+            Ok(errno) => Ok(vec![Value::I32(errno)]),
+            Err(_) => Err(RuntimeError::user(Box::new(Aborted))),
+        }
+    })
+}
+
+/// An argument as a word; no function of WASI takes another type.
+fn word(value: &Value) -> u64 {
+    match value {
+        Value::I32(half) => u64::from(half.cast_unsigned()),
+        Value::I64(word) => word.cast_unsigned(),
+        _ => 0,
+    }
 }
 
 fn input_read(host: Host<'_>, offset: u32, ptr: u32, cap: u32) -> i32 {

@@ -1,11 +1,12 @@
 //! The host functions as wasmtime calls them; what they do is in `abi::vm`.
 
 use super::limiter::Limiter;
-use crate::abi::{HostContext, vm};
+use crate::abi::{HostContext, WASI_FUNCTIONS, WASI_MODULE, WasiFunction, Words, vm};
 use common::clock::Clock;
+use forgeone_abi::ValType as Ty;
 use forgeone_abi::names::{MODULE, export, import};
 use std::sync::Arc;
-use wasmtime::{Caller, Engine, Linker, Memory};
+use wasmtime::{Caller, Engine, FuncType, Linker, Memory, Val, ValType};
 
 /// What a store keeps for its one instance.
 pub(super) struct State {
@@ -17,7 +18,7 @@ pub(super) struct State {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// The guest called `abort`; the text is with the context.
+/// The guest called `abort`, or ended itself; the text is with the context.
 #[derive(Debug, thiserror::Error)]
 #[error("aborted")]
 pub(super) struct Aborted;
@@ -44,7 +45,7 @@ fn find_memory(caller: &mut Caller<'_, State>) -> Option<Memory> {
 
 type Host<'a> = Caller<'a, State>;
 
-/// A linker with every import of ABI 1, and nothing else.
+/// A linker with every import of ABI 1 and of WASI, and nothing else.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     linker
@@ -67,7 +68,47 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
             with(&mut c, |h, m| vm::response_read(h, m, offset, ptr, cap))
         })?;
     services(&mut linker)?;
+    for function in WASI_FUNCTIONS {
+        wasi(engine, &mut linker, function)?;
+    }
     Ok(linker)
+}
+
+/// One function of WASI, which takes its arguments as words.
+fn wasi(
+    engine: &Engine,
+    linker: &mut Linker<State>,
+    function: &'static WasiFunction,
+) -> wasmtime::Result<()> {
+    let ty = |types: &[Ty]| types.iter().map(value_type).collect::<Vec<_>>();
+    let ty = FuncType::new(engine, ty(function.params()), ty(function.results()));
+    let run = move |mut c: Host<'_>, params: &[Val], results: &mut [Val]| {
+        let words: Words = params.iter().map(word).collect();
+        match with(&mut c, |h, m| function.call(h, m, words.all())) {
+            Ok(errno) => results.iter_mut().for_each(|result| *result = Val::I32(errno)),
+            Err(_) => return Err(wasmtime::Error::new(Aborted)),
+        }
+        Ok(())
+    };
+    linker.func_new(WASI_MODULE, function.name(), ty, run).map(drop)
+}
+
+const fn value_type(ty: &Ty) -> ValType {
+    match ty {
+        Ty::I32 => ValType::I32,
+        Ty::I64 => ValType::I64,
+        Ty::F32 => ValType::F32,
+        Ty::F64 => ValType::F64,
+    }
+}
+
+/// An argument as a word; no function of WASI takes another type.
+fn word(value: &Val) -> u64 {
+    match value {
+        Val::I32(half) => u64::from(half.cast_unsigned()),
+        Val::I64(word) => word.cast_unsigned(),
+        _ => 0,
+    }
 }
 
 fn services(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -6,6 +6,7 @@ use super::super::{CallAllowance, CallRates};
 use super::*;
 use common::clock::ManualClock;
 use microkernel::syscall_bridge::SyscallArgs;
+use microkernel::trust::Chain;
 use parking_lot::Mutex;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl Setup {
     fn port(&self) -> HostPort {
         let caller = self.plant.caller(plugin(7));
         let mut port = HostPort::new(self.plant.bridge.clone(), caller, &self.bus, self.allowance.clone());
-        port.begin(Deadline::NEVER, &Arc::from([]));
+        port.begin(Deadline::NEVER, &Chain::new());
         port
     }
     fn text(&self) -> String {
@@ -245,16 +246,16 @@ fn a_full_bus_loses_lines_by_count() {
 fn each_call_has_its_own_deadline_and_chain() {
     let setup = setup();
     let mut port = setup.port();
-    let chain: Arc<[PluginId]> = [plugin(1).as_plugin().unwrap().id].into();
+    let chain = Chain::of([plugin(1).as_plugin().unwrap().id]);
     port.begin(Deadline::at_ms(10), &chain);
     assert!(!port.expired());
-    assert!(Arc::ptr_eq(port.caller.chain(), &chain));
+    assert!(port.caller.chain().is(&chain));
     setup.clock.advance(Duration::from_millis(10));
     assert!(port.expired());
     port.begin(Deadline::at_ms(20), &chain);
     assert!(!port.expired());
     assert_eq!(port.caller.chain().len(), 1);
-    port.begin(Deadline::NEVER, &Arc::from([]));
+    port.begin(Deadline::NEVER, &Chain::new());
     assert!(port.caller.chain().is_empty());
 }
 

@@ -2,11 +2,11 @@
 
 use super::{Ask, Parcel};
 use crate::error::DaemonError;
-use crate::shown::KeyLine;
+use crate::shown::{KeyLine, NotaryLine, RevokedLine};
 use common::crypto::Algorithm;
 use common::error::ForgeError;
 use common::identity::Name;
-use plugin_manager::{IssueRequest, PluginManager};
+use plugin_manager::{IssueRequest, PluginManager, RevokeRequest};
 use serde::{Deserialize, Serialize};
 
 /// Makes the home's certificate authority.
@@ -40,6 +40,8 @@ pub struct KeysIssue {
     pub development: bool,
     /// The names the publisher may sign, as globs.
     pub packages: Vec<String>,
+    /// The roles of somebody who signs beside publishers; `None` for a publisher.
+    pub roles: Option<Vec<String>>,
 }
 
 impl Ask for KeysIssue {
@@ -53,7 +55,70 @@ impl Ask for KeysIssue {
             development: self.development,
             packages: self.packages,
         };
-        Ok(KeyLine::from(manager.keys()?.issue(&request)?).into())
+        let roles = self.roles.map(|roles| roles.iter().map(|r| name(r)).collect::<Result<Vec<_>, _>>());
+        let made = match roles.transpose()? {
+            Some(roles) => manager.keys()?.issue_signer(&request, &roles)?,
+            None => manager.keys()?.issue(&request)?,
+        };
+        Ok(KeyLine::from(made).into())
+    }
+}
+
+/// Takes a certificate back, or signs the list of those anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeysRevoke {
+    /// Whose; `None` to sign the list anew.
+    pub who: Option<String>,
+    /// Its serial number; the one in use when not given.
+    pub serial: Option<String>,
+    /// Whether it goes on the kill-list too.
+    pub kill: bool,
+    /// How long the list is current.
+    pub days: u32,
+}
+
+impl Ask for KeysRevoke {
+    type Reply = RevokedLine;
+
+    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<RevokedLine>, ForgeError> {
+        let request = RevokeRequest {
+            who: self.who.as_deref().map(name).transpose()?,
+            serial: self.serial,
+            kill: self.kill,
+            days: self.days,
+        };
+        let list = manager.keys()?.revoke(&request)?;
+        manager.reload_trust()?;
+        Ok(RevokedLine::from(list).into())
+    }
+}
+
+/// Makes a new key and certificate for the same identity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeysRotate {
+    /// Whose.
+    pub who: String,
+    /// How long the certificate is valid.
+    pub days: u32,
+}
+
+impl Ask for KeysRotate {
+    type Reply = KeyLine;
+
+    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
+        Ok(KeyLine::from(manager.keys()?.rotate(&name(&self.who)?, self.days)?).into())
+    }
+}
+
+/// Makes the home's timestamp authority and transparency log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeysNotary {}
+
+impl Ask for KeysNotary {
+    type Reply = NotaryLine;
+
+    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<NotaryLine>, ForgeError> {
+        Ok(NotaryLine::from(manager.keys()?.notary()?).into())
     }
 }
 

@@ -6,14 +6,16 @@ mod keys;
 mod lock;
 mod look;
 mod plugins;
+mod secrets;
 mod settings;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
-pub use keys::{KeysInit, KeysIssue};
+pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
+pub use secrets::{RemoveSecret, SecretNames, SetSecret};
 pub use settings::{SetSetting, Settings};
 
 use crate::error::DaemonError;
@@ -126,7 +128,7 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, KeysInit, KeysIssue,
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

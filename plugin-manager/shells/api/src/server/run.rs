@@ -8,7 +8,7 @@ use super::listen::{self, Name};
 use super::routes::router;
 use crate::error::{DaemonError, fault};
 use common::error::ForgeError;
-use plugin_manager::{DirectoryWatch, PluginManager, Readiness, Supervision};
+use plugin_manager::{DirectoryWatch, PluginManager, Readiness, Supervision, TrustWatch};
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::MissedTickBehavior;
 
 /// Threads of the daemon that are not asked to work: signals, reloading, stopping.
 const SPARE_THREADS: usize = 8;
@@ -115,7 +116,7 @@ async fn run(manager: PluginManager, options: &Options, tell: &dyn Fn(Event<'_>)
 }
 
 /// What keeps plugins as they are wanted while the daemon serves.
-type Guards = (DirectoryWatch, Arc<Supervision>);
+type Guards = (DirectoryWatch, TrustWatch, Arc<Supervision>);
 
 /// A daemon whose plugins are kept.
 struct Started {
@@ -127,8 +128,11 @@ struct Started {
 /// Begins to keep the plugins, and waits until each that is to run was tried once.
 async fn start(manager: &PluginManager, signals: &mut Signals) -> Result<Started, ForgeError> {
     let own = manager.clone();
-    let begin = move || Ok((own.start_supervision()?, own.watch_plugins_directory()?));
-    let (supervision, directory) = worked(spawn_blocking(begin).await)?;
+    let begin = move || {
+        // A daemon that cannot stop what is revoked does not serve.
+        Ok((own.start_supervision()?, own.watch_trust()?, own.watch_plugins_directory()?))
+    };
+    let (supervision, trust, directory) = worked(spawn_blocking(begin).await)?;
     let supervision = Arc::new(supervision);
     let (kept, own) = (supervision.clone(), manager.clone());
     let trying = spawn_blocking(move || {
@@ -142,15 +146,37 @@ async fn start(manager: &PluginManager, signals: &mut Signals) -> Result<Started
         tried = trying => Some(worked(tried)?),
         () = signals.stop() => None,
     };
-    Ok(Started { guards: (directory, supervision), tried })
+    Ok(Started { guards: (directory, trust, supervision), tried })
 }
 
-/// Until a signal says stop; SIGHUP reads the policies again.
+/// How often the policy files are looked at: a change is in force within half a second.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Until a signal says stop. Policies are read again when their files change, and on SIGHUP whether they did or not,
+/// with the trust configuration.
 async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
-    while let Told::Reload = signals.next().await {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
         let manager = manager.clone();
-        let read = spawn_blocking(move || manager.reload_policies()).await;
-        tell(Event::Reloaded(worked(read)));
+        let read = tokio::select! {
+            told = signals.next() => match told {
+                Told::Reload => {
+                    let both = move || {
+                        let policies = manager.reload_policies();
+                        manager.reload_trust().and(policies)
+                    };
+                    worked(spawn_blocking(both).await).map(Some)
+                }
+                Told::Stop => return,
+            },
+            _ = looks.tick() => {
+                worked(spawn_blocking(move || manager.reload_changed_policies().transpose()).await)
+            }
+        };
+        if let Some(read) = read.transpose() {
+            tell(Event::Reloaded(read));
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Keys and their certificates.
 
 use crate::when::rfc3339;
-use plugin_manager::KeyInfo;
+use plugin_manager::{KeyInfo, NotaryInfo, RevocationList};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A key and its certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +46,54 @@ impl From<KeyInfo> for KeyLine {
             not_after: rfc3339(k.not_after_ns),
             development: k.development,
             private_key: k.private_key,
+        }
+    }
+}
+
+/// The home's timestamp authority and log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NotaryLine {
+    /// SHA-256 of the timestamp certificate's DER.
+    pub fingerprint: String,
+    /// Until when it is valid: RFC 3339, UTC.
+    pub not_after: String,
+    /// The log's verifier key, as readers of signed notes take it: `name+id+key`.
+    pub log: String,
+}
+
+impl From<NotaryInfo> for NotaryLine {
+    fn from(notary: NotaryInfo) -> Self {
+        Self {
+            fingerprint: notary.certificate.to_string(),
+            not_after: rfc3339(notary.not_after_ns),
+            log: notary.log,
+        }
+    }
+}
+
+/// A revocation list as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokedLine {
+    /// The serial number that was revoked now; none when the list was signed anew.
+    pub serial: Option<String>,
+    /// Whether its key is on the kill-list.
+    pub killed: bool,
+    /// Where the list is.
+    pub list: PathBuf,
+    /// How many certificates it names.
+    pub revoked: usize,
+    /// RFC 3339, UTC: until when it is current.
+    pub until: String,
+}
+
+impl From<RevocationList> for RevokedLine {
+    fn from(list: RevocationList) -> Self {
+        Self {
+            serial: list.serial,
+            killed: list.killed,
+            list: list.file,
+            revoked: list.revoked,
+            until: rfc3339(list.until_ns),
         }
     }
 }

@@ -9,7 +9,7 @@ mod status;
 mod trial;
 
 pub use deps::Dependencies;
-pub use keys::KeyLine;
+pub use keys::{KeyLine, NotaryLine, RevokedLine};
 pub use pending::Waiting;
 pub use plan::{Planned, StepLeftOut, StepLine};
 pub use plugins::{CheckLine, Exchanged, Installed};

@@ -1,16 +1,17 @@
 //! `keys`: the home's certificate authority and its publishers.
 //!
-//! JSON of `init` and `issue`: one [`KeyLine`]; of `list`: `{"keys":[…]}`; of `export`: `{"exported","certificate"}`,
-//! and with `-o` `{"exported","file"}`.
+//! JSON of `init`, `issue` and `rotate`: one [`KeyLine`]; of `notary`: a [`NotaryLine`]; of `revoke`: a [`RevokedLine`]; of `list`:
+//! `{"keys":[…]}`; of `export`: `{"exported","certificate"}`, and with `-o` `{"exported","file"}`; of `export --sigstore-root`:
+//! `{"trusted_root"}`, and with `-o` `{"file"}`.
 
-use crate::args::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue};
+use crate::args::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::{Show, table, write_pairs, write_table};
 use common::error::{ForgeError, codes};
 use forgeone_api::asks;
-use forgeone_api::shown::KeyLine;
+use forgeone_api::shown::{KeyLine, NotaryLine, RevokedLine};
 use plugin_manager::KeyRing;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -32,6 +33,21 @@ impl Show for KeyLine {
                 ("for", use_.to_owned()),
             ],
         )
+    }
+}
+
+impl Show for RevokedLine {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut pairs = vec![
+            ("list", self.list.display().to_string()),
+            ("names", format!("{} certificates", self.revoked)),
+            ("current until", self.until.clone()),
+        ];
+        if let Some(serial) = &self.serial {
+            let also = if self.killed { ", and on the kill-list" } else { "" };
+            pairs.insert(0, ("revoked", format!("{serial}{also}")));
+        }
+        write_pairs(out, &pairs)
     }
 }
 
@@ -73,6 +89,38 @@ impl Show for Exported<'_> {
     }
 }
 
+/// What `keys export --sigstore-root` wrote.
+#[derive(Debug, Serialize)]
+struct SigstoreRoot {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_root: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+impl Show for SigstoreRoot {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        match (&self.trusted_root, &self.file) {
+            (Some(root), _) => writeln!(out, "{root:#}"),
+            (None, Some(file)) => writeln!(out, "exported what is trusted to {}", file.display()),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Show for NotaryLine {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_pairs(
+            out,
+            &[
+                ("timestamps", self.fingerprint.clone()),
+                ("valid until", self.not_after.clone()),
+                ("log", self.log.clone()),
+            ],
+        )
+    }
+}
+
 /// Runs `keys`.
 ///
 /// # Errors
@@ -81,10 +129,14 @@ pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
     match args {
         Keys::Init(args) => init(context, args),
         Keys::Issue(args) => issue(context, args),
+        Keys::Notary => context.output().show(&context.ask(asks::KeysNotary {})?),
         Keys::List => {
             let keys = KeyRing::new(context.home()).list()?.into_iter().map(KeyLine::from).collect();
             context.output().show(&Listing { keys })
         }
+        Keys::Revoke(args) => revoke(context, args),
+        Keys::Rotate(args) => rotate(context, args),
+        Keys::Export(args) if args.sigstore_root => sigstore_root(context, args),
         Keys::Export(args) => export(context, &KeyRing::new(context.home()), args),
     }
 }
@@ -101,8 +153,35 @@ fn issue(context: &Context, args: &KeysIssue) -> Result<(), Failure> {
         days: args.days,
         development: args.development,
         packages: args.packages.clone(),
+        roles: args.signer.then(|| args.role.iter().map(ToString::to_string).collect()),
     };
     context.output().show(&context.ask(issue)?)
+}
+
+fn revoke(context: &Context, args: &KeysRevoke) -> Result<(), Failure> {
+    let revoke = asks::KeysRevoke {
+        who: args.who.as_ref().map(ToString::to_string),
+        serial: args.serial.clone(),
+        kill: args.kill,
+        days: args.days,
+    };
+    context.output().show(&context.ask(revoke)?)
+}
+
+fn rotate(context: &Context, args: &KeysRotate) -> Result<(), Failure> {
+    let rotate = asks::KeysRotate { who: args.who.to_string(), days: args.days };
+    context.output().show(&context.ask(rotate)?)
+}
+
+fn sigstore_root(context: &Context, args: &KeysExport) -> Result<(), Failure> {
+    let root = plugin_manager::sigstore_root(context.home())?;
+    let trusted_root = match &args.output {
+        Some(file) => files::write(file, &root, 0o644).map(|()| None)?,
+        None => Some(serde_json::from_slice(&root).map_err(|e| {
+            ForgeError::new(&codes::E0001, "the trusted root cannot be written").reason(e.to_string())
+        })?),
+    };
+    context.output().show(&SigstoreRoot { trusted_root, file: args.output.clone() })
 }
 
 fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {

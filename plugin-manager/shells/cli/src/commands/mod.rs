@@ -21,6 +21,7 @@ mod pages;
 mod plugins;
 mod policy;
 mod schema;
+mod secrets;
 mod serve;
 mod source;
 mod status;
@@ -60,6 +61,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Release(args) => plugins::turn(context, &args, Verb::Release),
         Command::Call(args) => call::call(context, &args),
         Command::Config(args) => config::run(context, &args),
+        Command::Secrets(args) => secrets::run(context, &args),
         Command::Logs(args) => logs::logs(context, &args),
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),

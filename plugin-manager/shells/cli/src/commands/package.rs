@@ -6,13 +6,14 @@
 
 use super::source;
 use super::status::signed_by;
-use crate::args::{Pack, PackageFile, Sign};
+use crate::args::{Pack, PackageFile, Sign, Timestamp};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::files::{self, MAX_FILE};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
 use common::error::{ForgeError, codes};
+use forgeone_api::fetch_timestamp;
 use forgeone_api::shown::CheckLine;
 use plugin_manager::{KeyRing, Package, PackageLimits, SignWith, Verification};
 use serde::Serialize;
@@ -89,11 +90,36 @@ pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
 /// another publisher.
 pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let package = files::read(&args.package, MAX_FILE)?;
-    let signer = signer(context, args)?;
-    let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
+    let signed = match &args.cosigner {
+        Some(name) => {
+            let signer = KeyRing::new(context.home()).signer(name)?;
+            plugin_manager::cosign(&package, name, &signer)?
+        }
+        None => {
+            let signer = signer(context, args)?;
+            let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
+            noted(context, args, signed)?
+        }
+    };
     let path = args.output.as_deref().unwrap_or(&args.package);
     files::write(path, &signed, 0o644)?;
     context.output().show(&Written::of(path, &signed)?)
+}
+
+/// The package with the timestamp and the log entry that were asked for, in this order: what is logged is last.
+fn noted(context: &Context, args: &Sign, signed: Vec<u8>) -> Result<Vec<u8>, ForgeError> {
+    if args.timestamp.is_none() && args.timestamp_authority.is_none() && !args.log {
+        return Ok(signed);
+    }
+    let ring = KeyRing::new(context.home());
+    plugin_manager::annotate(&signed, |bundle| {
+        match (&args.timestamp_authority, args.timestamp) {
+            (Some(url), _) => bundle.add_timestamp(fetch_timestamp(url, bundle.signature())?),
+            (None, Some(Timestamp::Local)) => bundle.add_timestamp(ring.timestamp(bundle.signature())?),
+            (None, None) => {}
+        }
+        if args.log { ring.enter(bundle) } else { Ok(()) }
+    })
 }
 
 fn signer(context: &Context, args: &Sign) -> Result<SignWith, ForgeError> {

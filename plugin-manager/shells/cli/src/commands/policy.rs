@@ -1,7 +1,9 @@
-//! `policy check`: what the host would load, built-in policies included; the first policy that is not valid is an
-//! error with its lines.
+//! `policy`: what the host would load, built-in policies included, and what policies say of recorded calls. The first
+//! policy that is not valid is an error with its lines. Reads the files of the home; takes no lock, changes nothing.
 //!
-//! JSON: `{"sources":[{"name","file","bytes"}],"builtin":[id],"actions":N}`.
+//! JSON of `check`: `{"sources":[{"name","file","bytes"}],"builtin":[id],"actions":N}`; of the others see [`replay`].
+
+mod replay;
 
 use crate::args::Policy;
 use crate::context::Context;
@@ -51,12 +53,21 @@ impl Show for Checked {
     }
 }
 
-/// Runs `policy check`.
+/// Runs `policy`.
 ///
 /// # Errors
-/// E2004 for the first policy that is not valid; E0002 when one cannot be read.
+/// E2004 for the first policy that is not valid; E0002 when one cannot be read; E5008 for a record, a log or a
+/// directory that is not there.
 pub fn run(context: &Context, args: &Policy) -> Result<(), Failure> {
-    let Policy::Check = args;
+    match args {
+        Policy::Check => check(context),
+        Policy::Explain(args) => replay::explain(context, args),
+        Policy::Test(args) => replay::test(context, args),
+        Policy::Diff(args) => replay::diff(context, args),
+    }
+}
+
+fn check(context: &Context) -> Result<(), Failure> {
     let report = plugin_manager::check_policies(context.home(), context.config())?;
     context.output().show(&Checked::from(report))
 }

@@ -127,12 +127,22 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
             format!("{} ({} failed, {} host calls denied)", plugin.calls, plugin.errors, plugin.denials),
         ),
         ("memory", format!("{} bytes", plugin.memory_bytes)),
+        ("trust", trust_line(plugin)),
     ]);
+    if let Some(file) = &plugin.evidence {
+        pairs.push(("evidence", file.clone()));
+    }
     // Said by a host that supervises; a command by itself does not.
     if plugin.health != "unsupervised" {
         pairs.push(("health", health_line(plugin)));
     }
     pairs
+}
+
+/// How far it is trusted, and what speaks against it.
+fn trust_line(plugin: &Full) -> String {
+    let line = format!("{}, {} of 100", plugin.trust, plugin.trust_points);
+    if plugin.trust_why.is_empty() { line } else { format!("{line}: {}", plugin.trust_why.join("; ")) }
 }
 
 /// Every plugin, and the daemon that has the home.

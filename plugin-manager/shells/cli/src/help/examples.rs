@@ -13,7 +13,9 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone sign",
         &[
             "forgeone sign my.forgepkg --publisher acme",
+            "forgeone sign my.forgepkg --cosigner ada",
             "forgeone sign my.forgepkg --key acme.pk8.pem --cert acme.pem",
+            "forgeone sign my.forgepkg --publisher acme --timestamp local --log",
         ],
     ),
     ("forgeone verify", &["forgeone verify my.forgepkg", "forgeone verify my.forgepkg --json"]),
@@ -26,11 +28,22 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone keys issue",
         &[
             "forgeone keys issue acme",
+            "forgeone keys issue ada --signer --role review",
             "forgeone keys issue acme --algorithm ed25519 --days 30 --packages log-*",
         ],
     ),
+    ("forgeone keys notary", &["forgeone keys notary"]),
     ("forgeone keys list", &["forgeone keys list"]),
-    ("forgeone keys export", &["forgeone keys export > root.pem", "forgeone keys export acme -o acme.pem"]),
+    ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
+    ("forgeone keys rotate", &["forgeone keys rotate acme"]),
+    (
+        "forgeone keys export",
+        &[
+            "forgeone keys export > root.pem",
+            "forgeone keys export acme -o acme.pem",
+            "forgeone keys export --sigstore-root -o trusted_root.json",
+        ],
+    ),
     (
         "forgeone install",
         &[
@@ -80,6 +93,15 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone config unset", &["forgeone config log-redactor unset mask"]),
     ("forgeone config list", &["forgeone config log-redactor list"]),
+    (
+        "forgeone secrets set",
+        &[
+            "forgeone secrets set api/token --input token.txt",
+            "pass show api | forgeone secrets set api/token",
+        ],
+    ),
+    ("forgeone secrets list", &["forgeone secrets list"]),
+    ("forgeone secrets remove", &["forgeone secrets remove api/token"]),
     ("forgeone logs", &["forgeone logs log-redactor", "forgeone logs log-redactor -n 20"]),
     ("forgeone deps tree", &["forgeone deps tree", "forgeone deps tree front --with new.forgepkg"]),
     ("forgeone deps check", &["forgeone deps check", "forgeone deps check new.forgepkg other.forgepkg"]),
@@ -92,6 +114,12 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
     ("forgeone policy check", &["forgeone policy check"]),
+    (
+        "forgeone policy explain",
+        &["forgeone policy explain 42", "forgeone policy explain --plugin log-redactor"],
+    ),
+    ("forgeone policy test", &["forgeone policy test ./candidate"]),
+    ("forgeone policy diff", &["forgeone policy diff ./now ./candidate --json"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
     (
         "forgeone audit verify",

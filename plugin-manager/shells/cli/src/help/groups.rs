@@ -14,7 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "deps",
         ],
     ),
-    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "logs", "serve"]),
+    ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "secrets", "logs", "serve"]),
     ("Permit and prove", &["policy", "audit", "evidence"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];

@@ -66,7 +66,13 @@ fn imports_and_exports() -> Vec<Bad> {
         import(34, "another arity", r#"(import "env" "log" (func (param i32)))"#, "E1011"),
         import(34, "another kind", r#"(import "env" "log" (global i32))"#, "E1011"),
         import(34, "10 k imports", &r#"(import "env" "log" (func (param i32 i32)))"#.repeat(10_000), "E1016"),
-        import(34, "WASI", r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))"#, "E1017"),
+        import(34, "WASI of old", r#"(import "wasi_unstable" "proc_exit" (func (param i32)))"#, "E1017"),
+        import(
+            34,
+            "WASI without permission",
+            r#"(import "wasi_snapshot_preview1" "path_unlink_file" (func (param i32 i32 i32) (result i32)))"#,
+            "E1014",
+        ),
         bent(35, "no init", ("(export \"init\")", ""), "E1012"),
         bent(
             35,

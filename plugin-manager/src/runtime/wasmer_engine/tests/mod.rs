@@ -9,6 +9,7 @@ use super::engine::WasmerEngine;
 use crate::abi::{HostContext, Phase};
 use crate::runtime::{CompiledModule, Engine, Entry, ExportPlan, Instance, RuntimeError, Trap};
 use crate::sandbox::Limits;
+use crate::syscall::Chain;
 use crate::syscall::testing::FakePort;
 use common::clock::{Clock, Deadline, SystemClock};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl Bench {
 }
 
 fn begin(context: &mut HostContext, deadline: Deadline) {
-    context.begin(Phase::Operation, &mut Vec::new(), deadline, &Arc::from([]));
+    context.begin(Phase::Operation, &mut Vec::new(), deadline, &Chain::new());
 }
 
 struct Guest {
@@ -79,7 +80,7 @@ impl Guest {
     /// The operation's argument is the length of its input.
     fn call_with(&mut self, operation: u16, mut input: Vec<u8>) -> Result<i32, Trap> {
         let deadline = Deadline::after(&*self.clock, self.timeout);
-        self.instance.context().begin(Phase::Operation, &mut input, deadline, &Arc::from([]));
+        self.instance.context().begin(Phase::Operation, &mut input, deadline, &Chain::new());
         let result = self.instance.call(Entry::Operation(operation));
         self.instance.context().end(&mut Vec::new(), &mut Vec::new());
         result
