@@ -1,7 +1,7 @@
 //! Where a home's audit log is, and the key that signs it. Reads the home, takes no lock.
 
 use crate::registry::sources;
-use crate::store::anchor_of;
+use crate::store::{Person, anchor_of, people_of};
 use common::audit::{Witness, sign_statement};
 use common::crypto::{PublicKey, SigningKey};
 use common::error::{ForgeError, codes};
@@ -19,6 +19,7 @@ pub struct AuditSource {
     /// The checkpoint the state database kept last; `None` when there is none, or while another process has the home.
     pub anchor: Option<String>,
     signing: Arc<SigningKey>,
+    home: PathBuf,
 }
 
 impl AuditSource {
@@ -45,7 +46,16 @@ impl AuditSource {
             key: key.public(),
             anchor: anchor_of(home),
             signing: Arc::new(key),
+            home: home.to_owned(),
         })
+    }
+
+    /// Whom its records name, by pseudonym; without those who were erased.
+    ///
+    /// # Errors
+    /// E0002 and E0003 for files of `people/`.
+    pub fn people(&self) -> Result<Vec<Person>, ForgeError> {
+        Ok(people_of(&self.home)?)
     }
 
     /// A signed note of this log's key, of the name `origin`, that is no checkpoint.

@@ -1,6 +1,7 @@
 //! The audit log leaves the host: formats, resuming, following, receivers that come and go, and an auditor's documents.
 
 use forgeone_tests::{Wat, World, workspace_root};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -160,7 +161,7 @@ fn python(script: &str, argument: Option<&Path>, input: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs PyPI ocsf-json-schema and compliance-trestle: cargo xtask interop"]
+#[ignore = "run by cargo xtask interop: needs PyPI ocsf-json-schema and compliance-trestle"]
 fn interop_what_a_real_log_exports_is_of_its_schemas() {
     let world = used();
     let events = lines(&world, &["--format", "ocsf"]);
@@ -172,4 +173,75 @@ fn interop_what_a_real_log_exports_is_of_its_schemas() {
         world.run(&["evidence", "--framework", framework, "--out", text(&out)]).ok();
         python("oscal.py", Some(&out), "");
     }
+}
+
+/// An rsyslog that writes structured data and text of what it gets into a file; told to end when it is dropped, and
+/// waited for: it writes what it holds before it goes.
+struct Rsyslog(std::process::Child);
+
+impl Rsyslog {
+    fn start(dir: &Path, port: u16) -> Self {
+        let config = format!(
+            "global(workDirectory=\"{0}\")\nmodule(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")\n\
+             template(name=\"raw\" type=\"string\" string=\"%structured-data% %msg%\\n\")\n\
+             action(type=\"omfile\" file=\"{0}/out\" template=\"raw\")\n",
+            dir.display()
+        );
+        std::fs::write(dir.join("conf"), config).unwrap();
+        std::fs::remove_file(dir.join("pid")).ok();
+        let mut command = Command::new("/usr/sbin/rsyslogd");
+        let child = command.arg("-n").arg("-f").arg(dir.join("conf")).arg("-i").arg(dir.join("pid"));
+        Self(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("rsyslogd"))
+    }
+}
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        let pid = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).ok();
+        self.0.wait().ok();
+    }
+}
+
+/// The numbers of the records a receiver wrote, each once.
+fn received(out: &Path) -> std::collections::BTreeSet<u64> {
+    let text = std::fs::read_to_string(out).unwrap_or_default();
+    let seq = |line: &str| line.split_once("seq=\"")?.1.split('"').next()?.parse().ok();
+    text.lines().filter(|line| line.ends_with('}')).filter_map(seq).collect()
+}
+
+#[test]
+#[ignore = "run by cargo xtask interop: needs rsyslog"]
+fn interop_rsyslog_gets_every_record_across_its_restarts() {
+    let world = used();
+    let dir = world.path("rsyslog");
+    std::fs::create_dir(&dir).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut receiver = Rsyslog::start(&dir, port);
+    let to = format!("tcp:127.0.0.1:{port}");
+    let mut follower = world
+        .command()
+        .args(["audit", "export", "--follow", "--to", &to, "--cursor", text(&world.path("cursor"))])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for round in 0..6 {
+        for _ in 0..5 {
+            world.run(&["list"]).ok();
+        }
+        if round % 2 == 1 {
+            drop(receiver);
+            world.run(&["list"]).ok();
+            receiver = Rsyslog::start(&dir, port);
+        }
+    }
+    let want = lines(&world, &[]).len() as u64;
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while received(&dir.join("out")).len() as u64 != want && std::time::Instant::now() < until {
+        std::thread::yield_now();
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    drop(receiver);
+    assert_eq!(received(&dir.join("out")), (0..want).collect());
 }

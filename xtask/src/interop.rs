@@ -11,7 +11,7 @@ use crate::test::{Sum, cargo_test, counted};
 use crate::{docs, guests};
 
 /// Debian packages, and a program each must bring.
-const DEBIAN: [(&str, &str); 12] = [
+const DEBIAN: [(&str, &str); 14] = [
     ("clang", "clang"),
     ("lld", "wasm-ld"),
     ("openssl", "openssl"),
@@ -24,6 +24,8 @@ const DEBIAN: [(&str, &str); 12] = [
     ("zsh", "zsh"),
     ("fish", "fish"),
     ("strace", "strace"),
+    ("rsyslog", "rsyslogd"),
+    ("chromium", "chromium"),
 ];
 
 /// Debian packages without a program, and a file each must bring.

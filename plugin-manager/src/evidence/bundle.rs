@@ -92,6 +92,7 @@ impl Evidence {
             Document::new("figures.csv", csv::figures(counting, request.framework)),
             Document::new("processing.csv", csv::processing(&counting.processing)),
             Document::new("report.html", html::report(counting, request, covered)),
+            Document::new("reviews.csv", csv::reviews(&counting.reviews)),
             Document::new("series.csv", csv::series(counting)),
         ];
         if let Some(incident) = &counting.incident {

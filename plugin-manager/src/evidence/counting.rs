@@ -3,6 +3,7 @@
 use super::figure::{self, Attested, Figure};
 use super::incident::Incident;
 use super::processing::Processing;
+use super::review::Reviews;
 use crate::export::{Condition, Event};
 use std::collections::BTreeMap;
 
@@ -48,6 +49,7 @@ pub(super) struct Counting {
     pub span: Option<(String, String)>,
     pub incident: Option<Incident>,
     pub processing: Processing,
+    pub reviews: Reviews,
     attested: Attested,
     since: Option<u64>,
     until: Option<u64>,
@@ -68,6 +70,7 @@ impl Counting {
             span: None,
             incident: incident.map(Incident::new),
             processing: Processing::default(),
+            reviews: Reviews::default(),
             attested: Attested::default(),
             since,
             until,
@@ -78,6 +81,9 @@ impl Counting {
     pub fn hear(&mut self, event: &Event) {
         self.attested.hear(event);
         let at = event.millis();
+        if self.until.is_none_or(|until| at < until) {
+            self.reviews.hear(event);
+        }
         if self.since.is_some_and(|since| at < since) || self.until.is_some_and(|until| at >= until) {
             return;
         }

@@ -4,6 +4,7 @@ use super::counting::Counting;
 use super::framework::Framework;
 use super::incident::Incident;
 use super::processing::Processing;
+use super::review::Reviews;
 
 /// One row, quoted where it must be.
 fn row(to: &mut String, cells: &[&str]) {
@@ -64,6 +65,17 @@ pub(super) fn processing(processing: &Processing) -> String {
     row(&mut to, &["plugin", "publisher", "action", "resource", "count", "denied"]);
     for ([plugin, publisher, action, kind], (all, denied)) in &processing.rows {
         row(&mut to, &[plugin, publisher, action, kind, &all.to_string(), &denied.to_string()]);
+    }
+    to
+}
+
+/// What there is to review.
+pub(super) fn reviews(reviews: &Reviews) -> String {
+    let mut to = String::new();
+    row(&mut to, &["subject", "digest", "reviewed", "reviewer", "overdue"]);
+    for (name, subject) in reviews.all() {
+        let overdue = if subject.is_overdue(reviews.at) { "yes" } else { "no" };
+        row(&mut to, &[name, &subject.digest, subject.reviewed(), subject.reviewer(), overdue]);
     }
     to
 }

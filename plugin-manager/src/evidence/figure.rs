@@ -25,7 +25,7 @@ const fn figure(id: &'static str, title: &'static str, query: &'static [&'static
 const EXECUTIONS: &[&str] = &["type=host_call", "action~call:"];
 
 /// What every report has, in its order.
-pub(super) const ALL: [Figure; 18] = [
+pub(super) const ALL: [Figure; 20] = [
     Figure {
         unattested: true,
         wants_zero: true,
@@ -52,6 +52,12 @@ pub(super) const ALL: [Figure; 18] = [
         &["type=management", "outcome=denied"],
     ),
     figure("keys", "Actions on keys and certificates", &["type=management", "action~key_"]),
+    figure(
+        "trust-falls",
+        "Falls of a plugin into a lower class of trust",
+        &["type=trust", "action=trust_class", "outcome=failed"],
+    ),
+    figure("reviews", "Reviews of plugins and policies", &["action=review", "outcome=ok"]),
     figure("quarantines", "Plugins put into quarantine", &["type=lifecycle", "action=quarantine"]),
     Figure {
         wants_zero: true,

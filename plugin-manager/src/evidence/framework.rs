@@ -38,7 +38,7 @@ const SOC2: &[Control] = &[
         "CC6.3",
         "cc6.3",
         "Access follows roles and least privilege",
-        &["approvals", "configuration", "denials"],
+        &["approvals", "configuration", "denials", "reviews"],
     ),
     control("CC6.6", "cc6.6", "Boundaries are protected", &["denials", "weakened"]),
     control("CC6.7", "cc6.7", "Movement of information is restricted", &["denials"]),
@@ -55,7 +55,7 @@ const SOC2: &[Control] = &[
         "Operation is monitored for anomalies",
         &["executions", "failures", "limits", "detections"],
     ),
-    control("CC7.3", "cc7.3", "Security events are evaluated", &["quarantines", "detections"]),
+    control("CC7.3", "cc7.3", "Security events are evaluated", &["trust-falls", "quarantines", "detections"]),
     control("CC7.4", "cc7.4", "Incidents are responded to", &["quarantines", "rollbacks", "removals"]),
     control(
         "CC8.1",
@@ -63,7 +63,12 @@ const SOC2: &[Control] = &[
         "Changes are authorised and recorded",
         &["installs", "upgrades", "approvals", "rollbacks", "configuration"],
     ),
-    control("CC9.2", "cc9.2", "Risks of suppliers are managed", &["refused-packages", "installs", "keys"]),
+    control(
+        "CC9.2",
+        "cc9.2",
+        "Risks of suppliers are managed",
+        &["refused-packages", "installs", "keys", "reviews"],
+    ),
 ];
 
 const ISO: &[Control] = &[
@@ -71,7 +76,7 @@ const ISO: &[Control] = &[
     control("A.5.15", "a.5.15", "Access control", &["denials", "refused-actions"]),
     control("A.5.16", "a.5.16", "Identities", &["keys"]),
     control("A.5.17", "a.5.17", "Authentication information", &["keys"]),
-    control("A.5.18", "a.5.18", "Access rights", &["approvals", "configuration"]),
+    control("A.5.18", "a.5.18", "Access rights", &["approvals", "configuration", "reviews"]),
     control("A.5.19", "a.5.19", "Supplier relationships", &["installs", "refused-packages"]),
     control("A.5.20", "a.5.20", "Security in agreements with suppliers", &["approvals"]),
     control(
@@ -80,7 +85,7 @@ const ISO: &[Control] = &[
         "The supply chain of software",
         &["unattested-executions", "refused-packages"],
     ),
-    control("A.5.22", "a.5.22", "Changes of supplied services", &["upgrades", "rollbacks"]),
+    control("A.5.22", "a.5.22", "Changes of supplied services", &["upgrades", "rollbacks", "reviews"]),
     control("A.5.28", "a.5.28", "Collection of evidence", &["executions", "denials"]),
     control("A.5.33", "a.5.33", "Protection of records", &["detections"]),
     control("A.5.34", "a.5.34", "Privacy of persons", &["erasures"]),
@@ -95,7 +100,7 @@ const ISO: &[Control] = &[
     control("A.8.8", "a.8.8", "Technical vulnerabilities", &["upgrades", "removals"]),
     control("A.8.9", "a.8.9", "Configuration", &["configuration", "weakened"]),
     control("A.8.15", "a.8.15", "Logging", &["executions", "denials", "failures"]),
-    control("A.8.16", "a.8.16", "Monitoring", &["limits", "failures", "quarantines"]),
+    control("A.8.16", "a.8.16", "Monitoring", &["limits", "failures", "trust-falls", "quarantines"]),
     control("A.8.17", "a.8.17", "Clock synchronisation", &[]),
     control(
         "A.8.19",
@@ -116,7 +121,7 @@ const GDPR: &[Control] = &[
         "Data protection by design and by default",
         &["denials", "approvals", "weakened"],
     ),
-    control("Art. 28", "art-28", "Processors", &["installs", "approvals"]),
+    control("Art. 28", "art-28", "Processors", &["installs", "approvals", "reviews"]),
     control("Art. 30", "art-30", "Records of processing activities", &["executions"]),
     control(
         "Art. 32",

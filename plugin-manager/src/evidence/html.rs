@@ -5,6 +5,7 @@ use super::chart;
 use super::counting::{Counted, Counting};
 use super::incident::Incident;
 use super::processing::Processing;
+use super::review::{DAYS, Reviews};
 use std::fmt::Write as _;
 
 const STYLE: &str = "body{font:15px/1.5 Georgia,serif;color:#1c1c1c;max-width:46rem;margin:2rem auto;padding:0 1rem}\
@@ -52,6 +53,7 @@ pub(super) fn report(counting: &Counting, request: &Request, covered: &Covered) 
     if let Some(incident) = &counting.incident {
         timeline(&mut to, incident);
     }
+    reviews(&mut to, &counting.reviews);
     processing(&mut to, &counting.processing);
     method(&mut to, covered);
     to.push_str("</body></html>\n");
@@ -158,6 +160,30 @@ fn timeline(to: &mut String, incident: &Incident) {
             escaped(&row.what),
             escaped(&row.outcome),
             escaped(&row.code)
+        );
+    }
+    to.push_str("</tbody></table>");
+}
+
+fn reviews(to: &mut String, reviews: &Reviews) {
+    let _ = write!(
+        to,
+        "<h2>Reviews</h2><p>What is installed at the end of the span, and the policies. {} of {} are overdue: not reviewed \
+         within {DAYS} days, or not yet reviewed that long after they came. A review is of one version of a plugin.</p>",
+        reviews.overdue(),
+        reviews.all().count()
+    );
+    to.push_str(
+        "<table><thead><tr><th>Subject</th><th>Reviewed</th><th>By</th><th>Overdue</th></tr></thead><tbody>",
+    );
+    for (name, subject) in reviews.all().take(ROWS) {
+        let _ = write!(
+            to,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escaped(name),
+            escaped(subject.reviewed()),
+            escaped(subject.reviewer()),
+            if subject.is_overdue(reviews.at) { "yes" } else { "no" }
         );
     }
     to.push_str("</tbody></table>");

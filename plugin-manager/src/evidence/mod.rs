@@ -14,6 +14,7 @@ mod ids;
 mod incident;
 mod oscal;
 mod processing;
+mod review;
 
 pub use bundle::{Covered, Document, Evidence, Request};
 pub use framework::Framework;

@@ -33,6 +33,7 @@ mod network;
 mod offers;
 mod open;
 mod operator;
+mod people;
 mod plan;
 mod policies;
 mod port;

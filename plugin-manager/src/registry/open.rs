@@ -9,13 +9,12 @@ use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
-use super::network;
 use super::operator::Operator;
 use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
 use super::scores::Scores;
-use super::sources;
+use super::{network, people, sources};
 use crate::config::Config;
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
@@ -136,8 +135,9 @@ impl ManagerBuilder {
         log_is_there(&home)?;
         let audit = recording::open(&home, &config, files, &clock, self.webhook)?;
         let begun = Begun { home, config, clock, audit };
-        let host = open(begun, &operator, progress, publisher, added)?;
-        let operator = Operator::opener(&operator);
+        let actor = people::actor(&begun.home, &operator)?;
+        let host = open(begun, actor.clone(), progress, publisher, added)?;
+        let operator = Operator::opener(&operator, actor);
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
@@ -167,7 +167,7 @@ struct Begun {
 
 fn open(
     begun: Begun,
-    operator: &IdentityContext,
+    actor: Actor,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
@@ -185,7 +185,8 @@ fn open(
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,
-        actor: Actor::new(operator),
+        actor,
+        erasures: AtomicU64::new(0),
         operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),
         progress,

@@ -8,7 +8,7 @@ mod pages;
 mod secrets;
 mod trial;
 
-pub use audit::{AuditExport, EvidenceArgs};
+pub use audit::{AuditErase, AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
@@ -395,6 +395,10 @@ pub enum Audit {
     Cosign(AuditCosign),
     /// Write or send records in the formats of other tools
     Export(AuditExport),
+    /// Show whom records name by which pseudonym
+    People,
+    /// Forget a person: records stay, and no longer tell who it was
+    Erase(AuditErase),
     /// Show how each action is recorded
     Classes,
 }

@@ -5,6 +5,7 @@ mod consent;
 mod keys;
 mod lock;
 mod look;
+mod people;
 mod plugins;
 mod secrets;
 mod settings;
@@ -14,6 +15,7 @@ pub use consent::{Abandon, Approve, Pending, Promote, Reject};
 pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
+pub use people::ErasePerson;
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
 pub use settings::{SetSetting, Settings};
@@ -128,7 +130,7 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

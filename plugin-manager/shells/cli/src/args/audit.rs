@@ -38,6 +38,14 @@ pub struct AuditExport {
     pub ca: Option<PathBuf>,
 }
 
+/// `audit erase`.
+#[derive(Debug, Args)]
+pub struct AuditErase {
+    /// The name of the person, as `audit people` shows it
+    #[arg(long, value_name = "NAME")]
+    pub subject: String,
+}
+
 /// `evidence`.
 #[derive(Debug, Args)]
 pub struct EvidenceArgs {

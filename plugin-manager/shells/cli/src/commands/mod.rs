@@ -18,6 +18,7 @@ mod needs;
 mod new;
 mod package;
 mod pages;
+mod people;
 mod plugins;
 mod policy;
 mod schema;

@@ -137,6 +137,8 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone audit export --follow --cursor siem.cursor --to tls:siem.example.com:6514",
         ],
     ),
+    ("forgeone audit people", &["forgeone audit people"]),
+    ("forgeone audit erase", &["forgeone audit erase --subject ann"]),
     ("forgeone audit classes", &["forgeone audit classes"]),
     (
         "forgeone evidence",
