@@ -117,7 +117,11 @@ impl World {
         for name in ["FORGEONE_HOME", "FORGEONE_LOG", "XDG_DATA_HOME", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
-        command.env("FORGEONE_HOME", self.home()).env("NO_COLOR", "1").env("FORGEONE_CANARY", SURROUNDING).current_dir(self.dir.path());
+        command
+            .env("FORGEONE_HOME", self.home())
+            .env("NO_COLOR", "1")
+            .env("FORGEONE_CANARY", SURROUNDING)
+            .current_dir(self.dir.path());
         command
     }
     /// Runs `forgeone` with these arguments.

@@ -150,6 +150,36 @@ fn evidence_is_signed_bound_to_a_checkpoint_and_refused_for_a_damaged_log() {
     world.run(&line).fails(8, "E3003");
 }
 
+/// The name of who runs these stories, and the pseudonym of now.
+fn me(world: &World) -> (String, String) {
+    let people = world.run(&["audit", "people", "--json"]).ok().json();
+    let [me] = people["people"].as_array().unwrap().as_slice() else { panic!("{people}") };
+    (me["name"].as_str().unwrap().to_owned(), me["pseudonym"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_erased_person_is_a_pseudonym_and_what_was_proved_stays_proved() {
+    let world = used();
+    let (name, pseudonym) = me(&world);
+    let shown =
+        |name: &str| world.run(&["audit", "tail", "-n", "100"]).ok().text().contains(&format!(" {name} "));
+    assert!(shown(&name) && !shown(&pseudonym));
+    let proof = world.run(&["audit", "prove", "1", "--json"]).ok().json();
+    assert_eq!(proof["record"]["actor"]["user"].as_str(), Some(pseudonym.as_str()), "{proof}");
+    world.run(&["audit", "erase", "--subject", "nobody-at-all"]).fails(7, "E5008");
+    let erased = world.run(&["audit", "erase", "--subject", &name, "--json"]).ok();
+    assert_eq!(erased.json()["erased"].as_str(), Some(pseudonym.as_str()));
+    let again = world.run(&["audit", "prove", "1", "--json"]).ok().json();
+    assert_eq!((&again["line"], &again["leaf"]), (&proof["line"], &proof["leaf"]));
+    world.run(&["audit", "verify"]).ok();
+    assert!(!shown(&name) && shown(&pseudonym));
+    // Who erased goes on under another pseudonym; nothing says that it is the same person.
+    world.run(&["list"]).ok();
+    let (same, other) = me(&world);
+    assert_eq!(same, name);
+    assert_ne!(other, pseudonym);
+}
+
 fn python(script: &str, argument: Option<&Path>, input: &str) -> String {
     let mut command = Command::new("python");
     command.arg(workspace_root().join("tests/interop").join(script)).args(argument);

@@ -94,13 +94,21 @@ impl Figure {
     pub fn query_text(&self) -> String {
         let filters: Vec<String> = self.query.iter().map(|text| format!("--filter {text}")).collect();
         let text = format!("sum of n (1 without it) over: forgeone audit export {}", filters.join(" "));
-        if !self.unattested {
-            return text;
+        match self.further() {
+            Some(further) => format!("{text}; {further}"),
+            None => text,
         }
-        format!(
-            "{text}; of these, where the latest action=open before has security.verify_signatures in \
-             details.weakened, or no action=install, upgrade, rollback or approve with outcome=ok before has the \
-             record's actor.digest as details.manifest"
+    }
+
+    /// What holds of counted records beyond the conditions.
+    pub const fn further(&self) -> Option<&'static str> {
+        if !self.unattested {
+            return None;
+        }
+        Some(
+            "of these, where the latest action=open before has security.verify_signatures in details.weakened, or no \
+             action=install, upgrade, rollback or approve with outcome=ok before has the record's actor.digest as \
+             details.manifest",
         )
     }
 }

@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 const STYLE: &str = "body{font:15px/1.5 Georgia,serif;color:#1c1c1c;max-width:46rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #999}\
 table{border-collapse:collapse;width:100%;font-size:.85rem;margin:.8rem 0}th{text-align:left;border-bottom:2px solid #444}\
-th,td{padding:.25rem .5rem .25rem 0;vertical-align:top}td{border-bottom:1px solid #ddd}td.r{text-align:right;font-variant-numeric:tabular-nums}\
+th,td{padding:.25rem .5rem .25rem 0;vertical-align:top}td{border-bottom:1px solid #ddd}.r{text-align:right;font-variant-numeric:tabular-nums;padding-right:1rem}\
 code{font:.8em/1.3 ui-monospace,monospace;overflow-wrap:anywhere}.lead{font-size:1.05rem}.big{font-size:2.6rem;line-height:1.1}\
-.box{border:2px solid #444;padding:.8rem 1rem;margin:1.2rem 0}.bad{border-color:#a40000;color:#a40000}.note{color:#555;font-size:.85rem}\
-figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.8rem;color:#555}svg{width:100%;height:auto}.n{font:9px sans-serif;text-anchor:middle}\
+.box{border:2px solid #444;padding:.8rem 1rem;margin:1.2rem 0}.bad{border-color:#a40000;color:#a40000}td.bad{font-weight:bold}.note{color:#555;font-size:.85rem}\
+figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.8rem;color:#555}svg{width:100%;height:auto}.n{font:9px sans-serif;text-anchor:middle}.l{font:10px sans-serif}\
 tr{break-inside:avoid}@media print{body{margin:0;max-width:none;font-size:11pt}h2{break-after:avoid}}";
 
 /// Rows of a timeline that the report shows; all that were kept are in the CSV.
@@ -98,20 +98,35 @@ fn charts(to: &mut String, counting: &Counting) {
     }
     if drawn == 0 {
         to.push_str("<p>Nothing was executed or denied.</p>");
+        return;
+    }
+    to.push_str("<h2>By plugin</h2>");
+    for id in ["executions", "denials"] {
+        if let Some(counted) = counting.of(id).filter(|counted| !counted.by_plugin.is_empty()) {
+            to.push_str(&chart::by_plugin(counted.figure.title, &counted.by_plugin));
+        }
     }
 }
 
 fn figures(to: &mut String, counting: &Counting) {
     to.push_str(
-        "<h2>Figures</h2><table><thead><tr><th>Figure</th><th>Value</th><th>Query</th></tr></thead><tbody>",
+        "<h2>Figures</h2><p>Each is the number of actions in records of which all these conditions hold; a record of several \
+         actions counts as its <code>n</code>. To repeat one: <code>forgeone audit export --filter CONDITION …</code>. Values in \
+         red ask for an explanation.</p><table><thead><tr><th>Figure</th><th class=\"r\">Value</th><th>Conditions</th></tr></thead><tbody>",
     );
     for counted in &counting.figures {
+        let conditions: Vec<String> =
+            counted.figure.query.iter().map(|text| format!("<code>{}</code>", escaped(text))).collect();
+        let further =
+            counted.figure.further().map(|text| format!("<br><span class=\"note\">{}</span>", escaped(text)));
         let _ = write!(
             to,
-            "<tr><td>{}</td><td class=\"r\">{}</td><td><code>{}</code></td></tr>",
+            "<tr><td>{}</td><td class=\"r{}\">{}</td><td>{}{}</td></tr>",
             escaped(counted.figure.title),
+            if counted.figure.wants_zero && counted.value > 0 { " bad" } else { "" },
             counted.value,
-            escaped(&counted.figure.query_text())
+            conditions.join(", "),
+            further.unwrap_or_default()
         );
     }
     to.push_str("</tbody></table>");
@@ -147,7 +162,7 @@ fn timeline(to: &mut String, incident: &Incident) {
         incident.rows.len() as u64 + incident.more,
         if incident.rows.len() > ROWS { "; the first are shown, timeline.csv has more" } else { "" }
     );
-    to.push_str("<table><thead><tr><th>Record</th><th>Time (UTC)</th><th>What</th><th>Outcome</th></tr></thead><tbody>");
+    to.push_str("<table><thead><tr><th class=\"r\">Record</th><th>Time (UTC)</th><th>What</th><th>Outcome</th></tr></thead><tbody>");
     for row in incident.rows.iter().take(ROWS) {
         let times = if row.n > 1 { format!(" ({} times)", row.n) } else { String::new() };
         let _ = write!(
@@ -198,7 +213,7 @@ fn processing(to: &mut String, processing: &Processing) {
         to.push_str("<p>No plugin used a host call.</p>");
         return;
     }
-    to.push_str("<table><thead><tr><th>Plugin</th><th>Publisher</th><th>Action</th><th>Resource</th><th>Count</th><th>Denied</th></tr></thead><tbody>");
+    to.push_str("<table><thead><tr><th>Plugin</th><th>Publisher</th><th>Action</th><th>Resource</th><th class=\"r\">Count</th><th class=\"r\">Denied</th></tr></thead><tbody>");
     for ([plugin, publisher, action, kind], (all, denied)) in processing.rows.iter().take(ROWS) {
         let _ = write!(
             to,

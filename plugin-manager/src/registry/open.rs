@@ -15,7 +15,7 @@ use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
 use super::scores::Scores;
 use super::{network, people, sources};
-use crate::config::Config;
+use crate::config::{Config, Redacted};
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
     SyscallExtension,
@@ -32,7 +32,8 @@ use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
-use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
+use microkernel::syscall_bridge::{Action, Redaction, SyscallBridge, SyscallHandler, builtin_actions};
+use microkernel::trust::ResourceKind;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -260,7 +261,22 @@ fn bridge(
         (action, handler)
     };
     let entries = actions.into_iter().map(entry).collect();
-    Ok(SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries))
+    let bridge = SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries);
+    let hidden: Vec<ResourceKind> = config.audit.redact.iter().map(|kind| hidden(*kind)).collect();
+    if hidden.is_empty() {
+        return Ok(bridge);
+    }
+    Ok(bridge.redacting(Redaction::new(hidden, home.redaction_key()?)))
+}
+
+const fn hidden(kind: Redacted) -> ResourceKind {
+    match kind {
+        Redacted::Path => ResourceKind::Path,
+        Redacted::Key => ResourceKind::Key,
+        Redacted::Host => ResourceKind::Host,
+        Redacted::Event => ResourceKind::Event,
+        Redacted::Metric => ResourceKind::Metric,
+    }
 }
 
 /// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.

@@ -102,13 +102,15 @@ pub fn explain_denial(
     let line = find(&source.dir, denied)?;
     let bench = Bench::of(&home.join("trust/policy"), &sources::config(home, config)?)?;
     let mut call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
-    // Policies speak of people by name; one who was erased cannot be put before them.
-    let known = call.principal_kind != "operator" || named(&mut call, &source)?;
+    // Policies speak of people and resources by name: who was erased and what was redacted cannot be put before them.
+    let known =
+        !line.resource.is_redacted() && (call.principal_kind != "operator" || named(&mut call, &source)?);
     let said = if known { bench.decide(&call) } else { None };
     let now = said.as_ref().and_then(|said| said.as_ref().err());
     let held_by = held_by(&line);
     let recorded = line.detail("missing").map(str::to_owned);
     let smallest = match held_by {
+        _ if line.resource.is_redacted() => None,
         HeldBy::Grant | HeldBy::Caller | HeldBy::NoRule => {
             recorded.or_else(|| now.and_then(|denial| denial.missing.clone()))
         }

@@ -30,7 +30,7 @@ fn what_a_person_did_is_proved_before_and_after_the_person_is_erased() {
     let who = TrustContext::new(&IdentityContext::operator(NAME).with_role("release"));
     let canary = host.acting_as(&who);
     canary.install(&Guest::new("a").package(), true).unwrap();
-    assert_eq!(code(canary.install(b"no package", true)), "E1001");
+    assert_eq!(code(canary.install(b"no package", true)), "E1002");
     let person = host.people().unwrap().into_iter().find(|person| person.name == NAME).unwrap();
     assert_eq!(world.recorded(&host, &["\"install\"", &person.pseudonym, &person.commitment.to_string()]), 2);
     host.flush().unwrap();
