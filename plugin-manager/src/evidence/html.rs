@@ -1,7 +1,7 @@
 //! The report for people: one file, no script, nothing loaded from elsewhere, readable on paper.
 
 use super::bundle::{Covered, Request};
-use super::chart;
+use super::chart::{self, Axis};
 use super::counting::{Counted, Counting};
 use super::incident::Incident;
 use super::processing::Processing;
@@ -14,7 +14,7 @@ table{border-collapse:collapse;width:100%;font-size:.85rem;margin:.8rem 0}th{tex
 th,td{padding:.25rem .5rem .25rem 0;vertical-align:top}td{border-bottom:1px solid #ddd}.r{text-align:right;font-variant-numeric:tabular-nums;padding-right:1rem}\
 code{font:.8em/1.3 ui-monospace,monospace;overflow-wrap:anywhere}.lead{font-size:1.05rem}.big{font-size:2.6rem;line-height:1.1}\
 .box{border:2px solid #444;padding:.8rem 1rem;margin:1.2rem 0}.bad{border-color:#a40000;color:#a40000}td.bad{font-weight:bold}.note{color:#555;font-size:.85rem}\
-figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.8rem;color:#555}svg{width:100%;height:auto}.n{font:9px sans-serif;text-anchor:middle}.l{font:10px sans-serif}\
+figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.8rem;color:#555}svg{width:100%;height:auto}.n{font:9px sans-serif;text-anchor:middle}.l,.s,.e{font:10px sans-serif}.s,.e{font-size:9px}.e{text-anchor:end}\
 tr{break-inside:avoid}@media print{body{margin:0;max-width:none;font-size:11pt}h2{break-after:avoid}}";
 
 /// Rows of a timeline that the report shows; all that were kept are in the CSV.
@@ -35,6 +35,29 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     to
+}
+
+/// A number with its digits in groups of three.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut to = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            to.push('\u{202f}');
+        }
+        to.push(digit);
+    }
+    to
+}
+
+/// `YYYY-MM-DD HH:MM` of a time of a record, or the text itself when it is none.
+fn minute(t: &str) -> String {
+    t.get(..16).map_or_else(|| t.to_owned(), |t| t.replace('T', " "))
+}
+
+/// `YYYY-MM-DD HH:MM:SS` of a time of a record, or the text itself when it is none.
+fn second(t: &str) -> String {
+    t.get(..19).map_or_else(|| t.to_owned(), |t| t.replace('T', " "))
 }
 
 /// The report.
@@ -63,7 +86,7 @@ pub(super) fn report(counting: &Counting, request: &Request, covered: &Covered) 
 fn head(to: &mut String, counting: &Counting, covered: &Covered) {
     let span = counting.span.as_ref().map_or_else(
         || "no record falls into the span that was asked for".to_owned(),
-        |(first, last)| format!("{first} to {last}"),
+        |(first, last)| format!("{} to {} (UTC)", minute(first), minute(last)),
     );
     let _ = write!(
         to,
@@ -83,16 +106,18 @@ fn headline(to: &mut String, counting: &Counting) {
     let _ = write!(
         to,
         "<div class=\"{class}\"><div class=\"big\">{}</div>of {} executions ran without a valid attestation.</div>",
-        unattested.value, all.value
+        grouped(unattested.value),
+        grouped(all.value)
     );
 }
 
 fn charts(to: &mut String, counting: &Counting) {
-    to.push_str("<h2>By day</h2>");
+    to.push_str("<h2>Over time</h2>");
     let mut drawn = 0;
+    let axis = counting.span.as_ref().and_then(|(first, last)| Axis::over(first, last));
     for id in ["executions", "denials", "failures", "limits"] {
-        if let Some(counted) = counting.of(id).filter(|counted| counted.value > 0) {
-            to.push_str(&chart::by_day(counted.figure.title, &counted.by_day));
+        if let Some((counted, axis)) = counting.of(id).filter(|counted| counted.value > 0).zip(axis) {
+            to.push_str(&chart::over_time(counted.figure.title, &counted.by_day, axis));
             drawn += 1;
         }
     }
@@ -124,7 +149,7 @@ fn figures(to: &mut String, counting: &Counting) {
             "<tr><td>{}</td><td class=\"r{}\">{}</td><td>{}{}</td></tr>",
             escaped(counted.figure.title),
             if counted.figure.wants_zero && counted.value > 0 { " bad" } else { "" },
-            counted.value,
+            grouped(counted.value),
             conditions.join(", "),
             further.unwrap_or_default()
         );
@@ -140,7 +165,9 @@ fn controls(to: &mut String, counting: &Counting, request: &Request) {
         escaped(request.framework.title())
     );
     for control in request.framework.controls() {
-        let told = |counted: &Counted| format!("{}: <b>{}</b>", escaped(counted.figure.title), counted.value);
+        let told = |counted: &Counted| {
+            format!("{}: <b>{}</b>", escaped(counted.figure.title), grouped(counted.value))
+        };
         let figures: Vec<String> =
             control.figures.iter().filter_map(|id| counting.of(id)).map(told).collect();
         let figures = if figures.is_empty() { "none is counted".to_owned() } else { figures.join("<br>") };
@@ -169,7 +196,7 @@ fn timeline(to: &mut String, incident: &Incident) {
             to,
             "<tr><td class=\"r\">{}</td><td>{}</td><td>{} {}{times}<br><span class=\"note\">{}</span></td><td>{} {}</td></tr>",
             row.seq,
-            escaped(&row.t),
+            escaped(&second(&row.t)),
             escaped(&row.kind),
             escaped(&row.action),
             escaped(&row.what),
@@ -196,7 +223,7 @@ fn reviews(to: &mut String, reviews: &Reviews) {
             to,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             escaped(name),
-            escaped(subject.reviewed()),
+            escaped(&minute(subject.reviewed())),
             escaped(subject.reviewer()),
             if subject.is_overdue(reviews.at) { "yes" } else { "no" }
         );
@@ -217,11 +244,13 @@ fn processing(to: &mut String, processing: &Processing) {
     for ([plugin, publisher, action, kind], (all, denied)) in processing.rows.iter().take(ROWS) {
         let _ = write!(
             to,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"r\">{all}</td><td class=\"r\">{denied}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td></tr>",
             escaped(plugin),
             escaped(publisher),
             escaped(action),
-            escaped(kind)
+            escaped(kind),
+            grouped(*all),
+            grouped(*denied)
         );
     }
     to.push_str("</tbody></table>");

@@ -171,6 +171,119 @@ fn plugins_beyond_those_told_apart_are_counted_together() {
     assert!(series.contains("\"executions\",\"day\",\"2026-11-20\",\"4100\""));
 }
 
+/// Five weeks of three plugins: what a report of a host in use has in it.
+fn weeks() -> Vec<Event> {
+    let mut all = Vec::new();
+    let mut add = |t: &str, type_: &str, action: &str, more: Value| {
+        let seq = all.len() as u64;
+        all.push(record(seq, t, type_, action, more));
+    };
+    let named = |name: &str| json!({ "kind": "plugin", "name": name });
+    let by = |name: &str| json!({ "plugin": name, "version": "1.2.0", "digest": format!("sha256:{name}"), "publisher": "acme", "instance": 1 });
+    let plugins = ["log-redactor", "invoice-parser-with-a-long-name", "geo-lookup"];
+    add("2026-07-01T08:00:00.000Z", "management", "open", json!({ "details": { "weakened": "" } }));
+    for name in plugins {
+        let details = json!({ "manifest": format!("sha256:{name}"), "version": "1.2.0" });
+        add(
+            "2026-07-01T08:01:00.000Z",
+            "management",
+            "install",
+            json!({ "resource": named(name), "details": details }),
+        );
+    }
+    for day in 1..=35_u64 {
+        let t = format!("2026-{:02}-{:02}T09:{:02}:07.120Z", 10 + day / 31, 1 + day % 30, day);
+        for (at, name) in (1_u64..).zip(plugins) {
+            let operation = json!({ "kind": "operation", "name": "" });
+            add(
+                &t,
+                "host_call",
+                "call:run",
+                json!({ "actor": by(name), "resource": operation, "n": 900 * at + day * 37 }),
+            );
+            add(
+                &t,
+                "host_call",
+                "kv_set",
+                json!({ "actor": by(name), "resource": { "kind": "key", "name": "total" }, "n": 40 * at }),
+            );
+        }
+        if day % 4 == 0 {
+            let details = json!({ "reason": "no policy permits it", "missing": "permit(principal == Plugin::\"geo-lookup\", action == \
+                Action::\"http_request\", resource == Host::\"collector.example.com:443\");" });
+            let host = json!({ "kind": "host", "name": "collector.example.com:443" });
+            add(
+                &t,
+                "denial",
+                "http_request",
+                json!({ "actor": by("geo-lookup"), "resource": host, "outcome": "denied",
+                "code": "E2001", "details": details, "n": day }),
+            );
+        }
+        if day == 29 {
+            add(
+                &t,
+                "lifecycle",
+                "quarantine",
+                json!({ "actor": by("geo-lookup"), "resource": named("geo-lookup"),
+                "details": { "from": "Running", "to": "Quarantined", "why": "its trust score fell to 180: denied 212 times in a minute" } }),
+            );
+            add(
+                &t,
+                "detection",
+                "load_code",
+                json!({ "actor": { "host": "manager" }, "outcome": "failed", "code": "E1502" }),
+            );
+        }
+    }
+    let review = json!({ "resource": named("log-redactor"), "details": { "digest": "sha256:log-redactor", "reviewer": "person-0a1b2c3d4e5f60718293" } });
+    add("2026-11-06T10:00:00.000Z", "management", "review", review);
+    all
+}
+
+#[test]
+#[ignore = "run by cargo xtask interop: needs Chromium"]
+fn interop_a_browser_draws_and_prints_the_report() {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        std::path::PathBuf::from,
+    );
+    let dir = target.join("interop/report");
+    std::fs::create_dir_all(&dir).unwrap();
+    for framework in Framework::ALL {
+        let mut evidence = Evidence::new(Request {
+            framework,
+            since: Some(crate::export::Selection::moment("2026-10-01").unwrap()),
+            until: None,
+            incident: Some("geo-lookup".into()),
+        });
+        weeks().iter().for_each(|event| evidence.hear(event));
+        let page = dir.join(format!("{framework}.html"));
+        std::fs::write(&page, text(&evidence.documents(&covered()), "report.html")).unwrap();
+        let profile = tempfile::tempdir().unwrap();
+        for (option, name) in [("--screenshot", "png"), ("--print-to-pdf", "pdf")] {
+            let drawn = dir.join(format!("{framework}.{name}"));
+            let _ = std::fs::remove_file(&drawn);
+            let out = std::process::Command::new("chromium")
+                .args([
+                    "--headless=new",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--hide-scrollbars",
+                    "--no-pdf-header-footer",
+                ])
+                .args(["--window-size=900,4400", "--disable-dev-shm-usage"])
+                .arg(format!("--user-data-dir={}", profile.path().display()))
+                .arg(format!("{option}={}", drawn.display()))
+                .arg(&page)
+                .output()
+                .expect("chromium");
+            let size = std::fs::metadata(&drawn).map_or(0, |meta| meta.len());
+            assert!(size > 20_000, "{}: {}", drawn.display(), String::from_utf8_lossy(&out.stderr));
+        }
+    }
+}
+
 #[test]
 #[ignore = "run by cargo xtask interop: needs PyPI compliance-trestle"]
 fn interop_the_oscal_documents_are_of_their_schema() {

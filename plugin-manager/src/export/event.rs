@@ -147,6 +147,23 @@ pub(super) fn millis(text: &str) -> Option<u64> {
     Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms)
 }
 
+/// Days since 1970-01-01 of a text that begins with `YYYY-MM-DD`; `None` for anything else.
+pub fn day_of(text: &str) -> Option<u64> {
+    millis(&format!("{}T00:00:00Z", text.get(..10)?)).map(|ms| ms / 86_400_000)
+}
+
+/// `YYYY-MM-DD` of a day counted from 1970-01-01: [`day_of`] backwards.
+pub fn date_of(day: u64) -> String {
+    let day = day + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    format!("{:04}-{month:02}-{date:02}", year + era * 400 + u64::from(month <= 2))
+}
+
 /// Days since 1970-01-01. Years are counted from 1 March, so that a leap day is the last of its year.
 const fn days(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };

@@ -14,6 +14,7 @@ mod syslog;
 
 pub use error::ExportError;
 pub use event::Event;
+pub(crate) use event::{date_of, day_of};
 pub use filter::{Condition, Selection};
 pub use format::Format;
 
