@@ -147,7 +147,9 @@ fn evidence_is_signed_bound_to_a_checkpoint_and_refused_for_a_damaged_log() {
     let changed =
         std::fs::read_to_string(&log).unwrap().replace("\"action\":\"install\"", "\"action\":\"inspect\"");
     std::fs::write(&log, changed).unwrap();
-    world.run(&line).fails(8, "E3003");
+    let (last, without_json) = line.split_last().unwrap();
+    assert_eq!(*last, "--json");
+    world.run(without_json).fails(8, "E3003");
 }
 
 /// The name of who runs these stories, and the pseudonym of now.

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Bars of one chart, at most.
-const BARS: u64 = 35;
+const BARS: u64 = 62;
+/// Days of one bar, where they are enough.
+const SPANS: [u64; 4] = [1, 7, 30, 365];
 /// Bars of one chart that have room for their numbers.
 const NUMBERED: u64 = 14;
 /// Widest bar.
@@ -29,8 +31,10 @@ impl Axis {
     pub fn over(first: &str, last: &str) -> Option<Self> {
         let (first, last) = (day_of(first)?, day_of(last)?);
         let (first, last) = (first.min(last), first.max(last));
-        let days = (last - first + 1).div_ceil(BARS);
-        Some(Self { first, bars: (last - first + 1).div_ceil(days), days })
+        let all = last - first + 1;
+        let fits = SPANS.into_iter().find(|days| all.div_ceil(*days) <= BARS);
+        let days = fits.unwrap_or_else(|| all.div_ceil(BARS));
+        Some(Self { first, bars: all.div_ceil(days), days })
     }
 
     fn bar_of(&self, day: &str) -> Option<usize> {
@@ -91,7 +95,7 @@ fn bar(to: &mut String, axis: Axis, at: u64, step: u64, (n, most): (u64, u64)) {
         let _ =
             write!(to, "<text x=\"{middle}\" y=\"{}\" class=\"n\">{}</text>", base - height - 3, grouped(n));
     }
-    if axis.bars <= NUMBERED || at % 5 == 0 {
+    if axis.bars <= NUMBERED || at % (axis.bars / 8).max(1) == 0 {
         // The first date would begin outside of the picture.
         let (x, class) = if middle < 24 { (0, "s") } else { (middle, "n") };
         let label = date.get(5..).filter(|_| axis.bars * axis.days < 300).unwrap_or(&date);
@@ -154,8 +158,8 @@ mod tests {
     fn an_axis_has_a_place_for_every_day_and_no_more_bars_than_fit() {
         let axis = |first, last| Axis::over(first, last).unwrap();
         assert_eq!(axis("2026-02-27T09:00:00.000Z", "2026-03-02"), Axis { first: 20_511, bars: 4, days: 1 });
-        assert_eq!(axis("2026-01-01", "2026-12-31"), Axis { first: 20_454, bars: 34, days: 11 });
-        assert_eq!(axis("1970-01-01", "9999-12-31").bars, 35);
+        assert_eq!(axis("2026-01-01", "2026-12-31"), Axis { first: 20_454, bars: 53, days: 7 });
+        assert_eq!(axis("1970-01-01", "9999-12-31").bars, 62);
         assert_eq!(
             axis("2026-01-02", "2026-01-01"),
             axis("2026-01-01", "2026-01-02"),

@@ -13,7 +13,7 @@ h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;bo
 table{border-collapse:collapse;width:100%;font-size:.85rem;margin:.8rem 0}th{text-align:left;border-bottom:2px solid #444}\
 th,td{padding:.25rem .5rem .25rem 0;vertical-align:top}td{border-bottom:1px solid #ddd}.r{text-align:right;font-variant-numeric:tabular-nums;padding-right:1rem}\
 code{font:.8em/1.3 ui-monospace,monospace;overflow-wrap:anywhere}.lead{font-size:1.05rem}.big{font-size:2.6rem;line-height:1.1}\
-.box{border:2px solid #444;padding:.8rem 1rem;margin:1.2rem 0}.bad{border-color:#a40000;color:#a40000}td.bad{font-weight:bold}.note{color:#555;font-size:.85rem}\
+.box{border:2px solid #444;padding:.8rem 1rem;margin:1.2rem 0}.bad{border-color:#a40000;color:#a40000}td.bad{font-weight:bold;border-color:#ddd}.f td:first-child{width:36%}.note{color:#555;font-size:.85rem}\
 figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.8rem;color:#555}svg{width:100%;height:auto}.n{font:9px sans-serif;text-anchor:middle}.l,.s,.e{font:10px sans-serif}.s,.e{font-size:9px}.e{text-anchor:end}\
 tr{break-inside:avoid}@media print{body{margin:0;max-width:none;font-size:11pt}h2{break-after:avoid}}";
 
@@ -137,7 +137,7 @@ fn figures(to: &mut String, counting: &Counting) {
     to.push_str(
         "<h2>Figures</h2><p>Each is the number of actions in records of which all these conditions hold; a record of several \
          actions counts as its <code>n</code>. To repeat one: <code>forgeone audit export --filter CONDITION …</code>. Values in \
-         red ask for an explanation.</p><table><thead><tr><th>Figure</th><th class=\"r\">Value</th><th>Conditions</th></tr></thead><tbody>",
+         red ask for an explanation.</p><table class=\"f\"><thead><tr><th>Figure</th><th class=\"r\">Value</th><th>Conditions</th></tr></thead><tbody>",
     );
     for counted in &counting.figures {
         let conditions: Vec<String> =

@@ -42,11 +42,12 @@ impl Incident {
             self.more += 1;
             return;
         }
-        let told = [event.detail("reason"), event.detail("why"), event.detail("missing")];
-        let mut what = told.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-        if what.is_empty() {
-            what = format!("{} {}", event.text("/resource/kind"), event.text("/resource/name"));
-        }
+        let (kind, name) = (event.text("/resource/kind"), event.text("/resource/name"));
+        // That it was about this plugin is what the timeline says.
+        let on =
+            if name.is_empty() || name == self.plugin { String::new() } else { format!("{kind} {name}") };
+        let told = [on.as_str(), event.detail("reason"), event.detail("why")];
+        let what = told.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         self.rows.push(Row {
             seq: event.seq(),
             t: event.text("/t").to_owned(),

@@ -43,7 +43,7 @@ fn story() -> Vec<Event> {
             "denial",
             "kv_set",
             json!({ "outcome": "denied", "code": "E2002", "actor": plugin,
-            "details": { "reason": "=1+1 <script>" }, "resource": { "kind": "key", "name": "k" } }),
+            "details": { "reason": "=1+1 <script>" }, "resource": { "kind": "key", "name": "" } }),
         ),
         record(6, two, "management", "open", details(json!({ "weakened": "security.verify_signatures" }))),
         call(7, two, DIGEST, Some(2)),
