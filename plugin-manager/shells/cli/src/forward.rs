@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Between bytes of one batch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes a receiver may say before it closes: this is no way to keep a sender.
+const MOST_SAID: u64 = 64 << 10;
+
 /// Where messages go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receiver {
@@ -29,9 +32,9 @@ pub enum Receiver {
 }
 
 impl FromStr for Receiver {
-    type Err = String;
+    type Err = ForgeError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ForgeError> {
         let at = |at: &str| {
             let port = at.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
             port.and_then(|port| port.parse::<u16>().ok()).map(|_| at.to_owned())
@@ -41,7 +44,10 @@ impl FromStr for Receiver {
             Some(("tls", rest)) => at(rest).map(Self::Tls),
             _ => None,
         }
-        .ok_or_else(|| format!("`{text}` is no receiver: write tcp:HOST:PORT or tls:HOST:PORT"))
+        .ok_or_else(|| {
+            let what = format!("`{text}` is no receiver: write tcp:HOST:PORT or tls:HOST:PORT");
+            ForgeError::new(&codes::E0101, what)
+        })
     }
 }
 
@@ -122,11 +128,10 @@ fn connect(at: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Reads what the receiver says, which is nothing, until it closes.
+/// Reads what the receiver says, which is nothing or little, until it closes.
 fn read_to_end(stream: &mut impl Read) -> io::Result<()> {
-    let mut ignored = [0; 512];
-    while stream.read(&mut ignored)? > 0 {}
-    Ok(())
+    let said = io::copy(&mut stream.take(MOST_SAID), &mut io::sink())?;
+    if said < MOST_SAID { Ok(()) } else { Err(io::Error::other("it talks and does not close")) }
 }
 
 fn client(ca: Option<&Path>) -> Result<ClientConfig, ForgeError> {
@@ -159,8 +164,8 @@ mod tests {
 
     #[test]
     fn receivers_are_read_from_their_form() {
-        assert_eq!("tcp:h:601".parse(), Ok(Receiver::Tcp("h:601".to_owned())));
-        assert_eq!("tls:[::1]:6514".parse(), Ok(Receiver::Tls("[::1]:6514".to_owned())));
+        assert_eq!("tcp:h:601".parse::<Receiver>().unwrap(), Receiver::Tcp("h:601".to_owned()));
+        assert_eq!("tls:[::1]:6514".parse::<Receiver>().unwrap(), Receiver::Tls("[::1]:6514".to_owned()));
         for wrong in ["", "h:1", "udp:h:1", "tcp:h", "tcp::1", "tcp:h:x"] {
             assert!(wrong.parse::<Receiver>().is_err(), "{wrong}");
         }
@@ -192,5 +197,51 @@ mod tests {
         let many = vec!["x".repeat(1000); 1000];
         assert!(forward.send(&many).is_err());
         reader.join().unwrap();
+    }
+
+    /// A receiver in TLS that reads one connection to its end, and its certificate as a PEM file.
+    fn tls(dir: &Path) -> (String, std::path::PathBuf, thread::JoinHandle<String>) {
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let ca = dir.join("ca.pem");
+        std::fs::write(&ca, own.cert.pem()).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap().to_string();
+        let reader = thread::spawn(move || {
+            let session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut text = String::new();
+            // What a client that does not trust it says is an error here.
+            let _ = StreamOwned::new(session, listener.accept().unwrap().0).read_to_string(&mut text);
+            text
+        });
+        (at, ca, reader)
+    }
+
+    #[test]
+    fn a_batch_in_tls_arrives_at_a_receiver_that_is_trusted_and_at_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = ["one".to_owned(), "x".repeat(100_000)];
+        let (at, ca, reader) = tls(dir.path());
+        Forward::new(Receiver::Tls(at), Some(&ca)).unwrap().send(&batch).unwrap();
+        assert_eq!(reader.join().unwrap(), format!("3 one100000 {}", batch[1]));
+        let (at, _, reader) = tls(dir.path());
+        let error = Forward::new(Receiver::Tls(at), None).unwrap().send(&batch).unwrap_err();
+        assert!(error.to_string().contains("certificate"), "{error}");
+        assert_eq!(reader.join().unwrap(), "");
+        assert!(Forward::new(Receiver::Tls("h:1".to_owned()), Some(Path::new("/nowhere"))).is_err());
+    }
+
+    #[test]
+    fn a_receiver_that_talks_without_end_is_left() {
+        let endless = &mut io::repeat(b'x');
+        assert!(read_to_end(endless).is_err());
+        assert!(read_to_end(&mut &b"bye"[..]).is_ok());
     }
 }
