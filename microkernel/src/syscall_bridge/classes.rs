@@ -116,6 +116,7 @@ mod tests {
     #[test]
     fn the_classes_are_those_of_the_recording_page() {
         let effects = [
+            "auth_verify",
             "dir_create",
             "event_emit",
             "file_append",

@@ -60,7 +60,7 @@ pub fn builtin_actions() -> Vec<Action> {
         // Not a call of its own: decided when a request fills a secret in.
         action("secret_use", &[C::SecretsUse], K::Secret, R::B),
         action("secret_reveal", &[C::SecretsReveal], K::Secret, R::B),
-        action("auth_verify", &[C::AuthVerify], K::Token, R::C),
+        action("auth_verify", &[C::AuthVerify], K::Token, R::B),
         action("metric_record", &[C::ObservabilityMetric], K::Metric, R::C),
         action("event_emit", &[C::ObservabilityEvent], K::Event, R::B),
         action("plugin_call", &[C::PluginsCall], K::Plugin, R::B),

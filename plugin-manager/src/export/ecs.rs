@@ -77,7 +77,7 @@ fn sorts(event: &Event) -> (&'static str, Vec<&'static str>) {
         ("lifecycle" | "call", _) => ("process", "info"),
         ("host_call" | "denial", action) => match action.split_once('_').map_or(action, |(head, _)| head) {
             "kv" | "object" => ("database", "access"),
-            "file" => ("file", "access"),
+            "file" | "dir" => ("file", "access"),
             "http" => ("network", "access"),
             _ => ("api", "access"),
         },

@@ -85,6 +85,12 @@ fn host_call(action: &str) -> Class {
     if action.starts_with("call:") {
         return class(MODULE, 3);
     }
+    match action {
+        "dir_create" => return class(API, 1),
+        "file_open" | "secret_use" | "secret_reveal" => return class(API, 2),
+        "file_write_at" | "file_resize" | "file_rename_from" | "file_rename_to" => return class(API, 3),
+        _ => {}
+    }
     match action.rsplit('_').next().unwrap_or_default() {
         "get" | "read" | "list" | "exists" | "stat" | "now" => class(API, 2),
         "set" | "put" | "write" | "append" | "cas" | "record" => class(API, 3),
