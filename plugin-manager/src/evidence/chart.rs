@@ -95,7 +95,7 @@ fn bar(to: &mut String, axis: Axis, at: u64, step: u64, (n, most): (u64, u64)) {
         let _ =
             write!(to, "<text x=\"{middle}\" y=\"{}\" class=\"n\">{}</text>", base - height - 3, grouped(n));
     }
-    if axis.bars <= NUMBERED || at % (axis.bars / 8).max(1) == 0 {
+    if axis.bars <= NUMBERED || at.is_multiple_of((axis.bars / 8).max(1)) {
         // The first date would begin outside of the picture.
         let (x, class) = if middle < 24 { (0, "s") } else { (middle, "n") };
         let label = date.get(5..).filter(|_| axis.bars * axis.days < 300).unwrap_or(&date);

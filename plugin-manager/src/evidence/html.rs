@@ -42,7 +42,7 @@ pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut to = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             to.push('\u{202f}');
         }
         to.push(digit);

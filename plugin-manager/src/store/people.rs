@@ -245,7 +245,7 @@ mod tests {
             assert_eq!(home.known_person(NAME).unwrap(), None);
             let next = home.person(NAME).unwrap();
             assert_ne!(next.pseudonym, seen);
-            assert_eq!(people_of(dir.path()).unwrap(), [next.clone()]);
+            assert_eq!(people_of(dir.path()).unwrap(), std::slice::from_ref(&next));
             seen = next.pseudonym;
         }
         std::fs::write(&key_file, "short").unwrap();

@@ -8,8 +8,7 @@ use crate::failure::Failure;
 use crate::output::{Show, table, write_table};
 use common::identity::Digest;
 use forgeone_api::asks;
-use plugin_manager::AuditSource;
-use plugin_manager::store::Person;
+use plugin_manager::{AuditSource, Person};
 use serde::Serialize;
 use std::io::{self, Write};
 
