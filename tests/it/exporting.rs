@@ -1,8 +1,8 @@
 //! The audit log leaves the host: formats, resuming, following, receivers that come and go, and an auditor's documents.
 
-use forgeone_tests::{Wat, World, workspace_root};
+use forgeone_tests::{Wat, World, lifecycle, pack_args, syscall_operation, workspace_root};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -180,6 +180,34 @@ fn an_erased_person_is_a_pseudonym_and_what_was_proved_stays_proved() {
     let (same, other) = me(&world);
     assert_eq!(same, name);
     assert_ne!(other, pseudonym);
+}
+
+#[test]
+fn names_of_a_redacted_kind_are_in_no_record_and_calls_that_lost_theirs_are_not_decided_again() {
+    const NAME: &str = "patient/zebulon@example.com";
+    const VALUE: &str = "ward 7, bed 12";
+    let world = World::development().with("audit", json!({ "redact": ["key"] }));
+    let body = format!("{}{}", lifecycle(), syscall_operation("put", "kv_set", 0));
+    let keeper = Wat::new("keeper", &["put"], &body).says("permissions", json!({ "storage": ["set"] }));
+    world.install("keeper", &keeper.package()).ok();
+    for _ in 0..2 {
+        world.call("keeper", "put", &pack_args(&[NAME.as_bytes(), VALUE.as_bytes()])).ok();
+    }
+    let set = lines(&world, &["--filter", "action=kv_set"]);
+    let name = |line: &String| {
+        serde_json::from_str::<Value>(line).unwrap()["resource"]["name"].as_str().unwrap().to_owned()
+    };
+    let names: Vec<String> = set.iter().map(name).collect();
+    assert!(names.len() == 2 && names[0].starts_with("hmac:") && names[0] == names[1], "{names:?}");
+    for (path, bytes) in world.files_below("audit") {
+        for text in [NAME, VALUE] {
+            let found = bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            assert!(!found, "{} holds {text}", path.display());
+        }
+    }
+    let rules = world.home().join("trust/policy");
+    let tested = world.run(&["policy", "test", text(&rules), "--json"]).ok().json();
+    assert!(tested["skipped"].as_u64().unwrap() >= 2, "{tested}");
 }
 
 fn python(script: &str, argument: Option<&Path>, input: &str) -> String {

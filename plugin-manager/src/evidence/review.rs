@@ -2,6 +2,7 @@
 //! of a digest: one of an earlier version counts as none.
 
 use crate::export::Event;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Days after which a review is to be repeated, and after which there is to be a first one.
@@ -42,7 +43,7 @@ impl Subject {
 pub(super) struct Reviews {
     /// Plugins by name.
     pub plugins: BTreeMap<String, Subject>,
-    /// The policies, from the first record on.
+    /// The policy files in force, from the first record on that tells of any.
     pub policy: Option<Subject>,
     /// Installations beyond those that are kept.
     pub more: u64,
@@ -54,12 +55,19 @@ impl Reviews {
     /// Hears of the next record of the log.
     pub fn hear(&mut self, event: &Event) {
         self.at = event.millis();
-        self.policy.get_or_insert_with(|| Subject { since: event.millis(), ..Subject::default() });
+        if decided_by_files(event) {
+            self.policy.get_or_insert_with(|| Subject { since: event.millis(), ..Subject::default() });
+        }
         let name = event.text("/resource/name");
         match (event.kind(), event.action(), event.outcome()) {
             ("review", _, "ok") | ("management", "review", "ok") => self.reviewed(event),
             ("management", "install" | "upgrade" | "rollback" | "approve", "ok") => {
                 self.installed(name, event)
+            }
+            ("management", "configure", "ok") if event.detail("change") == "policies" => {
+                let since = event.millis();
+                let some = event.detail("files") != "0";
+                self.policy = some.then(|| Subject { since, ..Subject::default() });
             }
             ("management", "remove", "ok") => drop(self.plugins.remove(name)),
             _ => {}
@@ -106,6 +114,12 @@ impl Reviews {
     }
 }
 
+/// Whether a policy of a file, and not only the built-in rules, had a part in a decision.
+fn decided_by_files(event: &Event) -> bool {
+    let policies = event.value().pointer("/decision/policies").and_then(Value::as_array);
+    policies.is_some_and(|ids| ids.iter().filter_map(Value::as_str).any(|id| !id.starts_with("builtin:")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +144,9 @@ mod tests {
         };
         let who = |overdue, name: &str| Some((overdue, name.to_owned()));
         assert_eq!(overdue_after(0, "install", "plugin", &one), (0, who(false, "")));
+        assert_eq!(overdue_after(100, "start", "plugin", &json!({})), (1, who(true, "")), "no policy files");
+        let changed = json!({ "change": "policies", "files": "2" });
+        assert_eq!(overdue_after(5, "configure", "plugin", &changed), (0, who(false, "")));
         assert_eq!(overdue_after(100, "start", "plugin", &json!({})), (2, who(true, "")));
         let other = json!({ "digest": "sha256:two" });
         assert_eq!(overdue_after(100, "review", "plugin", &other), (2, who(true, "")), "of another version");
@@ -143,6 +160,18 @@ mod tests {
             "none of this version"
         );
         assert_eq!(overdue_after(250, "remove", "plugin", &json!({})), (1, None), "the policies");
+        let none = json!({ "change": "policies", "files": "0" });
+        assert_eq!(overdue_after(251, "configure", "plugin", &none), (0, None), "the built-in rules hold");
+    }
+
+    #[test]
+    fn policies_are_there_once_they_decide() {
+        let mut reviews = Reviews::default();
+        for (id, some) in [("builtin:granted", false), ("mine.cedar/rule", true)] {
+            let record = json!({ "t": "2026-01-01T00:00:00.000Z", "type": "host_call", "decision": { "policies": [id] } });
+            reviews.hear(&Event::parse(0, &record.to_string()).unwrap());
+            assert_eq!(reviews.policy.is_some(), some, "{id}");
+        }
     }
 
     #[test]

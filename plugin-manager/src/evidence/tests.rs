@@ -217,7 +217,7 @@ fn weeks() -> Vec<Event> {
                 "denial",
                 "http_request",
                 json!({ "actor": by("geo-lookup"), "resource": host, "outcome": "denied",
-                "code": "E2001", "details": details, "n": day }),
+                "code": "E2001", "details": details, "n": day, "decision": { "effect": "deny", "policies": ["net.cedar/no-collectors"] } }),
             );
         }
         if day == 29 {
