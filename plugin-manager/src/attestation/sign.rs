@@ -70,7 +70,8 @@ pub fn sign_staging(
     now: u64,
 ) -> Result<Vec<u8>, SignError> {
     let stager = fit(key, leaf)?.uri().map_err(SignError::Certificate)?;
-    let payload = staging::statement(package, facts, &stager, now / 1_000_000_000).map_err(SignError::Write)?;
+    let payload =
+        staging::statement(package, facts, &stager, now / 1_000_000_000).map_err(SignError::Write)?;
     sealed(payload, key, leaf)
 }
 

@@ -51,10 +51,9 @@ impl Staged {
     pub(super) fn read(mut top: Table, package: &Package) -> Checked<Self> {
         match parse(&mut top, package).map_err(AttestationError::Statement)? {
             (true, staged) => Ok(staged),
-            (false, _) => Err(AttestationError::Subjects {
-                file: MANIFEST.to_owned(),
-                how: "is not what was staged",
-            }),
+            (false, _) => {
+                Err(AttestationError::Subjects { file: MANIFEST.to_owned(), how: "is not what was staged" })
+            }
         }
     }
 }
@@ -103,10 +102,7 @@ pub(super) fn statement(
     let bundle = package.bundle().map(Digest::of);
     serde_json::to_vec(&Out {
         kind: STATEMENT_TYPE,
-        subject: vec![
-            subject(MANIFEST, package.manifest_digest()),
-            subject(MODULE, package.module_digest()),
-        ],
+        subject: vec![subject(MANIFEST, package.manifest_digest()), subject(MODULE, package.module_digest())],
         predicate_type: SUMMARY_TYPE,
         predicate: Predicate {
             verifier: Verifier { id: stager },

@@ -100,7 +100,8 @@ impl Witnesses {
         }
         let demanded = scene.trust.config().require.union(&scene.publisher.require);
         // One trust.toml may serve both: what staging is to attest it does not demand.
-        let asked = |r: &&Requirement| **r != Requirement::Staging || scene.environment == Environment::Production;
+        let asked =
+            |r: &&Requirement| **r != Requirement::Staging || scene.environment == Environment::Production;
         for requirement in demanded.filter(asked) {
             match requirement {
                 Requirement::Sbom => self.sbom.clone().map_err(|why| scene.missing("an SBOM", vec![why]))?,

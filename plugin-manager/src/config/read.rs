@@ -162,6 +162,10 @@ impl Config {
                 Some((vec!["trust_score".to_owned(), key.to_owned()], problem.to_owned()))
             })
             .or_else(|| {
+                let (key, problem) = self.reviews.problem()?;
+                Some((vec!["reviews".to_owned(), key.to_owned()], problem.to_owned()))
+            })
+            .or_else(|| {
                 self.plugins.iter().find_map(|(name, own)| {
                     let (below, problem) = own.problem(name)?;
                     let path = ["plugins", name].into_iter().chain(below);

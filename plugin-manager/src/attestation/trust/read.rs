@@ -436,7 +436,10 @@ fn stagers_fit(config: &TrustConfig, names: &BTreeSet<&Name>) -> Result<(), Docu
     let required = |of: &BTreeSet<Requirement>| of.contains(&Requirement::Staging);
     let wanted = required(&config.require) || config.publishers.iter().any(|p| required(&p.require));
     match wanted && config.stagers().next().is_none() {
-        true => Err(DocumentError::new("verify.staging", "\"staging\" is required and no [[signer]] has the role")),
+        true => Err(DocumentError::new(
+            "verify.staging",
+            "\"staging\" is required and no [[signer]] has the role",
+        )),
         false => Ok(()),
     }
 }

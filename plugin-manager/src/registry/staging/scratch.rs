@@ -1,0 +1,119 @@
+//! The home of one staging run: empty but for the trust and the configuration of the home it is made in, and gone when
+//! the run is over.
+//!
+//! What the plugin does there is decided by the same policies and recorded in a log of its own, which goes with it.
+
+use super::super::manager::PluginManager;
+use super::super::operator::Desk;
+use super::error::StagingError;
+use crate::config::{Checkpoints, Config};
+use crate::extension::Added;
+use common::error::ForgeError;
+use common::identity::IdentityContext;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Files of trust configuration that are copied at most: as many policies as a host reads, and as many others.
+const MAX_FILES: usize = 2 * crate::config::MAX_POLICIES;
+/// Directories below one another at most.
+const MAX_DEPTH: usize = 8;
+
+/// What the home of a run takes over from the one it is made in.
+pub(in crate::registry) struct Inherited {
+    pub config: Config,
+    /// Who acts: policies decide about the same operator.
+    pub identity: IdentityContext,
+    /// Host calls that the host program added.
+    pub added: Vec<Added>,
+}
+
+impl std::fmt::Debug for Inherited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inherited").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// The open home of a run.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// INVARIANT: `None` from when it is dropped on.
+    manager: Option<PluginManager>,
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes it. One at a time is there: whoever makes another has seen the last one's end.
+    pub fn new(desk: Desk<'_>) -> Result<Self, ForgeError> {
+        let path = desk.home.stage_dir();
+        // From here on it is cleared whatever comes.
+        let mut made = Self { manager: None, path: path.clone() };
+        made.clear()?;
+        DirBuilder::new().mode(0o700).create(&path).map_err(failed(&path))?;
+        copy(&desk.home.trust_dir(), &path.join("trust"), &mut MAX_FILES.clone(), MAX_DEPTH)?;
+        let inherited = Inherited {
+            config: config(&desk.config),
+            identity: desk.identity().clone(),
+            added: desk.added.clone(),
+        };
+        made.manager = Some(PluginManager::builder().home(path).inheriting(inherited).open()?);
+        Ok(made)
+    }
+
+    /// The manager of it.
+    pub fn manager(&self) -> Option<&PluginManager> {
+        self.manager.as_ref()
+    }
+
+    fn clear(&self) -> Result<(), ForgeError> {
+        match fs::remove_dir_all(&self.path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&self.path)(e).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(manager) = self.manager.take()
+            && let Err(error) = manager.shutdown()
+        {
+            tracing::warn!(%error, "the home of a staging run did not end in order");
+        }
+        if let Err(error) = self.clear() {
+            tracing::warn!(%error, "the home of a staging run is still there");
+        }
+    }
+}
+
+/// The same, but for what would reach out of the home of a run.
+fn config(own: &Config) -> Config {
+    let mut config = own.clone();
+    config.plugin_directory = None;
+    config.audit.checkpoints = Checkpoints::default();
+    config
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> StagingError {
+    let path = path.to_owned();
+    move |source| StagingError::Scratch { path, source }
+}
+
+/// Copies regular files and directories, following no link but that to a file, with their modes.
+fn copy(from: &Path, to: &Path, left: &mut usize, depth: usize) -> Result<(), StagingError> {
+    DirBuilder::new().mode(0o700).create(to).map_err(failed(to))?;
+    for entry in fs::read_dir(from).map_err(failed(from))? {
+        let entry = entry.map_err(failed(from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        *left = left.checked_sub(1).ok_or_else(|| StagingError::Trust(from.to_owned()))?;
+        let kind = entry.file_type().map_err(failed(&source))?;
+        if kind.is_dir() {
+            let deeper = depth.checked_sub(1).ok_or_else(|| StagingError::Trust(source.clone()))?;
+            copy(&source, &target, left, deeper)?;
+        } else if fs::metadata(&source).is_ok_and(|meta| meta.is_file()) {
+            fs::copy(&source, &target).map_err(failed(&source))?;
+        }
+    }
+    Ok(())
+}
