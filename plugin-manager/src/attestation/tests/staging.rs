@@ -76,7 +76,7 @@ fn a_package_that_was_not_staged_is_refused() {
 }
 
 #[test]
-fn what_was_staged_must_be_this_package_by_somebody_who_stages() {
+fn fault_083_what_was_staged_must_be_this_package_by_somebody_who_stages() {
     let (ada, mallory) = (stager(&format!("{STAGE}/ada")), stager(&format!("{STAGE}/mallory")));
     let other = world(&root_spec("Other Root"), &LeafSpec { uri: &format!("{STAGE}/qa"), ..leaf_spec() });
     for (bad, why) in [
