@@ -3,14 +3,14 @@
 
 use super::trust::Trusting;
 use super::{GOOD, Guest, World, asks, code, on_each_engine};
-use crate::attestation::trust::Requirement;
+use crate::attestation::trust::{Environment, Requirement};
 use crate::keys::IssueRequest;
 use crate::runtime::EngineKind;
 use crate::{CancelToken, PluginManager, SoakLength, StageReport, StageRequest, verify, with_staging};
 use common::crypto::Algorithm;
 use common::error::ForgeError;
 use common::identity::{Name, Publisher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 on_each_engine! {
     what_passes_is_attested_and_production_believes_it
@@ -19,6 +19,7 @@ on_each_engine! {
     a_soak_finds_what_one_call_does_not
     what_a_package_needs_is_taken_from_what_is_installed
     a_run_that_is_given_up_leaves_nothing
+    an_attestation_that_ran_out_stops_nothing_that_runs
 }
 
 const STAGING: &str = r#"{"tests": [{"name": "echoes", "operation": "echo", "input": {"text": "hi"},
@@ -225,6 +226,33 @@ fn a_run_that_is_given_up_leaves_nothing(engine: EngineKind) {
     assert!(!world.path("tmp/staging/stage").exists());
     let good = tested("a").package();
     tried(&host, &good, 5).unwrap().verdict().unwrap();
+}
+
+fn an_attestation_that_ran_out_stops_nothing_that_runs(engine: EngineKind) {
+    let home = staging(engine);
+    let host = home.world.open();
+    let stager = host.stager(None).unwrap();
+    let package = home.signed(&tested("a"));
+    let request = StageRequest { stager: Some(stager), ..request(5) };
+    let attestation = host.stage(&package, &request, &CancelToken::new()).unwrap().attestation.unwrap();
+    // Judged as in production, where no plugin runs with this build.
+    home.change(|trust| {
+        trust.mode = Some(Environment::Production);
+        trust.require.insert(Requirement::Staging);
+    });
+    assert_eq!(code(host.install(&package, true)), "E1405");
+    host.install(&with_staging(&package, &attestation).unwrap(), true).unwrap();
+    assert_eq!(host.call("a", "echo", b"hi".to_vec()).unwrap(), b"hi");
+    let begun = Instant::now();
+    home.change(|trust| trust.staging.max_age = Some(Duration::from_secs(1)));
+    while !host.trust_of("a").is_err_and(|e| e.code().id == "E1417") {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+    host.reload_trust().unwrap();
+    assert_eq!(host.status("a").unwrap().state, "Running");
+    assert_eq!(host.call("a", "echo", b"hi".to_vec()).unwrap(), b"hi");
+    host.stop("a").unwrap();
+    assert_eq!(code(host.start("a")), "E1417");
 }
 
 #[test]
