@@ -198,8 +198,8 @@ fn bytes(base64: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loader::Asset;
-    use crate::loader::testing::{TOML, WAT, load, packed, wasm};
+    use crate::loader::testing::{TOML, WAT, wasm};
+    use crate::loader::{Asset, PackageLimits, Source, pack};
     use common::error::Coded;
     use proptest::prelude::*;
 
@@ -209,7 +209,10 @@ mod tests {
             bytes: text.as_bytes().to_vec(),
         };
         let assets: Vec<Asset> = files.iter().map(asset).collect();
-        of(&load(&packed(TOML, &wasm(WAT), &assets)).unwrap())
+        let module = wasm(WAT);
+        let source = Source { plugin_toml: TOML, publisher: None, module: &module, assets: &assets };
+        let limits = PackageLimits::default();
+        of(&Package::load(&pack(&source, &limits).unwrap(), &limits).unwrap())
     }
 
     fn one(test: &str) -> Result<Case, StagingError> {
@@ -280,8 +283,10 @@ mod tests {
         assert_eq!(with(&[("tests/a.json", &file(MAX_TESTS))]).unwrap().len(), MAX_TESTS);
         let more = with(&[("tests/a.json", &file(MAX_TESTS)), ("tests/b.json", &file(1))]);
         assert!(matches!(more, Err(StagingError::Many)));
-        let mut large = file(1);
-        large.push_str(&" ".repeat(MAX_FILE));
+        // Text that does not shrink so far that the package would be refused for that.
+        let noise =
+            |i: usize| char::from(b'a' + u8::try_from(i.wrapping_mul(2_654_435_761) >> 9 & 15).unwrap());
+        let large = file(1) + &(0..MAX_FILE).map(noise).collect::<String>();
         assert!(matches!(with(&[("tests/a.json", &large)]), Err(StagingError::Large(_))));
     }
 

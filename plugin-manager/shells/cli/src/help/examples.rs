@@ -132,7 +132,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         "forgeone review plugin",
         &[
             "forgeone review plugin log-redactor",
-            "forgeone review plugin log-redactor --by ada --note 'read 1.2.0'",
+            "forgeone review plugin log-redactor --by ada --note read-line-by-line",
         ],
     ),
     ("forgeone review policy", &["forgeone review policy --by ada"]),
