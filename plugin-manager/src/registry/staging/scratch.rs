@@ -35,52 +35,44 @@ impl std::fmt::Debug for Inherited {
     }
 }
 
-/// The open home of a run.
-#[derive(Debug)]
-pub(super) struct Scratch {
-    /// INVARIANT: `None` from when it is dropped on.
-    manager: Option<PluginManager>,
-    path: PathBuf,
+/// Does a job in the home of a run, which is made for it and gone when it is done. One at a time is there: whoever does
+/// another has seen the last one's end.
+pub(super) fn in_scratch<T>(
+    desk: Desk<'_>,
+    job: impl FnOnce(&PluginManager) -> Result<T, ForgeError>,
+) -> Result<T, ForgeError> {
+    let place = Place(desk.home.stage_dir());
+    place.clear()?;
+    DirBuilder::new().mode(0o700).create(&place.0).map_err(failed(&place.0))?;
+    copy(&desk.home.trust_dir(), &place.0.join("trust"), &mut MAX_FILES.clone(), MAX_DEPTH)?;
+    let inherited = Inherited {
+        config: config(&desk.config),
+        identity: desk.identity().clone(),
+        added: desk.added.clone(),
+    };
+    // INVARIANT: gone before its place is.
+    let manager = PluginManager::builder().home(&place.0).inheriting(inherited).open()?;
+    let done = job(&manager);
+    if let Err(error) = manager.shutdown() {
+        tracing::warn!(%error, "the home of a staging run did not end in order");
+    }
+    done
 }
 
-impl Scratch {
-    /// Makes it. One at a time is there: whoever makes another has seen the last one's end.
-    pub fn new(desk: Desk<'_>) -> Result<Self, ForgeError> {
-        let path = desk.home.stage_dir();
-        // From here on it is cleared whatever comes.
-        let mut made = Self { manager: None, path: path.clone() };
-        made.clear()?;
-        DirBuilder::new().mode(0o700).create(&path).map_err(failed(&path))?;
-        copy(&desk.home.trust_dir(), &path.join("trust"), &mut MAX_FILES.clone(), MAX_DEPTH)?;
-        let inherited = Inherited {
-            config: config(&desk.config),
-            identity: desk.identity().clone(),
-            added: desk.added.clone(),
-        };
-        made.manager = Some(PluginManager::builder().home(path).inheriting(inherited).open()?);
-        Ok(made)
-    }
+/// The directory of it, which goes when this is dropped.
+struct Place(PathBuf);
 
-    /// The manager of it.
-    pub fn manager(&self) -> Option<&PluginManager> {
-        self.manager.as_ref()
-    }
-
-    fn clear(&self) -> Result<(), ForgeError> {
-        match fs::remove_dir_all(&self.path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&self.path)(e).into()),
+impl Place {
+    fn clear(&self) -> Result<(), StagingError> {
+        match fs::remove_dir_all(&self.0) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&self.0)(e)),
             _ => Ok(()),
         }
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(manager) = self.manager.take()
-            && let Err(error) = manager.shutdown()
-        {
-            tracing::warn!(%error, "the home of a staging run did not end in order");
-        }
         if let Err(error) = self.clear() {
             tracing::warn!(%error, "the home of a staging run is still there");
         }

@@ -9,7 +9,7 @@ use super::bench::Bench;
 use super::cases::{self, Case, Settings};
 use super::error::StagingError;
 use super::report::{StageReport, TestReport};
-use super::scratch::Scratch;
+use super::scratch::in_scratch;
 use super::soak::{self, SoakLength};
 use crate::attestation::{StagingFacts, VerifiedPackage, sign_staging};
 use crate::config::Environment;
@@ -64,6 +64,7 @@ impl PluginManager {
             let name = verified.package().manifest().name.clone();
             host.authorise(action, name.as_str())?;
             let cases = cases::of(verified.package())?;
+            soak::repeated(&cases)?;
             let run = Run { manager: self, package, verified: &verified, cases: &cases, soak, unwanted };
             run.whole(request.stager.as_ref())
         })
@@ -101,7 +102,7 @@ impl<'a> Run<'a> {
         let (digest, name) = (plugin.digest.to_string(), plugin.name.to_string());
         let details = [("version", plugin.version.as_str()), ("manifest", &digest), ("verdict", "begun")];
         desk.intend(ManagementAction::Stage.name(), &name, &details)?;
-        let mut report = self.tried()?;
+        let mut report = in_scratch(desk, |manager| self.tried(manager))?;
         let verdict = report.verdict();
         let (tests, calls) = figures(&report);
         let (tests_text, calls_text) = (tests.to_string(), calls.to_string());
@@ -128,9 +129,7 @@ impl<'a> Run<'a> {
     }
 
     /// In the home of the run: installed, tested, soaked.
-    fn tried(&self) -> Result<StageReport, ForgeError> {
-        let scratch = Scratch::new(self.desk())?;
-        let Some(manager) = scratch.manager() else { return Err(StagingError::GivenUp.into()) };
+    fn tried(&self, manager: &PluginManager) -> Result<StageReport, ForgeError> {
         for needed in self.needed()? {
             manager.install(&needed, true)?;
         }

@@ -288,4 +288,5 @@ fn what_cannot_be_staged_is_told_before_anything_runs() {
     let guest = Guest::new("a").asset("tests/a.json", &never);
     assert_eq!(code(tried(&host, &home.signed(&guest), 5)), "E1018");
     assert_eq!(home.world.recorded(&host, &["\"action\":\"stage\"", "E1018"]), 2);
+    assert_eq!(home.world.recorded(&host, &["\"verdict\":\"begun\""]), 0);
 }
