@@ -86,6 +86,7 @@ impl PluginManager {
             let count = policies.len().to_string();
             host.intend(configure.name(), "", &[("change", "policies"), ("files", &count)])?;
             evaluator.publish(&policies).map_err(named)?;
+            host.policies_in_force(sources::digest_of(&policies))?;
             Ok(policies.len())
         });
         host.policy_files.read(stamps, &read);
