@@ -1,8 +1,8 @@
 //! People in records: named by pseudonym, known until erased, and every proof as before.
 
 use super::{Guest, World, code};
-use crate::AuditSource;
 use crate::store::people_of;
+use crate::{AuditSource, ReviewSubject};
 use common::audit::{Proof, prove, verify};
 use common::error::codes;
 use common::identity::IdentityContext;
@@ -41,6 +41,10 @@ fn what_a_person_did_is_proved_before_and_after_the_person_is_erased() {
     let before = prove(&source.dir, seq).unwrap();
     assert!(checks(&before));
 
+    let reviewer = || host.reviews().unwrap().remove(0).reviewer;
+    canary.review(&ReviewSubject::Plugin("a".into()), None, None).unwrap();
+    assert_eq!(reviewer().as_deref(), Some(NAME));
+
     assert_eq!(host.erasures(), 0);
     assert_eq!(host.erase_person(NAME).unwrap(), person);
     assert_eq!(host.erasures(), 1);
@@ -49,6 +53,7 @@ fn what_a_person_did_is_proved_before_and_after_the_person_is_erased() {
     let after = prove(&source.dir, seq).unwrap();
     assert!(checks(&before) && checks(&after) && after.line == before.line);
     assert_eq!(code(host.erase_person(NAME)), codes::E5008.id);
+    assert_eq!(reviewer().as_deref(), Some(person.pseudonym.as_str()));
 
     // The same name again is somebody else, as far as records tell.
     host.acting_as(&who).stop("a").unwrap();

@@ -7,8 +7,10 @@ mod lock;
 mod look;
 mod people;
 mod plugins;
+mod review;
 mod secrets;
 mod settings;
+mod stage;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
@@ -17,8 +19,10 @@ pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use people::ErasePerson;
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
+pub use review::{Review, Reviews};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
 pub use settings::{SetSetting, Settings};
+pub use stage::Stage;
 
 use crate::error::DaemonError;
 use common::cancel::CancelToken;
@@ -131,6 +135,7 @@ requests! {
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
     Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+    Stage, Review, Reviews,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

@@ -21,10 +21,12 @@ mod pages;
 mod people;
 mod plugins;
 mod policy;
+mod review;
 mod schema;
 mod secrets;
 mod serve;
 mod source;
+mod stage;
 mod status;
 mod trial;
 mod upgrade;
@@ -46,6 +48,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => package::verify(context, &args),
         Command::Inspect(args) => inspect::inspect(context, &args),
         Command::Keys(args) => keys::run(context, &args),
+        Command::Stage(args) => stage::stage(context, &args),
         Command::Install(args) => install::install(context, args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
         Command::Promote(args) => trial::promote(context, &args),
@@ -67,6 +70,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
         Command::Evidence(args) => evidence::evidence(context, args),
+        Command::Review(args) => review::run(context, args),
         Command::Explain(args) => explain::explain(context, &args),
         Command::Schema(args) => schema::schema(context, &args),
         Command::Serve(args) => serve::serve(context, &args),
