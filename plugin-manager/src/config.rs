@@ -7,6 +7,7 @@ mod auth;
 mod directory;
 mod limits;
 mod network;
+mod objects;
 mod read;
 mod supervision;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
 pub use limits::Limits;
 pub use network::Network;
+pub use objects::{BucketSection, ObjectStorage, S3Section};
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use supervision::{
@@ -317,6 +319,8 @@ pub struct Config {
     pub limits: Limits,
     /// Requests of plugins.
     pub network: Network,
+    /// `objects`: buckets of objects.
+    pub objects: ObjectStorage,
     /// Whose tokens are believed.
     pub auth: Auth,
     /// What is measured.
@@ -346,6 +350,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             limits: Limits::default(),
             network: Network::default(),
+            objects: ObjectStorage::default(),
             auth: Auth::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),

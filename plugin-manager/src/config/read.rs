@@ -148,6 +148,11 @@ impl Config {
                 Some((vec!["network".to_owned(), key.to_owned()], problem.to_owned()))
             })
             .or_else(|| {
+                let (below, problem) = self.objects.problem()?;
+                let path = std::iter::once("objects").chain(below);
+                Some((path.map(str::to_owned).collect(), problem.to_owned()))
+            })
+            .or_else(|| {
                 Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned()))
             })
             .or_else(|| {

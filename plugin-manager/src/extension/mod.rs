@@ -11,6 +11,7 @@ mod files;
 mod http;
 mod kv;
 mod metric;
+mod objects;
 mod plugin_call;
 mod secret;
 mod service;
@@ -33,6 +34,7 @@ pub use http::{
 };
 pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};
 pub use metric::{Measurement, MetricLimits, MetricSink, Metrics};
+pub use objects::{ObjectOptions, ObjectPlace, Objects, ObjectsError, S3Keys, S3Place};
 pub use plugin_call::{MAX_CHAIN, PluginRouter, RouteError, RoutedCall, RouterSlot};
 pub use secret::{SecretFailure, SecretSource, SecretValue, is_secret_name};
 pub use settings::{PluginSettings, Settings};
@@ -62,6 +64,8 @@ pub struct Dependencies {
     pub secrets: Arc<dyn SecretSource>,
     /// Issuers of tokens.
     pub issuers: Arc<Issuers>,
+    /// Buckets of objects.
+    pub objects: Arc<Objects>,
 }
 
 /// Every service with the name of its action.
@@ -90,6 +94,7 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
     ]);
     all.extend(kv::services::<D>(&on.kv));
     all.extend(files::services::<D>(&on.files));
+    all.extend(objects::services::<D>(&on.objects));
     all
 }
 

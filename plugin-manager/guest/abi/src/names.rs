@@ -84,6 +84,14 @@ pub mod syscall {
     pub const KV_LIST: &str = "kv_list";
     /// key, expected (list of zero or one), value.
     pub const KV_CAS: &str = "kv_cas";
+    /// bucket/key [, offset, length]; answers the bytes.
+    pub const OBJECT_GET: &str = "object_get";
+    /// bucket/key, bytes.
+    pub const OBJECT_PUT: &str = "object_put";
+    /// bucket, or bucket/folder [, after, limit]; answers names.
+    pub const OBJECT_LIST: &str = "object_list";
+    /// bucket/key.
+    pub const OBJECT_DELETE: &str = "object_delete";
     /// method, url, headers, body [, timeout]; answers status, headers, body.
     pub const HTTP_REQUEST: &str = "http_request";
     /// name; answers the bytes.
@@ -125,7 +133,7 @@ pub mod syscall {
     pub const PONG: &[u8] = b"pong";
 
     /// Every one of them.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 34] = [
         PING,
         FILE_READ,
         FILE_WRITE,
@@ -138,6 +146,10 @@ pub mod syscall {
         KV_DELETE,
         KV_LIST,
         KV_CAS,
+        OBJECT_GET,
+        OBJECT_PUT,
+        OBJECT_LIST,
+        OBJECT_DELETE,
         HTTP_REQUEST,
         SECRET_REVEAL,
         AUTH_VERIFY,
