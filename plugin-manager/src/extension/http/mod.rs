@@ -11,7 +11,7 @@ mod request;
 mod roots;
 mod service;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod url;
 
 pub use address::{BadRange, Range};
