@@ -66,6 +66,8 @@ pub fn builtin_actions() -> Vec<Action> {
         action("secret_reveal", &[C::SecretsReveal], K::Secret, R::B),
         action("auth_verify", &[C::AuthVerify], K::Token, R::B),
         action("metric_record", &[C::ObservabilityMetric], K::Metric, R::C),
+        action("span_begin", &[C::ObservabilityTrace], K::None, R::C),
+        action("span_end", &[C::ObservabilityTrace], K::None, R::C),
         action("event_emit", &[C::ObservabilityEvent], K::Event, R::B),
         action("plugin_call", &[C::PluginsCall], K::Plugin, R::B),
         action("time_now", &[C::ClockNow], K::None, R::C),

@@ -16,6 +16,7 @@ mod plugin_call;
 mod secret;
 mod service;
 mod settings;
+mod span;
 #[cfg(test)]
 mod testing;
 
@@ -84,6 +85,8 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
         ("config_get", D::put(settings::ConfigGet(on.settings.clone()))),
         ("env_get", D::put(settings::EnvGet(on.settings.clone()))),
         ("metric_record", D::put(metric::MetricRecord(on.metrics.clone()))),
+        ("span_begin", D::put(span::SpanBegin)),
+        ("span_end", D::put(span::SpanEnd)),
         ("event_emit", D::put(event::EventEmit(on.events.clone()))),
         ("plugin_call", D::put(plugin_call::PluginCall(on.router.clone()))),
     ];

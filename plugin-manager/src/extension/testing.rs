@@ -18,7 +18,9 @@ use super::settings::Settings;
 use common::clock::{Clock, Deadline, ManualClock};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::telemetry::MetricType;
-use microkernel::syscall_bridge::{Call, CallError, Further, Status, SyscallArgs, Target, builtin_actions};
+use microkernel::syscall_bridge::{
+    Call, CallError, Further, Spans, Status, SyscallArgs, Target, builtin_actions,
+};
 use microkernel::trust::{Chain, Link, Permit, Resource, TrustContext, TrustEvaluator, Verdict};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -142,6 +144,7 @@ pub(super) struct Host {
     pub(super) denies: Mutex<Vec<String>>,
     /// What further decisions were asked.
     pub(super) asked: Mutex<Vec<String>>,
+    pub(super) spans: Mutex<Spans>,
     pub(super) cancel: Option<common::cancel::CancelToken>,
     secrets: Arc<Secrets>,
 }
@@ -207,6 +210,7 @@ impl Host {
             http,
             denies: Mutex::default(),
             asked: Mutex::default(),
+            spans: Mutex::default(),
             cancel: None,
             secrets,
             dir,
@@ -286,6 +290,7 @@ impl Host {
             target: &target.name,
             args,
             response: &mut response,
+            spans: &mut self.spans.lock(),
             further: Some(&mut decides),
         })?;
         Ok(response)

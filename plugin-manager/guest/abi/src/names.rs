@@ -100,6 +100,10 @@ pub mod syscall {
     pub const AUTH_VERIFY: &str = "auth_verify";
     /// name, kind, value, labels.
     pub const METRIC_RECORD: &str = "metric_record";
+    /// name [, attributes]; answers the place in the trace, as a `traceparent`.
+    pub const SPAN_BEGIN: &str = "span_begin";
+    /// what [`SPAN_BEGIN`] answered.
+    pub const SPAN_END: &str = "span_end";
     /// type, JSON.
     pub const EVENT_EMIT: &str = "event_emit";
     /// plugin, operation, input; answers the output.
@@ -133,7 +137,7 @@ pub mod syscall {
     pub const PONG: &[u8] = b"pong";
 
     /// Every one of them.
-    pub const ALL: [&str; 34] = [
+    pub const ALL: [&str; 36] = [
         PING,
         FILE_READ,
         FILE_WRITE,
@@ -154,6 +158,8 @@ pub mod syscall {
         SECRET_REVEAL,
         AUTH_VERIFY,
         METRIC_RECORD,
+        SPAN_BEGIN,
+        SPAN_END,
         EVENT_EMIT,
         PLUGIN_CALL,
         TIME_NOW,

@@ -241,6 +241,7 @@ fn lent<'c>(call: &'c mut Call<'_>) -> Call<'c> {
         target: call.target,
         args: call.args,
         response: call.response,
+        spans: call.spans,
         further: None,
     }
 }
