@@ -18,7 +18,7 @@ pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
 pub use limits::Limits;
 pub use network::Network;
-pub use objects::{BucketSection, ObjectStorage, S3Section};
+pub use objects::{FolderBucket, ObjectStorage, S3Bucket};
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use supervision::{

@@ -136,6 +136,56 @@ on_both_engines! {
     }
 }
 
+/// A plugin `keeper` of objects of the bucket `reports`.
+fn keeper() -> Wat {
+    let calls =
+        [("get", "object_get"), ("put", "object_put"), ("list", "object_list"), ("delete", "object_delete")];
+    let body: String = calls
+        .iter()
+        .zip(0..)
+        .map(|((operation, syscall), i)| syscall_operation(operation, syscall, 64 * i))
+        .collect();
+    let all = ["get:reports/**", "put:reports/**", "list:reports/**", "delete:reports/**"];
+    Wat::new("keeper", &["get", "put", "list", "delete"], &format!("{}{body}", lifecycle()))
+        .says("permissions", json!({ "objects": all }))
+}
+
+on_both_engines! {
+    fn an_object_needs_the_permission_the_policy_and_the_bucket(engine) {
+        let world = World::new(Environment::Development, engine);
+        let (bucket, secret) = (world.path("bucket"), world.path("secret"));
+        std::fs::create_dir(&bucket).unwrap();
+        std::fs::create_dir(&secret).unwrap();
+        let folders = json!({ "reports": { "path": bucket, "capacity": "1KB" }, "secret": { "path": secret } });
+        let world = world.with("objects", json!({ "folders": folders }));
+        world.install("keeper", &keeper().package()).ok();
+        let call = |operation: &str, args: &[&[u8]]| world.call("keeper", operation, &pack_args(args));
+        // Status -1, denied: no policy names the object.
+        call("put", &[b"reports/a", b"one"]).fails(5, "E4002").says("status 1");
+        let policy = "permit (principal == Plugin::\"keeper\", action in Action::\"objects.*\", resource)\n\
+                      when { resource.name like \"reports/*\" || resource.name == \"reports\" };\n";
+        world.write("home/trust/policy/objects.cedar", policy);
+        call("put", &[b"reports/2026/a", b"one"]).ok();
+        assert_eq!(std::fs::read(bucket.join("2026/a")).unwrap(), b"one");
+        assert_eq!(call("get", &[b"reports/2026/a"]).ok().stdout, b"one");
+        assert_eq!(parse_list(&call("list", &[b"reports"]).ok().stdout), [b"reports/2026/a"]);
+        for (args, status) in [
+            ([b"secret/a".as_slice(), b"x"], "status 1"),
+            ([b"reports/../secret/a", b"x"], "status 3"),
+            ([b"reports/b", &[0; 2000]], "status 4"),
+        ] {
+            call("put", &args).fails(5, "E4002").says(status);
+        }
+        assert_eq!(std::fs::read_dir(&secret).unwrap().count(), 0);
+        call("delete", &[b"reports/2026/a"]).ok();
+        call("get", &[b"reports/2026/a"]).fails(5, "E4002").says("status 2");
+        let records = last_records(&world);
+        for told in ["\"3 bytes\"", "\"reports/2026/a\"", "\"object\""] {
+            assert!(records.contains(told), "{told}: {records}");
+        }
+    }
+}
+
 /// base64url without padding.
 fn b64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -29,8 +29,10 @@ pub struct ObjectStorage {
     pub requests_per_second: u32,
     /// Bytes of one plugin a second, both ways, for long; for a moment ten times as many.
     pub bytes_per_second: ByteSize,
-    /// The buckets by the names plugins call them by.
-    pub buckets: BTreeMap<String, BucketSection>,
+    /// Buckets in folders of this machine, by the names plugins call them by.
+    pub folders: BTreeMap<String, FolderBucket>,
+    /// Buckets at servers that speak S3, by the names plugins call them by.
+    pub s3: BTreeMap<String, S3Bucket>,
 }
 
 impl Default for ObjectStorage {
@@ -41,27 +43,25 @@ impl Default for ObjectStorage {
             requests_at_once: 8,
             requests_per_second: 100,
             bytes_per_second: ByteSize(16_000_000),
-            buckets: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            s3: BTreeMap::new(),
         }
     }
 }
 
-/// One bucket: `folder` or `s3`.
+/// A bucket in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BucketSection {
+pub struct FolderBucket {
     /// The folder its objects are in.
     #[serde(default)]
-    pub folder: Option<PathBuf>,
-    /// Most bytes of the objects of a folder together.
+    pub path: PathBuf,
+    /// Most bytes of its objects together.
     #[serde(default = "capacity")]
     pub capacity: ByteSize,
-    /// Most objects and folders of a folder.
+    /// Most objects and folders.
     #[serde(default = "entries")]
     pub entries: u64,
-    /// The server its objects are at.
-    #[serde(default)]
-    pub s3: Option<S3Section>,
 }
 
 const fn capacity() -> ByteSize {
@@ -75,7 +75,7 @@ const fn entries() -> u64 {
 /// A bucket at a server that speaks S3.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct S3Section {
+pub struct S3Bucket {
     /// `https://host` or `https://host:port`.
     #[serde(default)]
     pub endpoint: String,
@@ -112,71 +112,91 @@ fn region() -> String {
 impl ObjectStorage {
     /// The path of the first value out of its range, and what it may be.
     pub(super) fn problem(&self) -> Option<(Vec<&str>, &'static str)> {
+        let few = self.folders.len().saturating_add(self.s3.len()) <= BUCKETS;
         let own = [
             ("object_limit", (1..=OBJECT_BYTES).contains(&self.object_limit.0), "must be 1B to 16MiB"),
             ("request_timeout", !self.request_timeout.0.is_zero(), "must be longer than nothing"),
             ("requests_at_once", self.requests_at_once >= 1, "must be at least 1"),
             ("requests_per_second", self.requests_per_second >= 1, "must be at least 1"),
-            ("buckets", self.buckets.len() <= BUCKETS, "there are more than 64"),
+            ("folders", few, "there are more than 64 buckets"),
         ];
         let own = own.into_iter().find(|(_, valid, _)| !valid).map(|(key, _, problem)| (vec![key], problem));
-        own.or_else(|| {
-            let found = self.buckets.iter().find_map(|(name, bucket)| Some((name, bucket.problem(name)?)));
-            found.map(|(name, problem)| (vec!["buckets", name.as_str()], problem))
-        })
+        let folder = |(name, folder): (&String, &FolderBucket)| named(name).or_else(|| folder.problem());
+        let folders = || self.folders.iter().find_map(|each| Some((each.0, folder(each)?)));
+        let s3 = |(name, s3): (&String, &S3Bucket)| {
+            let twice = self.folders.contains_key(name).then_some("is there twice: in `folders` too");
+            twice.or_else(|| named(name)).or_else(|| s3.problem())
+        };
+        let stores = || self.s3.iter().find_map(|each| Some((each.0, s3(each)?)));
+        own.or_else(|| folders().map(|(name, problem)| (vec!["folders", name.as_str()], problem)))
+            .or_else(|| stores().map(|(name, problem)| (vec!["s3", name.as_str()], problem)))
     }
 }
 
-impl BucketSection {
-    fn problem(&self, name: &str) -> Option<&'static str> {
-        if Name::new(name).is_err() {
-            return Some("a bucket is 1 to 63 of a-z, 0-9 and -");
-        }
-        match (&self.folder, &self.s3) {
-            (Some(folder), None) if !folder.is_absolute() => Some("`folder` must be an absolute path"),
-            (Some(_), None) if self.capacity.0 == 0 || self.entries == 0 => {
+fn named(bucket: &str) -> Option<&'static str> {
+    Name::new(bucket).is_err().then_some("a bucket is 1 to 63 of a-z, 0-9 and -")
+}
+
+impl FolderBucket {
+    fn problem(&self) -> Option<&'static str> {
+        match () {
+            () if self.path.as_os_str().is_empty() => Some("`path` is missing"),
+            () if !self.path.is_absolute() => Some("`path` must be absolute"),
+            () if self.capacity.0 == 0 || self.entries == 0 => {
                 Some("`capacity` and `entries` must be more than nothing")
             }
-            (Some(_), None) => None,
-            (None, Some(s3)) => s3.problem(),
-            _ => Some("must have one of `folder` and `s3`"),
+            () => None,
         }
     }
 }
 
-impl S3Section {
+/// 1 to 128 letters, digits and these marks.
+fn word(text: &str, marks: &[u8]) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || marks.contains(&b);
+    (1..=128).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn is_prefix(text: &str) -> bool {
+    let segment = |s: &str| word(s, b"._=-") && s != "." && s != "..";
+    text.is_empty() || (text.len() <= 128 && text.split('/').all(segment))
+}
+
+fn is_secret(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
+    (1..=128).contains(&name.len()) && name.bytes().all(plain)
+}
+
+impl S3Bucket {
     fn problem(&self) -> Option<&'static str> {
         let host = self.endpoint.strip_prefix("https://").or_else(|| self.endpoint.strip_prefix("http://"));
-        let plain =
-            |text: &str| !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic());
-        let names = |text: &str| plain(text) && !text.contains(['/', '?', '#', '%', '\\']);
-        let folder = |text: &str| {
-            text.is_empty()
-                || (text.len() <= 128 && text.split('/').all(|s| names(s) && s != "." && s != ".."))
-        };
         let keys = (self.access_key.is_some(), self.secret_key.is_some(), self.session_token.is_some());
+        let mut secrets = [&self.access_key, &self.secret_key, &self.session_token].into_iter().flatten();
+        let ranges = self.private_ranges.len() <= RANGES && self.private_ranges.iter().all(|r| is_range(r));
         match () {
-            () if !host.is_some_and(|host| names(host)) => {
+            () if self.endpoint.is_empty() => Some("`endpoint` is missing"),
+            () if !host.is_some_and(|host| word(host, b".:[]-")) => {
                 Some("`endpoint` must be https://host or https://host:port")
             }
             () if self.endpoint.starts_with("http://") && !self.plain_http => {
                 Some("an `endpoint` without TLS needs `plain_http: true`")
             }
-            () if !names(&self.region) => Some("`region` is 1 to 128 letters, digits and -"),
-            () if !names(&self.bucket) => Some("`bucket` is missing, or no name of a bucket"),
-            () if !folder(&self.prefix) => {
-                Some("`prefix` is folders of letters, digits and marks, at most 128 bytes")
+            () if self.bucket.is_empty() => Some("`bucket` is missing"),
+            () if !word(&self.bucket, b"._-") => {
+                Some("`bucket` is 1 to 128 letters, digits, `.`, `_` and `-`")
+            }
+            () if !word(&self.region, b"_-") => Some("`region` is 1 to 128 letters, digits, `_` and `-`"),
+            () if !is_prefix(&self.prefix) => {
+                Some("`prefix` is folders of letters, digits, `.`, `_`, `=` and `-`, at most 128 bytes")
             }
             () if !matches!(keys, (true, true, _) | (false, false, false)) => {
                 Some("`access_key` and `secret_key` come together, and `session_token` with both")
             }
-            () if self.private_ranges.len() > RANGES
-                || !self.private_ranges.iter().all(|range| is_range(range)) =>
-            {
-                Some(
-                    "`private_ranges` are at most 64 addresses, each with the number of bits that count, like 10.1.0.0/16",
-                )
+            () if !secrets.all(|name| is_secret(name)) => {
+                Some("the name of a secret is 1 to 128 of a-z, 0-9, `.`, `_`, `-` and `/`")
             }
+            () if !ranges => Some(
+                "`private_ranges` are at most 64 addresses, each with the number of bits that count, like 10.1.0.0/16",
+            ),
             () => None,
         }
     }
@@ -191,35 +211,35 @@ mod tests {
         let with = |text: &str| {
             Config::parse("c", &format!("plugin_manager: {{ objects: {{ {text} }} }}")).map(|c| c.objects)
         };
-        let objects = with("buckets: { reports: { folder: /srv/reports }, media: { s3: { endpoint: 'https://s3.example.com:9000', bucket: b } } }").unwrap();
-        let media = objects.buckets["media"].s3.as_ref().unwrap();
-        assert_eq!((objects.buckets.len(), media.region.as_str(), media.plain_http), (2, "us-east-1", false));
-        assert_eq!(
-            (objects.buckets["reports"].capacity.0, objects.buckets["reports"].entries),
-            (1_000_000_000, 100_000)
-        );
+        let good = "folders: { reports: { path: /srv/reports } }, s3: { media: { endpoint: 'https://s3.example.com:9000', bucket: b } }";
+        let objects = with(good).unwrap();
+        let (media, reports) = (&objects.s3["media"], &objects.folders["reports"]);
+        assert_eq!((media.region.as_str(), media.plain_http), ("us-east-1", false));
+        assert_eq!((reports.capacity.0, reports.entries), (1_000_000_000, 100_000));
         for bad in [
             "object_limit: 17MiB",
             "object_limit: 0B",
             "request_timeout: 0s",
             "requests_at_once: 0",
             "requests_per_second: 0",
-            "buckets: { Reports: { folder: /x } }",
-            "buckets: { r: {} }",
-            "buckets: { r: { folder: x } }",
-            "buckets: { r: { folder: /x, capacity: 0B } }",
-            "buckets: { r: { folder: /x, s3: { endpoint: 'https://x', bucket: b } } }",
-            "buckets: { r: { s3: { bucket: b } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x' } } }",
-            "buckets: { r: { s3: { endpoint: 'x', bucket: b } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x/y', bucket: b } } }",
-            "buckets: { r: { s3: { endpoint: 'http://x', bucket: b } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: 'a/b' } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: b, prefix: '/a' } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: b, prefix: '../a' } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: b, access_key: a } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: b, session_token: a } } }",
-            "buckets: { r: { s3: { endpoint: 'https://x', bucket: b, private_ranges: ['10.0.0.0'] } } }",
+            "folders: { Reports: { path: /x } }",
+            "folders: { r: {} }",
+            "folders: { r: { path: x } }",
+            "folders: { r: { path: /x, capacity: 0B } }",
+            "folders: { r: { path: /x, entries: 0 } }",
+            "folders: { r: { path: /x } }, s3: { r: { endpoint: 'https://x', bucket: b } }",
+            "s3: { r: { bucket: b } }",
+            "s3: { r: { endpoint: 'https://x' } }",
+            "s3: { r: { endpoint: 'x', bucket: b } }",
+            "s3: { r: { endpoint: 'https://x/y', bucket: b } }",
+            "s3: { r: { endpoint: 'http://x', bucket: b } }",
+            "s3: { r: { endpoint: 'https://x', bucket: 'a/b' } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, prefix: '/a' } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, prefix: '../a' } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, access_key: a } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, session_token: a } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, access_key: A, secret_key: b } }",
+            "s3: { r: { endpoint: 'https://x', bucket: b, private_ranges: ['10.0.0.0'] } }",
         ] {
             assert!(with(bad).is_err(), "{bad}");
         }

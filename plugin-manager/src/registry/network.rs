@@ -1,7 +1,7 @@
 //! From the configuration to the client of requests, the issuers of tokens and the buckets of objects.
 
 use super::error::HostError;
-use crate::config::{BucketSection, Config, NetworkAccess, S3Section, TokenIssuer, TokenSignature};
+use crate::config::{Config, NetworkAccess, S3Bucket, TokenIssuer, TokenSignature};
 use crate::extension::{
     BadUrl, Http, HttpAccess, HttpOptions, Issuer, Issuers, KeySource, ObjectOptions, ObjectPlace, Objects,
     Range, S3Keys, S3Place, SecretSource, SystemResolver, Tls, TokenAlgorithm, Vouchers,
@@ -71,9 +71,14 @@ pub(super) fn objects(
     secrets: &Arc<dyn SecretSource>,
 ) -> Result<Arc<Objects>, ForgeError> {
     let objects = &config.objects;
-    let buckets = objects.buckets.iter().map(|(name, bucket)| Ok((name.clone(), place(bucket)?)));
+    let folders = objects.folders.iter().map(|(name, bucket)| {
+        let path = bucket.path.clone();
+        let place = ObjectPlace::Folder { path, bytes: bucket.capacity.0, entries: bucket.entries };
+        Ok((name.clone(), place))
+    });
+    let stores = objects.s3.iter().map(|(name, s3)| Ok((name.clone(), ObjectPlace::S3(s3_place(s3)?))));
     let options = ObjectOptions {
-        buckets: buckets.collect::<Result<_, HostError>>()?,
+        buckets: folders.chain(stores).collect::<Result<_, HostError>>()?,
         object_limit: usize::try_from(objects.object_limit.0).unwrap_or(usize::MAX),
         timeout: objects.request_timeout.0,
         at_once: objects.requests_at_once,
@@ -83,18 +88,7 @@ pub(super) fn objects(
     Ok(Arc::new(Objects::new(&options, http, secrets).map_err(HostError::Objects)?))
 }
 
-fn place(bucket: &BucketSection) -> Result<ObjectPlace, HostError> {
-    match (&bucket.s3, &bucket.folder) {
-        (Some(s3), _) => s3_place(s3).map(ObjectPlace::S3),
-        (None, folder) => Ok(ObjectPlace::Folder {
-            path: folder.clone().unwrap_or_default(),
-            bytes: bucket.capacity.0,
-            entries: bucket.entries,
-        }),
-    }
-}
-
-fn s3_place(s3: &S3Section) -> Result<S3Place, HostError> {
+fn s3_place(s3: &S3Bucket) -> Result<S3Place, HostError> {
     let ranges = s3.private_ranges.iter().map(|range| range.parse::<Range>());
     let keys = s3.access_key.clone().zip(s3.secret_key.clone());
     Ok(S3Place {

@@ -51,12 +51,14 @@ pub mod json;
 pub mod kv;
 pub mod log;
 pub mod metric;
+pub mod object;
 mod plugin;
 pub mod plugins;
 pub mod random;
 pub mod secret;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod trace;
 
 pub use call::{output, ping, syscall};
 pub use convert::{Input, Output};

@@ -84,7 +84,7 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> SyscallArgs {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answered {
+pub(in crate::extension) struct Answered {
     pub status: u64,
     pub headers: Vec<(String, String)>,
     pub body: String,
