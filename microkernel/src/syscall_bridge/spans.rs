@@ -112,6 +112,10 @@ fn number() -> Result<u64, SpanError> {
 mod tests {
     use super::*;
     use crate::trust::tests::plugin;
+    use parking_lot::Mutex;
+    use std::sync::Arc;
+    use tracing::span::{Attributes, Current, Id, Record};
+    use tracing::{Metadata, Subscriber};
 
     fn opened(spans: &mut Spans, name: &str) -> Result<TraceContext, SpanError> {
         spans.open(plugin("p", "acme").as_plugin().unwrap(), name, &[])
@@ -138,6 +142,66 @@ mod tests {
             opened(&mut spans, "root").unwrap()
         });
         assert_ne!(root.trace_id(), other.trace_id());
+    }
+
+    /// Names of the spans that began, each with the place of its parent.
+    #[derive(Default)]
+    struct Seen {
+        spans: Mutex<Vec<(&'static Metadata<'static>, Option<u64>)>>,
+        entered: Mutex<Vec<u64>>,
+        closed: Mutex<Vec<u64>>,
+    }
+
+    impl Subscriber for Seen {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            let current = self.entered.lock().last().copied().filter(|_| span.is_contextual());
+            let parent = span.parent().map(Id::into_u64).or(current);
+            let mut spans = self.spans.lock();
+            spans.push((span.metadata(), parent));
+            Id::from_u64(spans.len() as u64)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {}
+        fn enter(&self, span: &Id) {
+            self.entered.lock().push(span.into_u64());
+        }
+        fn exit(&self, _: &Id) {
+            self.entered.lock().pop();
+        }
+        fn try_close(&self, span: Id) -> bool {
+            self.closed.lock().push(span.into_u64());
+            true
+        }
+        fn current_span(&self) -> Current {
+            let entered = self.entered.lock().last().copied();
+            match entered.and_then(|id| Some((id, self.spans.lock().get(id as usize - 1)?.0))) {
+                Some((id, metadata)) => Current::new(Id::from_u64(id), metadata),
+                None => Current::none(),
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_that_called_sees_them_within_its_own_span() {
+        let seen = Arc::new(Seen::default());
+        tracing::subscriber::with_default(seen.clone(), || {
+            let callers = tracing::info_span!("callers");
+            let _in_it = callers.enter();
+            let mut spans = Spans::default();
+            let outer = opened(&mut spans, "outer").unwrap();
+            opened(&mut spans, "inner").unwrap();
+            // The caller's own span is looked at, and each look is given back.
+            let closed = || seen.closed.lock().iter().copied().filter(|id| *id != 1).collect::<Vec<u64>>();
+            assert_eq!(closed(), []);
+            spans.close(outer.span());
+            assert_eq!(closed(), [3, 2], "the inner ends first");
+        });
+        let spans: Vec<_> = seen.spans.lock().iter().map(|(m, parent)| (m.name(), *parent)).collect();
+        assert_eq!(spans, [("callers", None), ("plugin.span", Some(1)), ("plugin.span", Some(2))]);
     }
 
     #[test]

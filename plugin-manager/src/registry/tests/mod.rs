@@ -25,6 +25,8 @@ mod together;
 mod trial;
 mod trust;
 mod upgrade;
+#[cfg(all(feature = "wasi", feature = "cedar"))]
+mod walk;
 
 use crate::PluginManager;
 use crate::loader::testing::{packed, wasm};
