@@ -69,7 +69,9 @@ const PDK: &[Embedded] = embedded! {
     "random.rs",
     "secret.rs",
     "testing/mod.rs",
+    "testing/objects.rs",
     "testing/services.rs",
+    "testing/spans.rs",
     "testing/state.rs",
 };
 

@@ -22,6 +22,7 @@ mod shutdown;
 mod swap;
 mod threads;
 mod together;
+mod traces;
 mod trial;
 mod trust;
 mod upgrade;

@@ -269,7 +269,7 @@ fn an_object_larger_than_the_limit_is_not_fetched() {
 }
 
 #[test]
-fn fault_100_the_deadline_of_the_call_ends_it() {
+fn fault_100_a_store_that_says_nothing_is_given_up_at_the_deadline() {
     let world = World::with(&["127.0.0.1"], |options| options.private_ranges.clear());
     let clock = world.host.clock.clone();
     let server = world.server("s3.test", move |_| {
