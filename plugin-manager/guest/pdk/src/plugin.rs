@@ -134,16 +134,16 @@ macro_rules! export_plugin {
                 $crate::rt::step(&PLUGIN, $crate::Plugin::resume));
             $crate::export_plugin!(@function "The last call: drops the plugin.", "unload", unload, (),
                 $crate::rt::unload(&PLUGIN));
-            #[cfg(target_os = "wasi")]
-            const _: () = {
-                $(assert!(
+            $(
+                #[cfg(target_os = "wasi")]
+                const _: () = assert!(
                     !$crate::rt::is_taken(stringify!($operation)),
                     concat!(
                         "the operation `", stringify!($operation), "` would take the place of a function of the C",
                         " library, which the standard library calls; give it another name"
                     )
-                );)*
-            };
+                );
+            )*
             $($crate::export_plugin!(@function
                 "The operation of this name.", stringify!($operation), $operation, (len: i32),
                 $crate::rt::operation(&PLUGIN, len, |plugin, input| {
