@@ -62,7 +62,7 @@ fn get(url: &str) -> Vec<u8> {
 }
 
 fn last_records(world: &World) -> String {
-    world.run(&["audit", "tail", "-n", "40", "--json"]).ok().text().to_owned()
+    world.run(&["audit", "tail", "-n", "1000", "--json"]).ok().text().to_owned()
 }
 
 on_both_engines! {
