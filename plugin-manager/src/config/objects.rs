@@ -184,7 +184,9 @@ impl S3Bucket {
             () if !word(&self.bucket, b"._-") => {
                 Some("`bucket` is 1 to 128 letters, digits, `.`, `_` and `-`")
             }
-            () if !word(&self.region, b"_-") => Some("`region` is 1 to 128 letters, digits, `_` and `-`"),
+            () if !word(&self.region, b"._-") => {
+                Some("`region` is 1 to 128 letters, digits, `.`, `_` and `-`")
+            }
             () if !is_prefix(&self.prefix) => {
                 Some("`prefix` is folders of letters, digits, `.`, `_`, `=` and `-`, at most 128 bytes")
             }

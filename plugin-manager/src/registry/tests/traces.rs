@@ -4,9 +4,8 @@ use super::rights::does;
 use super::{GOOD, Guest, World, asks, on_each_engine};
 use crate::runtime::EngineKind;
 use crate::{CallOptions, PluginManager, TraceContext};
-use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 on_each_engine! {
     a_trace_goes_through_plugins_into_their_records
@@ -52,7 +51,7 @@ fn a_trace_goes_through_plugins_into_their_records(kind: EngineKind) {
     assert_eq!((of_it("plugin_call"), of_it("kv_set")), (1, 1));
     let mut call = pin!(host.call_async_with("outer", "run", Vec::new(), traced()));
     let mut context = Context::from_waker(Waker::noop());
-    while let Poll::Pending = call.as_mut().poll(&mut context) {
+    while call.as_mut().poll(&mut context).is_pending() {
         std::thread::yield_now();
     }
     assert_eq!((of_it("plugin_call"), of_it("kv_set")), (2, 2));
