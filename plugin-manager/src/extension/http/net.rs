@@ -227,17 +227,13 @@ impl Http {
         self.run(self.terms(&hop.url), hop, until, clock, cancel)
     }
 
-    /// One exchange within these terms, to be driven by [`Http::wait`]. Without any network there is none.
+    /// One exchange within these terms, to be driven by [`Http::wait`].
     pub(in crate::extension) fn carry(
         &self,
         hop: Hop,
         own: OwnTerms,
     ) -> impl Future<Output = Result<Answer, Fault>> + Send + use<> {
-        let access = match self.options.access {
-            HttpAccess::None => HttpAccess::None,
-            HttpAccess::Restricted | HttpAccess::Open => HttpAccess::Restricted,
-        };
-        let OwnTerms { ranges, response_limit } = own;
+        let (access, OwnTerms { ranges, response_limit }) = (HttpAccess::Restricted, own);
         exchange(Terms { access, ranges, response_limit, ..self.terms(&hop.url) }, hop)
     }
 

@@ -154,7 +154,7 @@ struct Lister<'a> {
 
 impl Lister<'_> {
     fn walk(&mut self, dir: &Dir, prefix: &mut String) -> Result<(), CallError> {
-        for name in names(dir)? {
+        for name in names(dir, LISTED)? {
             if self.left == 0 {
                 return Ok(());
             }
@@ -182,12 +182,9 @@ impl Lister<'_> {
 }
 
 /// Names of files, and of folders with `/` at the end, sorted. Links and special files are left out.
-fn names(dir: &Dir) -> Result<Vec<String>, CallError> {
+fn names(dir: &Dir, most: usize) -> Result<Vec<String>, CallError> {
     let mut names = Vec::new();
     for item in dir.entries().map_err(|e| fault(&e))? {
-        if names.len() == LISTED {
-            return Err(limit("a folder of the bucket has more than 100,000 entries"));
-        }
         let name = item.map_err(|e| fault(&e))?.file_name();
         let Some(mut name) = name.to_str().map(str::to_owned) else { continue };
         if name.starts_with(RESERVED) {
@@ -198,8 +195,28 @@ fn names(dir: &Dir) -> Result<Vec<String>, CallError> {
             Ok(Entry::Directory) => name.push('/'),
             _ => continue,
         }
+        if names.len() == most {
+            return Err(limit("a folder of the bucket has more than 100,000 entries"));
+        }
         names.push(name);
     }
     names.sort_unstable();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_entries_of_one_folder_are_looked_at_as_may_be() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["c", "a", ".forgeone-staging"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("b")).unwrap();
+        let opened = Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+        assert_eq!(names(&opened, 3).unwrap(), ["a", "b/", "c"]);
+        assert_eq!(names(&opened, 2).unwrap_err().status, Status::Limit);
+    }
 }

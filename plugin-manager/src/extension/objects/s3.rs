@@ -3,7 +3,7 @@
 use super::carrier::{BehindTheEnd, Carrier};
 use super::name::ObjectName;
 use super::service::ObjectsError;
-use crate::extension::http::{Fault, Http, OwnTerms, Range, Scheme, Url};
+use crate::extension::http::{Fault, Http, HttpAccess, OwnTerms, Range, Scheme, Url};
 use crate::extension::secret::SecretSource;
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
@@ -199,6 +199,9 @@ impl S3 {
         bounds: Bounds<'_>,
         work: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
+        if self.http.options().access == HttpAccess::None {
+            return Err(Fault::Off.into());
+        }
         self.http.wait(work, bounds.until, bounds.clock, bounds.cancel)
     }
 }

@@ -130,6 +130,17 @@ fn bytes_and_entries_of_a_bucket_are_bounded_and_given_back() {
 }
 
 #[test]
+fn a_page_has_at_most_a_thousand_names() {
+    let world = World::new();
+    for i in 0..1001 {
+        std::fs::write(world.folder().join(format!("{i:04}")), "").unwrap();
+    }
+    let first = listed(&world.host, "b").unwrap();
+    assert_eq!((first.len(), first.last().unwrap().as_str()), (1000, "b/0999"));
+    assert_eq!(page(&world.host, "b", "b/0999", u64::MAX), Ok(vec!["b/1000".into()]));
+}
+
+#[test]
 fn objects_calls_and_bytes_of_a_plugin_are_bounded() {
     let world = World::new();
     let place = ObjectPlace::Folder { path: world.folder(), bytes: 1000, entries: 10 };
