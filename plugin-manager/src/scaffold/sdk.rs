@@ -65,6 +65,7 @@ const PDK: &[Embedded] = embedded! {
     "lib.rs",
     "log.rs",
     "metric.rs",
+    "object.rs",
     "plugin.rs",
     "plugins.rs",
     "random.rs",
@@ -74,6 +75,7 @@ const PDK: &[Embedded] = embedded! {
     "testing/services.rs",
     "testing/spans.rs",
     "testing/state.rs",
+    "trace.rs",
 };
 
 #[cfg(test)]
