@@ -39,7 +39,7 @@ macro_rules! conformance {
     };
 }
 pub(crate) use conformance;
-#[cfg(feature = "wasi")]
+#[cfg(all(feature = "wasi", feature = "cedar"))]
 pub(crate) use wasi::every_function as every_wasi_function;
 
 static CLOCK: LazyLock<Arc<SystemClock>> = LazyLock::new(|| SystemClock::start().unwrap());
@@ -65,6 +65,7 @@ impl Bench {
         };
         Self { engine, clock }
     }
+    #[cfg(all(feature = "wasi", feature = "cedar"))]
     pub fn engine(&self) -> &dyn Engine {
         &*self.engine
     }
