@@ -9,6 +9,7 @@ mod limits;
 mod network;
 mod objects;
 mod read;
+mod reviews;
 mod supervision;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use network::Network;
 pub use objects::{FolderBucket, ObjectStorage, S3Bucket};
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
+pub use reviews::Reviews;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
@@ -333,6 +335,8 @@ pub struct Config {
     pub supervision: SupervisionSection,
     /// How far what a plugin does changes how far it is trusted.
     pub trust_score: TrustScore,
+    /// How often somebody is to look at plugins and policies.
+    pub reviews: Reviews,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -357,6 +361,7 @@ impl Default for Config {
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
+            reviews: Reviews::default(),
             plugins: BTreeMap::new(),
         }
     }

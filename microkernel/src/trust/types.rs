@@ -87,6 +87,8 @@ pub enum ManagementAction {
     Pause,
     Resume,
     Release,
+    Stage,
+    Review,
     Call,
     Configure,
     Read,
@@ -94,7 +96,7 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Install,
         Self::Upgrade,
         Self::Approve,
@@ -105,6 +107,8 @@ impl ManagementAction {
         Self::Pause,
         Self::Resume,
         Self::Release,
+        Self::Stage,
+        Self::Review,
         Self::Call,
         Self::Configure,
         Self::Read,
@@ -122,6 +126,8 @@ impl ManagementAction {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Release => "release",
+            Self::Stage => "stage",
+            Self::Review => "review",
             Self::Call => "call",
             Self::Configure => "configure",
             Self::Read => "read",
@@ -141,6 +147,8 @@ impl ManagementAction {
             | Self::Pause
             | Self::Resume
             | Self::Release
+            | Self::Stage
+            | Self::Review
             | Self::Configure => RecordClass::A,
         }
     }

@@ -156,6 +156,7 @@ impl Config {
             self.auth.problem().map(|problem| at("auth", &["issuers"], problem)),
             self.supervision.problem().map(|(below, problem)| at("supervision", &below, problem)),
             self.trust_score.problem().map(|(key, problem)| at("trust_score", &[key], problem)),
+            self.reviews.problem().map(|(key, problem)| at("reviews", &[key], problem)),
         ];
         in_sections.into_iter().flatten().next().or_else(|| {
             self.plugins.iter().find_map(|(name, own)| {
