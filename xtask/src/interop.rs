@@ -38,11 +38,12 @@ const LIBRARIES: [(&str, &str); 2] = [
 const WASI_TARGET: &str = "wasm32-wasip1";
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 5] = [
+const PYPI: [&str; 6] = [
     "check-jsonschema==0.33.3",
     "compliance-trestle==5.2.0",
     "cryptography==48.0.0",
     "jsonschema==4.26.0",
+    "moto[server]==5.2.5",
     "ocsf-json-schema==1.2.0",
 ];
 

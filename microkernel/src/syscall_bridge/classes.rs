@@ -131,6 +131,8 @@ mod tests {
             "kv_cas",
             "kv_delete",
             "kv_set",
+            "object_delete",
+            "object_put",
             "plugin_call",
             "secret_reveal",
             "secret_use",

@@ -8,6 +8,7 @@ mod further;
 mod handler;
 mod record;
 mod redact;
+mod spans;
 mod table;
 
 pub use crate::kernel::execute_syscall;
@@ -17,6 +18,7 @@ pub use caller::{Caller, CallerStats};
 pub use classes::{Area, ClassRow, classes, classes_of};
 pub use handler::{Call, CallError, Further, Status, SyscallHandler, Target};
 pub use redact::{REDACTED, Redaction};
+pub use spans::{OPEN_SPANS, SpanError, Spans};
 pub use table::{Action, ActionId, builtin_actions};
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use super::staging::Inherited;
 use super::{network, people, sources};
 use crate::config::{Config, Redacted};
 use crate::extension::{
-    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
-    SyscallExtension,
+    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, SecretSource,
+    Settings, SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
@@ -251,6 +251,7 @@ fn dependencies(
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
     let http = network::http(config)?;
+    let secrets: Arc<dyn SecretSource> = Arc::new(Secrets(home.clone()));
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
@@ -259,8 +260,9 @@ fn dependencies(
         events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
         issuers: network::issuers(config, &http)?,
+        objects: network::objects(config, &http, &secrets)?,
         http,
-        secrets: Arc::new(Secrets(home.clone())),
+        secrets,
     })
 }
 
@@ -311,6 +313,7 @@ const fn hidden(kind: Redacted) -> ResourceKind {
     match kind {
         Redacted::Path => ResourceKind::Path,
         Redacted::Key => ResourceKind::Key,
+        Redacted::Object => ResourceKind::Object,
         Redacted::Host => ResourceKind::Host,
         Redacted::Event => ResourceKind::Event,
         Redacted::Metric => ResourceKind::Metric,
