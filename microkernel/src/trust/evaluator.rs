@@ -1,5 +1,6 @@
 //! Holds the policies and decides by them. A decision made after a policy was published is made by it.
 
+use super::announced::{Announced, Numbered};
 use super::engine::{Engine, Policies};
 use super::ids::Ids;
 use super::memory::{Answer, Keep, Owner};
@@ -11,30 +12,24 @@ use super::{
     TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
-use arc_swap::ArcSwap;
 use common::error::codes;
 use common::identity::PluginId;
-use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The policies of one epoch.
+/// What decides in one epoch.
+#[derive(Clone)]
 struct Snapshot {
-    epoch: u64,
     policies: Arc<Policies>,
     standings: Arc<Standings>,
 }
 
 /// Holds the policies and decides by them.
 pub struct TrustEvaluator {
-    // INVARIANT: the epoch is raised only after the snapshot of that epoch is in place, and readers load the
-    // epoch first. So who reads epoch n decides by snapshot n or a later one, never by an earlier one.
-    epoch: AtomicU64,
+    /// Its number is the policy epoch.
+    snapshot: Announced<Snapshot>,
     owner: Arc<Owner>,
     table: Table,
     engine: Engine,
-    snapshot: ArcSwap<Snapshot>,
-    publishing: Mutex<()>,
     ids: Ids,
 }
 
@@ -66,19 +61,17 @@ impl TrustEvaluator {
         let engine = Engine::new(&table, options)?;
         let policies = Arc::new(engine.compile(sources)?);
         Ok(Self {
-            epoch: AtomicU64::new(1),
+            snapshot: Announced::new(Snapshot { policies, standings: Arc::default() }),
             owner: Arc::new(Owner),
             table,
             engine,
-            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies, standings: Arc::default() }),
-            publishing: Mutex::new(()),
             ids: Ids::new(),
         })
     }
 
     /// The policy epoch: rises with every change of anything a decision depends on. Starts at 1.
     pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.snapshot.number()
     }
 
     /// Replaces the policies by the built-in policy and these sources, and returns the new epoch. Every
@@ -89,28 +82,16 @@ impl TrustEvaluator {
     /// When a source is not valid; then the policies stay what they were.
     pub fn publish(&self, sources: &[PolicySource]) -> Result<u64, TrustError> {
         let policies = Arc::new(self.engine.compile(sources)?);
-        let _one_at_a_time = self.publishing.lock();
-        let standings = self.snapshot.load().standings.clone();
-        Ok(self.put_in_force(policies, standings))
+        Ok(self.snapshot.replace(|now| Some(Snapshot { policies, ..now.clone() })))
     }
 
     /// The plugin is trusted so far from now on: what policies see as `principal.trust`. A plugin nobody spoke of is
     /// `full`. A class that changes raises the epoch, so that every decision that begins after this returns sees it.
     pub fn set_class(&self, plugin: PluginId, class: TrustClass) -> u64 {
-        let _one_at_a_time = self.publishing.lock();
-        let now = self.snapshot.load_full();
-        match now.standings.with(plugin, class) {
-            Some(standings) => self.put_in_force(now.policies.clone(), Arc::new(standings)),
-            None => now.epoch,
-        }
-    }
-
-    /// Done under the lock of publishing.
-    fn put_in_force(&self, policies: Arc<Policies>, standings: Arc<Standings>) -> u64 {
-        let epoch = self.epoch.load(Ordering::Acquire) + 1;
-        self.snapshot.store(Arc::new(Snapshot { epoch, policies, standings }));
-        self.epoch.store(epoch, Ordering::Release);
-        epoch
+        self.snapshot.replace(|now| {
+            let standings = Arc::new(now.standings.with(plugin, class)?);
+            Some(Snapshot { standings, ..now.clone() })
+        })
     }
 
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
@@ -128,7 +109,7 @@ impl TrustEvaluator {
 
     /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
     pub fn policy_text(&self, id: &str) -> Option<String> {
-        self.engine.text(&self.snapshot.load().policies, id)
+        self.engine.text(&self.snapshot.value().value.policies, id)
     }
 
     /// Decides one host call, using and filling the context's cache.
@@ -203,7 +184,7 @@ impl TrustEvaluator {
         if context.is_newly_tainted() {
             context.notice();
         }
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.snapshot.number();
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         match context.memory.find(&self.owner, epoch, row, resource) {
             Some(decided) => decided,
@@ -236,12 +217,12 @@ impl TrustEvaluator {
         row: Row,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
-        let snapshot = self.snapshot.load();
+        let snapshot = self.snapshot.value();
         context.memory.adopt(&self.owner);
         let (answer, keep) = self.answer(context, &snapshot, row, resource);
-        let decided = answer.decided(snapshot.epoch, false);
+        let decided = answer.decided(snapshot.number, false);
         // A snapshot newer than the epoch that was read is about to be announced: decide anew then.
-        if snapshot.epoch == epoch {
+        if snapshot.number == epoch {
             context.memory.keep(keep, epoch, row, resource, answer);
         }
         decided
@@ -250,29 +231,30 @@ impl TrustEvaluator {
     fn answer(
         &self,
         context: &mut TrustContext,
-        snapshot: &Snapshot,
+        snapshot: &Numbered<Snapshot>,
         row: Row,
         resource: &Resource<'_>,
     ) -> (Answer, Keep) {
-        let (action, resource) = match self.question(snapshot.epoch, row, resource) {
+        let (epoch, snapshot) = (snapshot.number, &snapshot.value);
+        let (action, resource) = match self.question(epoch, row, resource) {
             Ok(question) => question,
             Err(denial) => return (Answer::Deny(denial), Keep::Not),
         };
         let TrustContext { link, depth, tainted, memory, .. } = context;
         let Link { identity, grants, .. } = &*link;
         let (grants, circumstances) = (&**grants, Circumstances { depth: *depth, tainted: *tainted });
-        if let Some(denial) = barred(grants, action, &resource, circumstances, snapshot.epoch) {
+        if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return (Answer::Deny(denial), Keep::Named);
         }
         let (engine, policies) = (&self.engine, &snapshot.policies);
         let prepared = memory.slice(
-            snapshot.epoch,
+            epoch,
             row,
             || engine.subject(identity, snapshot.standings.of(identity)),
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
-            return (Answer::Deny(unknown_action(snapshot.epoch)), Keep::Not);
+            return (Answer::Deny(unknown_action(epoch)), Keep::Not);
         };
         let any_name = !slice.names_resources() && grants::covered_always(grants, action.needs);
         let keep = match action.resource {
@@ -286,7 +268,7 @@ impl TrustEvaluator {
         let named =
             keep == Keep::Fixed && ruling.effect == Effect::Silent && resource.kind != ResourceKind::None;
         let keep = if named { Keep::Named } else { keep };
-        (self.ruled(&ruling, snapshot.epoch, || engine.suggestion(identity, row, &resource)), keep)
+        (self.ruled(&ruling, epoch, || engine.suggestion(identity, row, &resource)), keep)
     }
 
     fn decide_whole(
@@ -313,8 +295,8 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
-        let snapshot = self.snapshot.load();
-        let epoch = snapshot.epoch;
+        let snapshot = self.snapshot.value();
+        let (epoch, snapshot) = (snapshot.number, &snapshot.value);
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         let (action, resource) = self.question(epoch, row, resource)?;
         let Link { identity, grants, .. } = context.link();

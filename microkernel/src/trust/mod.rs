@@ -42,6 +42,7 @@
 //! }
 //! ```
 
+mod announced;
 mod chain;
 mod context;
 mod error;

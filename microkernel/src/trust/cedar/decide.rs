@@ -52,7 +52,7 @@ impl Engine {
         for source in sources {
             policies.extend(source::policies(source, &self.validator, &self.names)?);
         }
-        Policies::new(policies).map_err(|id| {
+        Policies::new(policies, &self.types, &self.actions).map_err(|id| {
             let id = id.to_string();
             let name = id.split_once(':').map_or(id.as_str(), |(name, _)| name);
             source::refused(name, vec![format!("two policies have the id {id}")])
@@ -76,7 +76,7 @@ impl Engine {
 
     pub(in super::super) fn slice(&self, policies: &Policies, subject: &Subject, row: Row) -> Slice {
         match self.actions.get(row.index()) {
-            Some(action) => policies.slice(&self.types, subject, action),
+            Some(action) => policies.slice(subject, row, action),
             None => Slice::none(),
         }
     }

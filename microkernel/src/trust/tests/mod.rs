@@ -4,6 +4,7 @@ mod builtin;
 mod chain;
 #[cfg(feature = "cedar")]
 mod flow;
+pub(crate) mod interleave;
 #[cfg(feature = "cedar")]
 mod memory;
 #[cfg(feature = "cedar")]

@@ -87,7 +87,7 @@ impl Scores {
         Observation {
             denials: calls.denied,
             traps: calls.traps,
-            limits: calls.limited.saturating_add(calls.refused),
+            limits: calls.limited,
             calls: calls.allowed.iter().filter_map(named).collect(),
         }
     }
@@ -155,7 +155,7 @@ impl Host {
 
     /// Takes in what a plugin that is up did since this was done last. Why it is to be quarantined, if it is.
     pub fn look_at(&self, row: &InstalledPlugin, loaded: &Loaded) -> Option<String> {
-        let seen = self.scores.observation(&loaded.denials.unscored(loaded.plugin.metrics().sample()));
+        let seen = self.scores.observation(&loaded.denials.unscored(&loaded.plugin.metrics().sample()));
         let now = self.now_ms();
         let change = self.with_score(row, |score, rules| score.observe(now, &seen, rules));
         if let Some(change) = &change {
