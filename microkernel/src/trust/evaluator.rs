@@ -1,19 +1,21 @@
 //! Holds the policies and decides by them. A decision made after a policy was published is made by it.
 
 use super::announced::{Announced, Numbered};
-use super::engine::{Engine, Policies};
+use super::engine::{Engine, Policies, Subject};
 use super::ids::Ids;
+use super::membership::Position;
 use super::memory::{Answer, Keep, Owner};
+use super::outlook::Speaking;
 use super::ruling::{Circumstances, Effect, Ruling};
 use super::standing::Standings;
 use super::table::{Row, Table};
 use super::{
-    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass,
-    TrustContext, TrustError, Verdict, flow, grants,
+    Denial, Link, ManagementAction, Memberships, Mention, Permit, PolicyOptions, PolicySource, Resource,
+    ResourceKind, TrustClass, TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
 use common::error::codes;
-use common::identity::PluginId;
+use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
 
 /// What decides in one epoch.
@@ -21,6 +23,13 @@ use std::sync::Arc;
 struct Snapshot {
     policies: Arc<Policies>,
     standings: Arc<Standings>,
+    members: Arc<Memberships>,
+}
+
+impl Snapshot {
+    fn position<'a>(&'a self, identity: &'a IdentityContext) -> Position<'a> {
+        Position::new(self.standings.of(identity), &self.members, identity)
+    }
 }
 
 /// Holds the policies and decides by them.
@@ -61,7 +70,11 @@ impl TrustEvaluator {
         let engine = Engine::new(&table, options)?;
         let policies = Arc::new(engine.compile(sources)?);
         Ok(Self {
-            snapshot: Announced::new(Snapshot { policies, standings: Arc::default() }),
+            snapshot: Announced::new(Snapshot {
+                policies,
+                standings: Arc::default(),
+                members: Arc::default(),
+            }),
             owner: Arc::new(Owner),
             table,
             engine,
@@ -94,6 +107,13 @@ impl TrustEvaluator {
         })
     }
 
+    /// Replaces all roles and tiers that are given here: what policies see as `Role::"…"`, `principal.roles` and
+    /// `principal.tier`. Raises the epoch, so that every decision that begins after this returns sees them.
+    pub fn set_memberships(&self, members: Memberships) -> u64 {
+        let members = Arc::new(members);
+        self.snapshot.replace(|now| Some(Snapshot { members, ..now.clone() }))
+    }
+
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
     ///
     /// # Errors
@@ -110,6 +130,17 @@ impl TrustEvaluator {
     /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
     pub fn policy_text(&self, id: &str) -> Option<String> {
         self.engine.text(&self.snapshot.value().value.policies, id)
+    }
+
+    /// Every policy in force, the built-in ones first: its id and its text. Without the feature `cedar` the built-in
+    /// ones have no text.
+    pub fn policy_texts(&self) -> Vec<(String, String)> {
+        self.engine.texts(&self.snapshot.value().value.policies)
+    }
+
+    /// What the policies in force name, each name once for each policy; empty without the feature `cedar`.
+    pub fn mentions(&self) -> Vec<Mention> {
+        self.engine.mentions(&self.snapshot.value().value.policies)
     }
 
     /// Decides one host call, using and filling the context's cache.
@@ -155,6 +186,27 @@ impl TrustEvaluator {
     /// The row of this action; `None` when the evaluator was not made for it.
     pub(crate) fn row(&self, action: &Action) -> Option<Row> {
         self.table.find(action)
+    }
+
+    pub(super) fn management_row(&self, action: ManagementAction) -> Option<Row> {
+        self.table.management(action)
+    }
+
+    pub(super) fn action_in(&self, row: Row) -> Option<&Action> {
+        self.table.get(row)
+    }
+
+    /// The policies that may speak of this principal doing the action in this row, and what `rule` makes of them.
+    pub(super) fn speaking(
+        &self,
+        identity: &IdentityContext,
+        row: Row,
+        rule: impl FnOnce(&Engine, &Policies, &Subject) -> Ruling,
+    ) -> (Speaking, Ruling) {
+        let snapshot = self.snapshot.value();
+        let Snapshot { policies, .. } = &snapshot.value;
+        let subject = self.engine.subject(identity, &snapshot.value.position(identity));
+        (self.engine.speaking(policies, &subject, row), rule(&self.engine, policies, &subject))
     }
 
     /// Decides the action in this row; no row is a denial.
@@ -250,7 +302,7 @@ impl TrustEvaluator {
         let prepared = memory.slice(
             epoch,
             row,
-            || engine.subject(identity, snapshot.standings.of(identity)),
+            || engine.subject(identity, &snapshot.position(identity)),
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
@@ -304,7 +356,7 @@ impl TrustEvaluator {
         if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return Err(denial);
         }
-        let subject = self.engine.subject(identity, snapshot.standings.of(identity));
+        let subject = self.engine.subject(identity, &snapshot.position(identity));
         let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, circumstances);
         let suggestion = || self.engine.suggestion(identity, row, &resource);
         self.ruled(&ruling, epoch, suggestion).decided(epoch, false)

@@ -1,12 +1,13 @@
 //! The policies that may speak of one principal doing one action. Leaving out the others never changes a ruling.
 
+use super::super::outlook::Speaking;
 use super::super::table::Row;
 use super::facts::Facts;
 use super::source::LABEL;
 use super::terms::{ActionTerms, Subject, Types};
 use cedar_policy::{
-    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    ResourceConstraint,
+    ActionConstraint, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
+    PrincipalConstraint, ResourceConstraint,
 };
 
 /// A policy with its head and what it looks at, worked out once.
@@ -63,6 +64,22 @@ impl Policies {
     fn speaking<'a>(&'a self, subject: &'a Subject, row: Row) -> impl Iterator<Item = &'a Entry> {
         let places = self.of_action.get(row.index()).into_iter().flatten();
         places.filter_map(|place| self.entries.get(*place)).filter(|entry| entry.principal_fits(subject))
+    }
+
+    /// The same, as they are told of.
+    pub(super) fn outlook(&self, subject: &Subject, row: Row) -> Speaking {
+        let mut told = Speaking { ids: Vec::new(), permits: false, depends: false };
+        for entry in self.speaking(subject, row) {
+            told.ids.push(entry.policy.id().to_string());
+            told.permits |= !entry.label && entry.policy.effect() == Effect::Permit;
+            told.depends |= !entry.label && (entry.facts.resource || entry.facts.volatile);
+        }
+        told
+    }
+
+    /// All of them, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
+        self.entries.iter().map(|entry| &entry.policy)
     }
 
     /// Those that may speak of this subject doing the action in this row, which is this one.

@@ -6,7 +6,11 @@ mod chain;
 mod flow;
 pub(crate) mod interleave;
 #[cfg(feature = "cedar")]
+mod membership;
+#[cfg(feature = "cedar")]
 mod memory;
+#[cfg(feature = "cedar")]
+mod outlook;
 #[cfg(feature = "cedar")]
 mod policy;
 #[cfg(feature = "cedar")]
