@@ -108,10 +108,13 @@ impl TrustEvaluator {
     }
 
     /// Replaces all roles and tiers that are given here: what policies see as `Role::"…"`, `principal.roles` and
-    /// `principal.tier`. Raises the epoch, so that every decision that begins after this returns sees them.
+    /// `principal.tier`. Others than there were raise the epoch, so that every decision that begins after this returns
+    /// sees them.
     pub fn set_memberships(&self, members: Memberships) -> u64 {
-        let members = Arc::new(members);
-        self.snapshot.replace(|now| Some(Snapshot { members, ..now.clone() }))
+        self.snapshot.replace(|now| {
+            let changed = *now.members != members;
+            changed.then(|| Snapshot { members: Arc::new(members), ..now.clone() })
+        })
     }
 
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.

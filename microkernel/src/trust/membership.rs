@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub const STANDARD: &str = "standard";
 
 /// Plugins by publisher and name, either of which may be any.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginPattern {
     /// The publisher.
     pub publisher: Glob,
@@ -25,7 +25,7 @@ impl PluginPattern {
 }
 
 /// Who has a role.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleMembers {
     /// The role.
     pub role: Name,
@@ -36,7 +36,7 @@ pub struct RoleMembers {
 }
 
 /// Which plugins are of a tier.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierMembers {
     /// The tier.
     pub tier: Name,
@@ -45,7 +45,7 @@ pub struct TierMembers {
 }
 
 /// Roles and tiers. A principal has every role that means it; a plugin is of the first tier that does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memberships {
     /// The roles.
     pub roles: Vec<RoleMembers>,

@@ -181,7 +181,11 @@ fn open(
     let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
+    let court = Arc::new(Court::new(
+        Judge::new(&config, &home.trust_dir())?,
+        clock.clone(),
+        bridge.evaluator().clone(),
+    ));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     Ok(Host {
         seal: home.mac_key()?,

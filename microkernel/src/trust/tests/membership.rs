@@ -45,6 +45,7 @@ fn a_role_and_a_tier_hold_from_the_next_decision_on_and_end_with_it() {
     evaluator.set_memberships(members);
     assert_eq!(allowed(&evaluator), (false, false), "the first tier that means it is its tier");
     evaluator.set_memberships(Memberships::default());
+    assert_eq!(evaluator.set_memberships(Memberships::default()), before + 3, "nothing changed");
     assert_eq!(allowed(&evaluator), (false, false));
 }
 
