@@ -8,6 +8,8 @@ mod look;
 mod plugins;
 mod secrets;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
@@ -103,6 +105,16 @@ macro_rules! requests {
         })*
 
         impl Request {
+            /// The name of every question.
+            #[cfg(test)]
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The name of this one.
+            #[cfg(test)]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name)),* }
+            }
+
             /// The lane it is answered in.
             pub const fn lane(&self) -> Lane {
                 match self { $(Self::$name(_) => <$name as Ask>::LANE),* }
