@@ -76,7 +76,7 @@ impl Show for Difference {
             table.add_row(cells.into_iter().chain([tone(line.before), tone(line.after), by]));
         }
         if !self.prospects.is_empty() {
-            writeln!(out, "\nwhat may be decided otherwise, whatever it touches")?;
+            writeln!(out, "\nwhat may be decided otherwise")?;
             write_table(out, &table)?;
         }
         for plugin in &self.unread {
