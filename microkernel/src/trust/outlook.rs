@@ -56,6 +56,8 @@ pub(super) struct Speaking {
     pub(super) permits: bool,
     /// Whether what they say depends on the resource or on circumstances.
     pub(super) depends: bool,
+    /// The ids of those that forbid, and depend on neither.
+    pub(super) shut: Vec<String>,
 }
 
 impl TrustEvaluator {
@@ -82,8 +84,10 @@ impl TrustEvaluator {
             let probe = Resource { kind: action.resource, name: "", private: false };
             engine.decide_whole(policies, subject, row, &probe, Circumstances::default())
         });
+        let shut = ruled.effect == Effect::Forbid
+            && ruled.ids.split(',').any(|id| speaking.shut.iter().any(|known| known == id));
         let prospect = match ruled.effect {
-            _ if !speaking.permits => Prospect::Never,
+            _ if !speaking.permits || shut => Prospect::Never,
             _ if speaking.depends => Prospect::Depends,
             Effect::Permit if grants::covered_always(granted, action.needs) => Prospect::Always,
             Effect::Permit => Prospect::Depends,

@@ -77,7 +77,12 @@ impl Engine {
         let on = |private| self.rule(*subject, row, &Resource { private, ..Resource::NONE });
         let (inside, outside) = (on(true), on(false));
         let ids: Vec<String> = inside.ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
-        Speaking { permits: inside.effect == Effect::Permit, depends: inside != outside, ids }
+        Speaking {
+            permits: inside.effect == Effect::Permit,
+            depends: inside != outside,
+            ids,
+            shut: Vec::new(),
+        }
     }
 
     pub(super) fn subject(&self, identity: &IdentityContext, _: &Position<'_>) -> Subject {

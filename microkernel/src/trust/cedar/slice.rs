@@ -68,11 +68,15 @@ impl Policies {
 
     /// The same, as they are told of.
     pub(super) fn outlook(&self, subject: &Subject, row: Row) -> Speaking {
-        let mut told = Speaking { ids: Vec::new(), permits: false, depends: false };
+        let mut told = Speaking { ids: Vec::new(), permits: false, depends: false, shut: Vec::new() };
         for entry in self.speaking(subject, row) {
-            told.ids.push(entry.policy.id().to_string());
+            let (id, depends) = (entry.policy.id().to_string(), entry.facts.resource || entry.facts.volatile);
             told.permits |= !entry.label && entry.policy.effect() == Effect::Permit;
-            told.depends |= !entry.label && (entry.facts.resource || entry.facts.volatile);
+            told.depends |= !entry.label && depends;
+            if !depends && entry.policy.effect() == Effect::Forbid {
+                told.shut.push(id.clone());
+            }
+            told.ids.push(id);
         }
         told
     }

@@ -45,6 +45,8 @@ fn who_may_speak_is_named_and_who_is_not_granted_is_not_spoken_of() {
     let labelled = outlook(&[("storage", "get")], "kv_get");
     assert_eq!(labelled.policies, ["builtin:private-area", "s3:policy0"]);
     let ada = TrustContext::new(&IdentityContext::operator("ada"));
+    let closed = super::evaluator(&[r#"forbid(principal, action == Action::"kv_get", resource);"#]);
+    assert_eq!(closed.outlook(&context(&[("storage", "get")]), &action("kv_get")).prospect, Prospect::Never);
     assert_eq!(evaluator.outlook_management(&ada, ManagementAction::Remove).prospect, Prospect::Always);
 }
 

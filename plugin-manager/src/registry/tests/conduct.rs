@@ -121,7 +121,7 @@ fn a_quarantine_ends_the_call_that_runs(kind: EngineKind) {
     }
     let began = Instant::now();
     trapped(&host, 4);
-    assert_eq!(spins.join().unwrap(), "E4031");
+    assert_eq!(spins.join().unwrap(), "E4034");
     assert!(
         began.elapsed() < Duration::from_secs(30),
         "its own timeout did not end it: {:?}",
