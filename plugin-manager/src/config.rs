@@ -8,6 +8,7 @@ mod directory;
 mod limits;
 mod network;
 mod read;
+mod reviews;
 mod supervision;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use limits::Limits;
 pub use network::Network;
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
+pub use reviews::Reviews;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
@@ -329,6 +331,8 @@ pub struct Config {
     pub supervision: SupervisionSection,
     /// How far what a plugin does changes how far it is trusted.
     pub trust_score: TrustScore,
+    /// How often somebody is to look at plugins and policies.
+    pub reviews: Reviews,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -352,6 +356,7 @@ impl Default for Config {
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
+            reviews: Reviews::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -31,6 +31,7 @@ mod serve_signals;
 mod serve_socket;
 mod shapes;
 mod sigstore;
+mod staging;
 mod tamper;
 mod timestamps;
 mod together;

@@ -86,7 +86,14 @@ fn policies_differ_before_anything_was_recorded() {
         ["a.cedar:gone removed", "site.cedar:no-writes added"]
     );
     let told = lines(&json, "prospects", &["principal_kind", "principal", "action", "before", "after"]);
-    assert_eq!(told, ["plugin keeper kv_set depends never", "operator * start never always"]);
+    assert_eq!(
+        told,
+        [
+            "plugin keeper kv_set depends never",
+            "plugin keeper kv_cas depends never",
+            "operator * start never always"
+        ]
+    );
     let ran = world.run(&["policy", "diff", &new, &new]).ok();
     assert!(ran.text().contains("the policies are the same"), "{}", ran.text());
 }

@@ -20,6 +20,7 @@ mod noted;
 mod notes;
 mod revocation;
 mod sign;
+mod staging;
 mod standing;
 mod statement;
 #[cfg(test)]
@@ -44,7 +45,8 @@ pub use module::{ImportNeeds, ImportRule, ModuleError, ModuleFacts, ModuleLimits
 pub use noted::{NoteError, NotedBundle};
 #[cfg(any(test, feature = "authority"))]
 pub use revocation::revoked_in;
-pub use sign::{SignError, sign};
+pub use sign::{SignError, sign, sign_staging};
+pub use staging::{STAGING_BUNDLE, SUMMARY_TYPE, StagingFacts};
 pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;
 pub use trust::{Environment, TrustConfig, TrustError, TrustFiles, TrustRoot};

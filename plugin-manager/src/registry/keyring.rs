@@ -2,9 +2,13 @@
 
 use super::manager::PluginManager;
 use super::operator::Desk;
+use super::staging::StagingError;
+use crate::attestation::{TrustConfig, TrustRoot};
 use crate::keys::KeyRing;
+use crate::workshop::SignWith;
 use common::audit::{Outcome, Record};
 use common::error::ForgeError;
+use common::identity::Name;
 use microkernel::trust::ManagementAction;
 
 impl PluginManager {
@@ -20,6 +24,30 @@ impl PluginManager {
         let record =
             move |action: &str, name: &str, details: &[(&str, &str)]| host.intend_key(action, name, details);
         Ok(KeyRing::new(host.parts().home.path()).recorded_by(Box::new(record)))
+    }
+
+    /// What this home attests a staging run with: the key of the signer of this name, or of the only one whose staging
+    /// attestations count by `trust.toml` and whose key is here.
+    ///
+    /// # Errors
+    /// E5008 when there is none, E0101 when there are several; when the policy denies the operator to stage.
+    pub fn stager(&self, name: Option<&Name>) -> Result<SignWith, ForgeError> {
+        let (host, stage) = (self.host(), ManagementAction::Stage);
+        host.recorded(stage, "", || {
+            host.authorise(stage, "")?;
+            let judge = host.judge()?;
+            let trust = judge.1.verifier().trust().map(TrustRoot::config);
+            let counting = trust.into_iter().flat_map(TrustConfig::stagers).map(|signer| &signer.name);
+            let counting: Vec<&Name> = counting.filter(|n| name.is_none_or(|name| name == *n)).collect();
+            let ring = KeyRing::new(host.parts().home.path());
+            let mut here: Vec<_> = counting.iter().filter_map(|n| Some((n, ring.signer(n).ok()?))).collect();
+            let names = |of: &[&Name]| of.iter().map(ToString::to_string).collect();
+            match (here.pop(), here.is_empty()) {
+                (Some((_, key)), true) => Ok(key),
+                (None, _) => Err(StagingError::NoStager(names(&counting)).into()),
+                (Some(_), false) => Err(StagingError::ManyStagers(names(&counting)).into()),
+            }
+        })
     }
 }
 

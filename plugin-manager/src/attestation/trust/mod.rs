@@ -13,7 +13,7 @@ mod write;
 
 pub use config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
-    Requirement, SignerEntry, TrustConfig,
+    Requirement, STAGER, SignerEntry, StagingPolicy, TrustConfig,
 };
 pub use members::{BadPluginPattern, PluginPattern, RoleEntry, TierEntry};
 pub use notary::{LogAuthority, Notaries, TimestampAuthority};

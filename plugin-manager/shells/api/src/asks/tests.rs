@@ -32,6 +32,8 @@ fn every_question(home: &Path) -> Vec<(Request, Vec<u8>)> {
     };
     let setting =
         SetSetting { name: name(), section: "config".into(), key: "k".into(), value: Some("v".into()) };
+    let stage = Stage { calls: Some(1), time: None, stager: None, dry_run: true };
+    let review = Review { plugin: Some(name()), by: None, note: None };
     let none = Vec::new;
     vec![
         (Install { start: true }.into(), echo_package("new", "1.0.0").unwrap()),
@@ -67,6 +69,10 @@ fn every_question(home: &Path) -> Vec<(Request, Vec<u8>)> {
         (issue.into(), none()),
         (KeysNotary {}.into(), none()),
         (KeysRevoke { who: Some("ada".into()), serial: None, kill: true, days: 5 }.into(), none()),
+        (stage.into(), version("3.0.0")),
+        (review.into(), none()),
+        (Review { plugin: None, by: None, note: None }.into(), none()),
+        (Reviews {}.into(), none()),
         (KeysRotate { who: "ada".into(), days: 5 }.into(), none()),
     ]
 }
