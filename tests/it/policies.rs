@@ -116,7 +116,7 @@ fn roles_and_tiers_of_trust_toml_decide_from_the_next_command_on() {
     let role = format!("version = 1\n[[role]]\nname = \"writers\"\n{plugins}\n");
     world.write("home/trust/trust.toml", &role);
     put().fails(5, "E4002");
-    world.write("home/trust/trust.toml", &format!("{role}[[tier]]\nname = \"trusted\"\n{plugins}\n"));
+    world.write("home/trust/trust.toml", format!("{role}[[tier]]\nname = \"trusted\"\n{plugins}\n"));
     put().ok();
     let text = world.run(&["policy", "check"]).ok().text().to_owned();
     assert!(!text.contains("warning"), "{text}");

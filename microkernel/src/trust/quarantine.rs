@@ -157,7 +157,7 @@ mod tests {
         let on = |kind: &str| {
             format!("{{\"actor\":{{\"plugin\":\"b\"}},\"resource\":{{\"kind\":\"{kind}\",\"name\":\"a\"}}}}")
         };
-        let lines = ["plugin", "key", "event"].map(|kind| on(kind));
+        let lines = ["plugin", "key", "event"].map(on);
         assert_eq!(records_of("a", lines.iter().cloned()), [on("plugin")], "others cannot fill it");
     }
 }
