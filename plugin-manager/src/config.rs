@@ -7,6 +7,7 @@ mod auth;
 mod directory;
 mod limits;
 mod network;
+mod objects;
 mod read;
 mod reviews;
 mod supervision;
@@ -18,6 +19,7 @@ pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
 pub use limits::Limits;
 pub use network::Network;
+pub use objects::{FolderBucket, ObjectStorage, S3Bucket};
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use reviews::Reviews;
@@ -319,6 +321,8 @@ pub struct Config {
     pub limits: Limits,
     /// Requests of plugins.
     pub network: Network,
+    /// `objects`: buckets of objects.
+    pub objects: ObjectStorage,
     /// Whose tokens are believed.
     pub auth: Auth,
     /// What is measured.
@@ -350,6 +354,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             limits: Limits::default(),
             network: Network::default(),
+            objects: ObjectStorage::default(),
             auth: Auth::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),

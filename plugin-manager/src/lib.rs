@@ -66,6 +66,7 @@ pub use attestation::CheckOutcome;
 #[cfg(any(test, feature = "authority"))]
 pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
 pub use common::cancel::CancelToken;
+pub use common::trace::{BadTraceParent, TraceContext};
 pub use config::Config;
 pub use extension::{
     Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,

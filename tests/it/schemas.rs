@@ -68,6 +68,12 @@ fn full_config() -> Value {
         "network": { "tls_roots": "/etc/ssl/certs/ca-certificates.crt", "plain_http": ["metrics.local:9100"],
             "private_ranges": ["10.1.0.0/16"], "redirects": 5, "request_timeout": "30s", "response_limit": "16MB",
             "requests_at_once": 8, "requests_per_second": 100, "bytes_per_second": "16MB" },
+        "objects": { "object_limit": "16MB", "request_timeout": "30s", "requests_at_once": 8,
+            "requests_per_second": 100, "bytes_per_second": "16MB",
+            "folders": { "reports": { "path": "/srv/reports", "capacity": "1GB", "entries": 100_000 } },
+            "s3": { "media": { "endpoint": "https://s3.example.com", "region": "eu-1", "bucket": "acme-media",
+                "prefix": "plugins", "access_key": "s3/key", "secret_key": "s3/secret", "session_token": "s3/token",
+                "private_ranges": ["10.1.0.0/16"], "plain_http": false } } },
         "auth": { "issuers": [
             { "issuer": "https://id.example.com", "audiences": ["forge"], "algorithms": ["ES256"],
                 "keys": "https://id.example.com/keys", "leeway": "30s", "refresh": "10m" },
@@ -102,7 +108,7 @@ fn sections() -> Value {
         "dependencies": { "common": "^1.0.0", "pii-rules": "^2.1" },
         "permissions": {
             "filesystem": ["read:/data/**", "list"], "storage": ["get", "set:a/*"],
-            "network": ["connect:*.example.com:8000-8100"], "secrets": ["use:token"], "env": ["read"],
+            "objects": ["get:reports/**", "list"], "network": ["connect:*.example.com:8000-8100"], "secrets": ["use:token"], "env": ["read"],
             "config": ["read"], "plugins": ["call:pii-rules"], "auth": ["verify"],
             "observability": ["metric", "trace"], "clock": ["now"], "random": ["bytes"] },
         "limits": { "memory": "64MB", "timeout": "5s", "fuel": 1000 },

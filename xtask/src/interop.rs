@@ -36,7 +36,7 @@ const LIBRARIES: [(&str, &str); 2] = [
 const WASI_TARGET: &str = "wasm32-wasip1";
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
+const PYPI: [&str; 3] = ["check-jsonschema==0.33.3", "cryptography==48.0.0", "moto[server]==5.2.5"];
 
 /// npm packages with their versions, installed into a directory of their own. They state newer engines than Debian's
 /// Node.js, and run on it from version 18: what they do is what the tests see.

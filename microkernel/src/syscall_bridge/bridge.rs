@@ -243,6 +243,7 @@ impl SyscallBridge {
                     target: resource.name,
                     args,
                     response,
+                    spans: &mut caller.spans,
                     further: None,
                 },
             )
@@ -278,12 +279,13 @@ impl SyscallBridge {
     fn denied(&self, caller: &Caller, entry: &Entry, resource: &Resource<'_>, denial: &Denial) -> Status {
         caller.tally().count_denied();
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
-        let chain = chain(&caller.chain);
+        let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let told = [
             ("reason", Some(&denial.reason)),
             ("missing", denial.missing.as_ref()),
             ("lacking", denial.lacking.as_ref()),
             ("chain", chain.as_ref()),
+            ("trace_id", trace.as_ref()),
         ];
         let details: Vec<(&str, &str)> =
             told.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect();
@@ -325,13 +327,17 @@ impl SyscallBridge {
         let decided = self.decided(permit.epoch(), permit.policies(), permit.cached());
         let chain = chain(&caller.chain);
         let summary = entry.handler.as_deref().and_then(|handler| handler.summary(args));
-        let chained = chain.as_deref().map(|c| ("chain", c));
-        let summed = summary.as_deref().map(|s| ("summary", s));
-        let pair = chained.zip(summed).map(|(c, s)| [c, s]);
-        let details: &[(&str, &str)] = match &pair {
-            Some(both) => both,
-            None => chained.as_ref().or(summed.as_ref()).map_or(&[], std::slice::from_ref),
-        };
+        let trace = trace_id(caller);
+        let told =
+            [("chain", chain.as_deref()), ("trace_id", trace.as_deref()), ("summary", summary.as_deref())];
+        let (mut details, mut count) = ([("", ""); 3], 0);
+        for (key, value) in told {
+            if let (Some(value), Some(slot)) = (value, details.get_mut(count)) {
+                *slot = (key, value);
+                count += 1;
+            }
+        }
+        let details = details.get(..count).unwrap_or_default();
         let record = Record { details, ..entry.record(caller, resource, &decided) };
         let recorded = match entry.action.class {
             RecordClass::A => self.recorder.commit(&record),
@@ -359,11 +365,12 @@ impl SyscallBridge {
         if error.status.outcome() == Outcome::Limit {
             caller.tally().count_limited();
         }
-        let chain = chain(&caller.chain);
+        let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let details: Vec<(&str, &str)> = [
             Some(("status", error.status.name())),
             Some(("cause", &error.cause)),
             chain.as_deref().map(|c| ("chain", c)),
+            trace.as_deref().map(|t| ("trace_id", t)),
         ]
         .into_iter()
         .flatten()
@@ -473,4 +480,9 @@ fn chain(plugins: &[PluginId]) -> Option<String> {
     }
     let ids: Vec<String> = plugins.iter().map(ToString::to_string).collect();
     Some(ids.join(" "))
+}
+
+/// The trace this is part of, as records name it; `None` when nobody traces.
+fn trace_id(caller: &Caller) -> Option<String> {
+    caller.spans.context().map(|context| context.trace_id())
 }

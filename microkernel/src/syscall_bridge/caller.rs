@@ -1,5 +1,6 @@
 //! One principal at the door: its identity, its trust context, its counters, the deadline of its call.
 
+use super::Spans;
 use super::record::{Counter, Recorder};
 use crate::trust::{Chain, TrustContext};
 use common::audit::{Actor, AuditError, AuditLog};
@@ -18,6 +19,7 @@ pub struct Caller {
     pub(super) chain: Chain,
     pub(super) cancel: Option<CancelToken>,
     pub(super) stats: Arc<CallerStats>,
+    pub(super) spans: Spans,
     recorder: Arc<dyn Recorder>,
     counters: Vec<Option<Box<dyn Counter>>>,
 }
@@ -46,6 +48,7 @@ impl Caller {
             chain: Chain::new(),
             cancel: None,
             stats: Arc::default(),
+            spans: Spans::default(),
             recorder,
             counters: Vec::new(),
         }
@@ -71,11 +74,18 @@ impl Caller {
     pub fn begin(&mut self, deadline: Deadline, chain: Chain) {
         self.deadline = deadline;
         self.trust.act_for(&chain);
+        self.spans.begin(chain.trace());
         self.chain = chain;
     }
     /// Starts a call with the chain of the call before: [`Caller::begin`] without looking at those it acts for.
     pub fn begin_again(&mut self, deadline: Deadline) {
+        self.spans.begin(self.chain.trace());
         self.deadline = deadline;
+    }
+    /// Ends a call: the spans it left open end with it.
+    #[inline]
+    pub fn end(&mut self) {
+        self.spans.end();
     }
     /// What gives the calls from now on up, until it is told otherwise.
     pub fn cancelled_by(&mut self, cancel: Option<CancelToken>) {

@@ -115,6 +115,7 @@ mod tests {
     #[test]
     fn the_classes_are_those_of_the_recording_page() {
         let effects = [
+            "auth_verify",
             "dir_create",
             "event_emit",
             "file_append",
@@ -129,6 +130,8 @@ mod tests {
             "kv_cas",
             "kv_delete",
             "kv_set",
+            "object_delete",
+            "object_put",
             "plugin_call",
             "secret_reveal",
             "secret_use",

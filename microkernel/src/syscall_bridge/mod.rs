@@ -7,6 +7,7 @@ mod classes;
 mod further;
 mod handler;
 mod record;
+mod spans;
 mod table;
 
 pub use crate::kernel::execute_syscall;
@@ -15,6 +16,7 @@ pub use bridge::SyscallBridge;
 pub use caller::{Caller, CallerStats, Tally};
 pub use classes::{Area, ClassRow, classes, classes_of};
 pub use handler::{Call, CallError, Further, Status, SyscallHandler, Target};
+pub use spans::{OPEN_SPANS, SpanError, Spans};
 pub use table::{Action, ActionId, builtin_actions};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
-use crate::extension::{BadRange, BadUrl, RootsError};
+use crate::extension::{BadRange, BadUrl, ObjectsError, RootsError};
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
 
@@ -44,11 +44,17 @@ pub enum HostError {
     #[error("the file of network.tls_roots cannot be used")]
     TlsRoots(#[source] RootsError),
     /// A range of addresses cannot be read.
-    #[error("network.private_ranges is not valid")]
+    #[error("a list of private_ranges is not valid")]
     Range(#[source] BadRange),
     /// The URL of an issuer's keys cannot be read.
     #[error("the URL of an issuer's keys is none")]
     KeysUrl(#[source] BadUrl),
+    /// The endpoint of a bucket cannot be read.
+    #[error("the endpoint of a bucket of `objects` is no URL")]
+    Endpoint(#[source] BadUrl),
+    /// A bucket of objects cannot be set up.
+    #[error("the buckets of `objects` cannot be set up")]
+    Objects(#[source] ObjectsError),
     /// No secret of this name is kept.
     #[error("no secret {0} is kept")]
     NoSecret(String),
@@ -334,7 +340,12 @@ impl Coded for HostError {
             Self::Unfinished { .. } => &codes::E4033,
             Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
-            Self::TooManyPolicies | Self::TlsRoots(_) | Self::Range(_) | Self::KeysUrl(_) => &codes::E0102,
+            Self::TooManyPolicies
+            | Self::TlsRoots(_)
+            | Self::Range(_)
+            | Self::KeysUrl(_)
+            | Self::Endpoint(_)
+            | Self::Objects(_) => &codes::E0102,
             Self::NoSecret(_) => &codes::E5008,
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
         }

@@ -20,8 +20,8 @@ use super::sources;
 use super::staging::Inherited;
 use crate::config::Config;
 use crate::extension::{
-    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
-    SyscallExtension,
+    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, SecretSource,
+    Settings, SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
@@ -253,6 +253,7 @@ fn dependencies(
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
     let http = network::http(config)?;
+    let secrets: Arc<dyn SecretSource> = Arc::new(Secrets(home.clone()));
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
@@ -261,8 +262,9 @@ fn dependencies(
         events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
         issuers: network::issuers(config, &http)?,
+        objects: network::objects(config, &http, &secrets)?,
         http,
-        secrets: Arc::new(Secrets(home.clone())),
+        secrets,
     })
 }
 

@@ -130,6 +130,17 @@ fn what_is_forbidden_cannot_be_done_by_a_finer_action() {
 }
 
 #[test]
+fn an_annotation_that_is_nearly_one_is_refused() {
+    for wrong in ["Label", "lable", "labels", "ID", "iD"] {
+        let said = problems(&format!(
+            r#"@{wrong}("secret") permit(principal, action == Action::"ping", resource);"#
+        ));
+        assert!(said[0].contains("did you mean"), "{said:?}");
+    }
+    evaluator(&[r#"@advice("ask us") @id("a") permit(principal, action == Action::"ping", resource);"#]);
+}
+
+#[test]
 fn a_permit_of_one_action_permits_no_finer_one() {
     let exact = evaluator(&[r#"permit(principal, action == Action::"file_write", resource);"#]);
     let whole = evaluator(&[r#"permit(principal, action in Action::"file_write", resource);"#]);

@@ -24,9 +24,12 @@ mod staging;
 mod swap;
 mod threads;
 mod together;
+mod traces;
 mod trial;
 mod trust;
 mod upgrade;
+#[cfg(all(feature = "wasi", feature = "cedar"))]
+mod walk;
 
 use crate::PluginManager;
 use crate::loader::Asset;

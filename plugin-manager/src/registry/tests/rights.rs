@@ -14,7 +14,7 @@ on_each_engine! {
 }
 
 /// An operation of four letters that makes this host call and answers with its status.
-fn does(operation: &str, at: u32, call: &str, arguments: &[&str]) -> String {
+pub fn does(operation: &str, at: u32, call: &str, arguments: &[&str]) -> String {
     let list: String = arguments.iter().map(|a| format!("\\{:02x}\\00\\00\\00{a}", a.len())).collect();
     let (name, args) = (call.len(), arguments.iter().map(|a| a.len() + 4).sum::<usize>());
     let from = at + 32;
