@@ -62,7 +62,7 @@ pub mod syscall;
 pub mod test_utils;
 pub mod workshop;
 
-pub use attestation::CheckOutcome;
+pub use attestation::{CheckOutcome, KeyTextError, Passphrase};
 #[cfg(any(test, feature = "authority"))]
 pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
 pub use common::cancel::CancelToken;
@@ -72,7 +72,7 @@ pub use extension::{
 };
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{
-    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest,
+    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest, Unlock,
 };
 pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;

@@ -2,7 +2,8 @@
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
 use crate::attestation::{
-    self, CertificateFacts, CheckOutcome, ModuleLimits, NotedBundle, certificate_facts, pem_to_der,
+    self, CertificateFacts, CheckOutcome, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
+    certificate_facts, is_protected, key_text, open_key, pem_to_der,
 };
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
@@ -17,11 +18,12 @@ use common::error::{ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
-/// A private key and its certificate, both as PEM text.
+/// A private key and its certificate, both as PEM text. The key is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct SignWith {
-    /// The key: PKCS#8.
+    /// The key: PKCS#8 without a passphrase; [`SignWith::unlocked`] makes it of one that has one.
     pub key: String,
     /// Its certificate.
     pub certificate: String,
@@ -33,27 +35,38 @@ impl std::fmt::Debug for SignWith {
     }
 }
 
+impl SignWith {
+    /// A key that may have a passphrase, which is asked for then, and its certificate.
+    ///
+    /// # Errors
+    /// E0142 when the passphrase is another's; E0101 when the text is no key; what `ask` answers.
+    pub fn unlocked(
+        key: &str,
+        certificate: String,
+        ask: impl FnOnce() -> Result<Passphrase, ForgeError>,
+    ) -> Result<Self, ForgeError> {
+        let passphrase = if is_protected(key) { Some(ask()?) } else { None };
+        Ok(Self::of(&open_key(key, passphrase.as_ref())?, certificate)?)
+    }
+
+    /// A key of this PKCS#8 DER.
+    pub(crate) fn of(pkcs8: &[u8], certificate: String) -> Result<Self, KeyTextError> {
+        Ok(Self { key: std::mem::take(&mut *key_text(pkcs8, None)?), certificate })
+    }
+}
+
+impl Drop for SignWith {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 /// Now, in nanoseconds since 1970.
 pub(crate) fn now() -> Result<u64, ForgeError> {
     let clock = SystemClock::start().map_err(|e| {
         ForgeError::new(&codes::E0002, "a thread for the clock cannot be started").reason(e.to_string())
     })?;
     Ok(clock.wall_ns())
-}
-
-/// The PKCS#8 DER in a PEM text that holds exactly one private key.
-pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
-    let bad = |why: &str| {
-        ForgeError::new(&codes::E0101, "the key is not a PKCS#8 private key in PEM")
-            .reason(why)
-            .with_help("convert it with `openssl pkcs8 -topk8 -nocrypt`")
-    };
-    match pem::parse_many(pem_text).as_deref() {
-        Ok([one]) if one.tag() == "PRIVATE KEY" => Ok(one.contents().to_vec()),
-        Ok([one]) => Err(bad(&format!("its block is \"{}\"", one.tag()))),
-        Ok(_) => Err(bad("it does not have exactly one block")),
-        Err(e) => Err(bad(&e.to_string())),
-    }
 }
 
 /// The package with a signature of this key, in place of the one it may have had.
@@ -68,7 +81,7 @@ pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
 
 fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec<u8>, ForgeError> {
     let loaded = Package::load(package, limits)?;
-    let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
+    let key = SigningKey::from_pkcs8(&open_key(&with.key, None)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;

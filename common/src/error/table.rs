@@ -40,6 +40,9 @@ table! {
     E0125 State "the daemon is starting or stopping" => "run the command again, with a longer --wait";
     E0126 Limit "the daemon was stopped before everything had ended" => "give it longer with --drain; what was acknowledged is kept";
 
+    E0141 Usage "the private key is protected by a passphrase" => "give it with --passphrase-file or FORGEONE_PASSPHRASE, or run the command on a terminal, which asks for it";
+    E0142 Usage "the passphrase does not open the private key" => "give the passphrase the key was protected with: `forgeone keys list` shows which keys have one";
+
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
     E1003 Refused "the package has an entry that is not allowed" => "pack regular files only, with plain relative names";

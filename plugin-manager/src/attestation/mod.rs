@@ -18,6 +18,7 @@ mod judgement;
 pub mod module;
 mod noted;
 mod notes;
+mod private_key;
 mod revocation;
 mod sign;
 mod standing;
@@ -42,6 +43,7 @@ pub use export::sigstore_root;
 pub(crate) use module::inspect as inspect_module;
 pub use module::{ImportNeeds, ImportRule, ModuleError, ModuleFacts, ModuleLimits, ModuleRules, ValueType};
 pub use noted::{NoteError, NotedBundle};
+pub use private_key::{KeyTextError, Passphrase, is_protected, key_text, open_key};
 #[cfg(any(test, feature = "authority"))]
 pub use revocation::revoked_in;
 pub use sign::{SignError, sign};

@@ -3,11 +3,13 @@
 //! The log is `transparency/entries.jsonl`, an entry a line, and `transparency/checkpoint`, the signed note over them.
 //! An entry is durable before a checkpoint covers it; lines that no checkpoint covers are dropped by the next entry.
 
-use super::{BACKDATED, DAY, Existing, Files, KeyError, KeyRing, common_name, make_dir, read, write};
+use super::files::{Existing, Files, make_dir, read, write};
+use super::{BACKDATED, DAY, KeyError, KeyRing, common_name};
 use crate::attestation::timestamp::Timestamper;
 use crate::attestation::trust::{CertificateSource, LogAuthority, TimestampAuthority};
 use crate::attestation::{Issued, NotedBundle, Validity, certificate_facts};
-use crate::workshop::{key_der, now};
+use crate::attestation::key_text;
+use crate::workshop::now;
 use common::audit::Checkpoint;
 use common::audit::tree::{Edge, Hash, leaf};
 use common::crypto::{Algorithm, SigningKey};
@@ -58,12 +60,9 @@ impl KeyRing<'_> {
         };
         self.recorded("key_notary", name.as_str(), &issued)?;
         self.trust_notary(&name, &issued, log)?;
-        write(
-            &self.log_key(),
-            pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8)).as_bytes(),
-            Existing::Refuse,
-        )?;
-        files.write(&issued)?;
+        let log_key = key_text(&pkcs8, self.protect.as_ref())?;
+        write(&self.log_key(), log_key.as_bytes(), Existing::Refuse)?;
+        files.write(&issued, self.protect.as_ref(), Existing::Refuse)?;
         Ok(info)
     }
 
@@ -91,7 +90,7 @@ impl KeyRing<'_> {
         let files = self.timestamps();
         let key = read(&files.key)?.ok_or_else(no_notary)?;
         let certificate = read(&files.certificate)?.ok_or_else(no_notary)?;
-        let key = SigningKey::from_pkcs8(&key_der(&key)?).map_err(crypto)?;
+        let key = SigningKey::from_pkcs8(&self.opened("the timestamp authority", &key)?).map_err(crypto)?;
         let chain = format!("{certificate}{}", self.certificate("authority")?);
         let now = now()? / 1_000_000_000;
         Ok(Timestamper::new(key, chain.as_bytes())?.stamp(message, now)?)
@@ -103,7 +102,7 @@ impl KeyRing<'_> {
     /// E5008 when the home has no notary; E3003 when the log is not the one its checkpoint was signed over.
     pub fn enter(&self, bundle: &mut NotedBundle) -> Result<(), ForgeError> {
         let key = read(&self.log_key())?.ok_or_else(no_notary)?;
-        let key = SigningKey::from_pkcs8(&key_der(&key)?).map_err(crypto)?;
+        let key = SigningKey::from_pkcs8(&self.opened("the transparency log", &key)?).map_err(crypto)?;
         let certificate = self.certificate("authority")?;
         let facts = certificate_facts(&crate::attestation::pem_to_der(certificate.as_bytes())?)?;
         let origin = origin(common_name(&facts));
@@ -114,10 +113,10 @@ impl KeyRing<'_> {
         log.append(&body, &checkpoint)
     }
 
-    fn timestamps(&self) -> Files {
+    pub(super) fn timestamps(&self) -> Files {
         Files::new(&self.keys.join("notary"), TIMESTAMPS)
     }
-    fn log_key(&self) -> PathBuf {
+    pub(super) fn log_key(&self) -> PathBuf {
         self.keys.join("notary/log.key.pem")
     }
     fn transparency(&self) -> PathBuf {
