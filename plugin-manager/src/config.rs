@@ -5,6 +5,7 @@
 
 mod auth;
 mod directory;
+mod keys;
 mod limits;
 mod network;
 mod read;
@@ -15,6 +16,7 @@ mod trust_score;
 
 pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
+pub use keys::Keys;
 pub use limits::Limits;
 pub use network::Network;
 pub use read::SettingsError;
@@ -329,6 +331,8 @@ pub struct Config {
     pub supervision: SupervisionSection,
     /// How far what a plugin does changes how far it is trusted.
     pub trust_score: TrustScore,
+    /// When what runs out is warned of.
+    pub keys: Keys,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -352,6 +356,7 @@ impl Default for Config {
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
+            keys: Keys::default(),
             plugins: BTreeMap::new(),
         }
     }

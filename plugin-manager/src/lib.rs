@@ -62,9 +62,9 @@ pub mod syscall;
 pub mod test_utils;
 pub mod workshop;
 
-pub use attestation::{CheckOutcome, KeyTextError, Passphrase};
 #[cfg(any(test, feature = "authority"))]
 pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
+pub use attestation::{CheckOutcome, Ending, KeyTextError, Passphrase};
 pub use common::cancel::CancelToken;
 pub use config::Config;
 pub use extension::{
@@ -99,6 +99,7 @@ pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
-    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
+    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, certificate_ends_soon,
+    check_module, check_policies, check_policies_with, claimed_signer, cosign, ending_soon, sign, sign_in,
+    sigstore_root, verify, verify_telling,
 };

@@ -2,12 +2,13 @@
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
 use crate::attestation::{
-    self, CertificateFacts, CheckOutcome, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
+    self, CertificateFacts, CheckOutcome, Ending, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
     certificate_facts, is_protected, key_text, open_key, pem_to_der,
 };
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
+use crate::registry::expiry;
 use crate::registry::judge::Judge;
 use crate::registry::sources;
 use base64::Engine as _;
@@ -262,6 +263,30 @@ pub fn claimed_signer(package: &Package) -> Result<Option<ClaimedSigner>, ForgeE
     let raw = raw.ok_or_else(|| bad("it has no certificate".to_owned()))?;
     let der = STANDARD.decode(raw).map_err(|e| bad(e.to_string()))?;
     Ok(Some(certificate_facts(&der)?.into()))
+}
+
+/// What ends soon of the keys and the trust of a home, the soonest first: within `keys.warn_before`.
+///
+/// # Errors
+/// Why the configuration cannot be read.
+pub fn ending_soon(home: &Path, config: Option<&Path>) -> Result<Vec<Ending>, ForgeError> {
+    expiry::ending_soon(home, config, now()?)
+}
+
+/// The end of a certificate, PEM, when it is within `keys.warn_before` of a home's configuration.
+///
+/// # Errors
+/// Why the configuration or the certificate cannot be read.
+pub fn certificate_ends_soon(
+    home: &Path,
+    config: Option<&Path>,
+    certificate: &str,
+) -> Result<Option<Ending>, ForgeError> {
+    let within = expiry::warned_within(home, config)?;
+    let der = pem_to_der(certificate.as_bytes())?;
+    let name = ClaimedSigner::from(certificate_facts(&der)?).identity;
+    let ending = Ending::of_certificate("publisher", &name, &der)?;
+    Ok(if ending.is_within(now()?, within) { Some(ending) } else { None })
 }
 
 /// What the policies of a home are.

@@ -100,8 +100,9 @@ table! {
     E1416 Refused "the signature's log entry is missing or does not hold" => "sign the package again with `--log`, or add the log to trust.toml";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
+    E1502 Refused "the host attestation does not hold" => "remove the plugin with --keep-data and install the package again; the store was changed by someone else";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
-    E1505 Refused "the compiled code does not match its seal" => "it was set aside and is compiled anew; look for who can write to the cache";
+    E1505 Refused "the compiled code does not match its seal" => "it was set aside: look for who can write to the cache, then `forgeone start` with the plugin's name compiles it anew";
 
     E1601 Refused "the dependencies form a cycle" => "remove one of the dependencies on the path";
     E1602 Refused "a dependency is not installed" => "install the dependency first";

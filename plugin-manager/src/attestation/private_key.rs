@@ -129,10 +129,7 @@ pub fn open_key(text: &str, passphrase: Option<&Passphrase>) -> Result<Zeroizing
 ///
 /// # Errors
 /// When there is no randomness for a salt.
-pub fn key_text(
-    pkcs8: &[u8],
-    passphrase: Option<&Passphrase>,
-) -> Result<Zeroizing<String>, KeyTextError> {
+pub fn key_text(pkcs8: &[u8], passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, KeyTextError> {
     let block = match passphrase {
         None => pem::Pem::new(PLAIN, pkcs8),
         Some(passphrase) => pem::Pem::new(PROTECTED, encrypted(pkcs8, passphrase)?),
@@ -279,7 +276,9 @@ mod tests {
         assert!(matches!(rounds(0), KeyTextError::Protection(_)));
         assert!(began.elapsed() < std::time::Duration::from_secs(1), "nothing of it was done");
         assert!(matches!(scrypt(2, u16::MAX, 16), KeyTextError::TooCostly(_)), "p blocks are memory too");
-        for error in [scrypt(0, 8, 1), scrypt(1, 8, 1), scrypt(3, 8, 1), scrypt(1 << 10, 0, 1), scrypt(1 << 10, 8, 0)] {
+        for error in
+            [scrypt(0, 8, 1), scrypt(1, 8, 1), scrypt(3, 8, 1), scrypt(1 << 10, 0, 1), scrypt(1 << 10, 8, 0)]
+        {
             assert!(matches!(error, KeyTextError::Protection(_)), "{error}");
         }
     }

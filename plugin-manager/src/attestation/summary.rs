@@ -48,11 +48,7 @@ pub struct Circumstances<'a> {
 
 impl Bound {
     /// What belongs together now.
-    pub fn new(
-        package: &VerifiedPackage,
-        (code, code_key): (Digest, Digest),
-        policies: Digest,
-    ) -> Self {
+    pub fn new(package: &VerifiedPackage, (code, code_key): (Digest, Digest), policies: Digest) -> Self {
         let proof = package.attestation();
         let (manifest, module, trust) = (proof.manifest, proof.module, proof.trust);
         Self { package: proof.package, manifest, module, code, code_key, trust, policies }
@@ -89,12 +85,17 @@ impl Bound {
         };
         serde_json::to_vec(&Statement {
             kind: STATEMENT_TYPE.to_owned(),
-            subject: subject.map(|(name, d)| Subject { name: name.to_owned(), digest: Sha256::of(&d) }).into(),
+            subject: subject
+                .map(|(name, d)| Subject { name: name.to_owned(), digest: Sha256::of(&d) })
+                .into(),
             predicate_type: SUMMARY_TYPE.to_owned(),
             predicate: Predicate {
                 verifier: Verifier { id: circumstances.verifier.to_owned() },
                 time_verified: rfc3339(circumstances.at_ns / 1_000_000_000),
-                resource_uri: format!("forgeone://{}/{}@{}", manifest.publisher, manifest.name, manifest.version),
+                resource_uri: format!(
+                    "forgeone://{}/{}@{}",
+                    manifest.publisher, manifest.name, manifest.version
+                ),
                 policy: Reference {
                     uri: "forgeone:trust/trust.toml".to_owned(),
                     digest: self.trust.as_ref().map(Sha256::of),

@@ -56,7 +56,10 @@ impl<'a> KeyRing<'a> {
     /// # Errors
     /// As [`KeyRing::protect`].
     pub fn protect_notary(&self) -> Result<(), ForgeError> {
-        let keys = vec![("the timestamp authority", self.timestamps().key), ("the transparency log", self.log_key())];
+        let keys = vec![
+            ("the timestamp authority", self.timestamps().key),
+            ("the transparency log", self.log_key()),
+        ];
         self.rewrite("notary", keys)
     }
 

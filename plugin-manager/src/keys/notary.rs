@@ -5,10 +5,10 @@
 
 use super::files::{Existing, Files, make_dir, read, write};
 use super::{BACKDATED, DAY, KeyError, KeyRing, common_name};
+use crate::attestation::key_text;
 use crate::attestation::timestamp::Timestamper;
 use crate::attestation::trust::{CertificateSource, LogAuthority, TimestampAuthority};
 use crate::attestation::{Issued, NotedBundle, Validity, certificate_facts};
-use crate::attestation::key_text;
 use crate::workshop::now;
 use common::audit::Checkpoint;
 use common::audit::tree::{Edge, Hash, leaf};

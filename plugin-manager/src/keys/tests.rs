@@ -181,7 +181,9 @@ fn passphrase(text: &str) -> crate::Passphrase {
 
 /// The keys of a home that open with this passphrase, and are written under that one.
 fn locked<'a>(home: &std::path::Path, opens: &'a str, protects: Option<&str>) -> KeyRing<'a> {
-    KeyRing::new(home).unlocked_by(Box::new(move |_| Ok(passphrase(opens)))).protecting(protects.map(passphrase))
+    KeyRing::new(home)
+        .unlocked_by(Box::new(move |_| Ok(passphrase(opens))))
+        .protecting(protects.map(passphrase))
 }
 
 #[test]
@@ -195,7 +197,10 @@ fn protected_keys_open_with_their_own_passphrase_and_no_other() {
     locked(home.path(), "of the authority", Some("of acme")).issue(&request("acme")).unwrap();
     let listed: Vec<_> = KeyRing::new(home.path()).list().unwrap().iter().map(|k| k.protected).collect();
     assert_eq!(listed, [true, true]);
-    assert_eq!(locked(home.path(), "of the authority", None).signer(&name("acme")).unwrap_err().code().id, "E0142");
+    assert_eq!(
+        locked(home.path(), "of the authority", None).signer(&name("acme")).unwrap_err().code().id,
+        "E0142"
+    );
     let signer = locked(home.path(), "of acme", None).signer(&name("acme")).unwrap();
     assert!(crate::sign(&crate::loader::testing::sample(), &signer).is_ok());
     locked(home.path(), "of the authority", None).rotate(&name("acme"), 30).unwrap();

@@ -91,7 +91,8 @@ texts! {
     E1415: "a bundle's timestamp is of other bytes, of an authority `trust.toml` does not name, or of a time at which its certificate was not valid; or `require_timestamp` is set and there is none"; "a timestamp copied from another package's bundle";
     E1416: "a bundle's log entry is of another signature, its proof does not lead to a checkpoint of a log `trust.toml` names; or `require_log_entry` is set and there is none"; "one hash of the inclusion proof changed";
 
-    E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
+    E1501: "what the host signed about the installed package is gone"; "a file removed from `store/summaries`";
+    E1502: "what the host signed about the installed package was changed, or is about another one", "the compiled code is not the code it names"; "a byte of `store/summaries/*.json` that was changed";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
     E1505: "a file below `cache/` was changed, or written by another build"; "one byte of compiled code edited";
 

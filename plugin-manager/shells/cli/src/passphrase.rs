@@ -28,9 +28,9 @@ impl Source {
         let given = match (file, std::env::var_os(VARIABLE)) {
             (Some(file), _) => Some(in_file(file)?),
             (None, Some(text)) if !text.is_empty() => {
-                let text = text.into_string().map_err(|_| {
-                    ForgeError::new(&codes::E0101, format!("{VARIABLE} is not UTF-8 text"))
-                })?;
+                let text = text
+                    .into_string()
+                    .map_err(|_| ForgeError::new(&codes::E0101, format!("{VARIABLE} is not UTF-8 text")))?;
                 Some(Passphrase::new(text)?)
             }
             (None, _) => None,

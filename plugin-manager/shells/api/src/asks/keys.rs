@@ -23,7 +23,8 @@ impl Passphrases {
     /// The question with these.
     pub fn with<A: Ask>(&self, head: A) -> Parcel<A> {
         // No passphrase has a control character.
-        let parts = [&self.unlock, &self.protect].map(|p| p.as_ref().map_or("", Passphrase::reveal).as_bytes());
+        let parts =
+            [&self.unlock, &self.protect].map(|p| p.as_ref().map_or("", Passphrase::reveal).as_bytes());
         Parcel { head, body: parts.join(&0) }
     }
 

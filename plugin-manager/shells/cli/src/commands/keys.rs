@@ -1,7 +1,7 @@
 //! `keys`: the home's certificate authority and its publishers.
 //!
 //! JSON of `init`, `issue` and `rotate`: one [`KeyLine`]; of `notary`: a [`NotaryLine`]; of `revoke`: a [`RevokedLine`]; of `list`:
-//! `{"keys":[…]}`; of `protect`: `{"key","protected"}`; of `export`: `{"exported","certificate"}`, and with `-o` `{"exported","file"}`; of `export --sigstore-root`:
+//! `{"keys":[…],"expiring":[{"what","name","until"}]}`; of `protect`: `{"key","protected"}`; of `export`: `{"exported","certificate"}`, and with `-o` `{"exported","file"}`; of `export --sigstore-root`:
 //! `{"trusted_root"}`, and with `-o` `{"file"}`.
 
 use crate::args::{
@@ -15,8 +15,9 @@ use crate::passphrase::{self, Source};
 use common::error::{ForgeError, codes};
 use forgeone_api::Ask;
 use forgeone_api::asks::{self, Passphrases};
+use forgeone_api::rfc3339;
 use forgeone_api::shown::{KeyLine, NotaryLine, RevokedLine};
-use plugin_manager::KeyRing;
+use plugin_manager::{Ending, KeyRing};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -82,6 +83,41 @@ impl Show for RevokedLine {
 #[derive(Debug, Serialize)]
 struct Listing {
     keys: Vec<KeyLine>,
+    /// What ends within `keys.warn_before`: of these, and of what the home trusts.
+    expiring: Vec<EndingLine>,
+}
+
+/// What ends soon, which is told on stderr too.
+///
+/// # Errors
+/// When the configuration cannot be read.
+pub fn expiring(context: &Context) -> Result<Vec<EndingLine>, ForgeError> {
+    let soon = plugin_manager::ending_soon(context.home(), context.config())?;
+    let lines: Vec<EndingLine> = soon.into_iter().map(EndingLine::from).collect();
+    lines.iter().for_each(EndingLine::warn);
+    Ok(lines)
+}
+
+/// Something that ends soon.
+#[derive(Debug, Serialize)]
+pub struct EndingLine {
+    what: &'static str,
+    name: String,
+    /// RFC 3339, UTC.
+    until: String,
+}
+
+impl From<Ending> for EndingLine {
+    fn from(ending: Ending) -> Self {
+        Self { what: ending.what, name: ending.name, until: rfc3339(ending.at_ns) }
+    }
+}
+
+impl EndingLine {
+    /// Tells it on stderr.
+    pub fn warn(&self) {
+        tracing::warn!(what = self.what, name = %self.name, until = %self.until, "ends soon");
+    }
 }
 
 impl Show for Listing {
@@ -89,10 +125,12 @@ impl Show for Listing {
         if self.keys.is_empty() {
             return writeln!(out, "no keys; `forgeone keys init --name NAME` makes an authority");
         }
-        let mut table = table(&["KIND", "NAME", "ALGORITHM", "VALID UNTIL", "FOR", "FINGERPRINT"]);
+        let mut table =
+            table(&["KIND", "NAME", "ALGORITHM", "VALID UNTIL", "FOR", "PRIVATE KEY", "FINGERPRINT"]);
         for k in &self.keys {
             let use_ = if k.development { "development" } else { "any" }.to_owned();
-            table.add_row([&k.kind, &k.name, &k.algorithm, &k.not_after, &use_, &k.fingerprint]);
+            let key = private_key(k).to_owned();
+            table.add_row([&k.kind, &k.name, &k.algorithm, &k.not_after, &use_, &key, &k.fingerprint]);
         }
         write_table(out, &table)
     }
@@ -164,7 +202,7 @@ pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
         Keys::Protect(args) => protect(context, args),
         Keys::List => {
             let keys = KeyRing::new(context.home()).list()?.into_iter().map(KeyLine::from).collect();
-            context.output().show(&Listing { keys })
+            context.output().show(&Listing { keys, expiring: expiring(context)? })
         }
         Keys::Revoke(args) => revoke(context, args),
         Keys::Rotate(args) => rotate(context, args),

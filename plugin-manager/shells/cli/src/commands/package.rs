@@ -4,6 +4,7 @@
 //! JSON of `pack` and `sign`: [`Written`]; of `verify`: [`Verified`]. A package that `verify` refuses is an error
 //! with the refusal's code; the checks before it are its reasons.
 
+use super::keys::EndingLine;
 use super::source;
 use super::status::signed_by;
 use crate::args::{Pack, PackageFile, Sign, Timestamp};
@@ -94,9 +95,14 @@ pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let source = Source::new(args.unlocking.passphrase_file.as_deref())?;
     let ring = KeyRing::new(context.home()).unlocked_by(Box::new(|whose| source.of(whose)));
     let signed = match &args.cosigner {
-        Some(name) => plugin_manager::cosign(&package, name, &ring.signer(name)?)?,
+        Some(name) => {
+            let signer = ring.signer(name)?;
+            warn_of_end(context, &signer)?;
+            plugin_manager::cosign(&package, name, &signer)?
+        }
         None => {
             let signer = signer(&ring, &source, args)?;
+            warn_of_end(context, &signer)?;
             let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
             noted(&ring, args, signed)?
         }
@@ -104,6 +110,14 @@ pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let path = args.output.as_deref().unwrap_or(&args.package);
     files::write(path, &signed, 0o644)?;
     context.output().show(&Written::of(path, &signed)?)
+}
+
+/// Tells when what is signed will not be believed for long.
+fn warn_of_end(context: &Context, signer: &SignWith) -> Result<(), ForgeError> {
+    let ending =
+        plugin_manager::certificate_ends_soon(context.home(), context.config(), &signer.certificate)?;
+    ending.map(EndingLine::from).iter().for_each(EndingLine::warn);
+    Ok(())
 }
 
 /// The package with the timestamp and the log entry that were asked for, in this order: what is logged is last.
