@@ -93,7 +93,7 @@ fn a_killed_digest_stops_what_runs_and_ends_its_call(kind: EngineKind) {
     home.change(|trust| assert!(trust.kill.digests.insert(Digest::of(&bad))));
     let began = Instant::now();
     let read = host.reload_trust().unwrap();
-    assert_eq!(call.join().unwrap(), "E4031");
+    assert_eq!(call.join().unwrap(), "E1404");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(read.withdrawn, ["bad"]);
     let status = host.status("bad").unwrap();
@@ -117,7 +117,7 @@ fn a_watcher_stops_within_a_second_what_its_files_revoke(kind: EngineKind) {
     let serial = home.serial();
     home.change(|trust| assert!(trust.kill.serials.insert(serial)));
     let began = Instant::now();
-    assert_eq!(call.join().unwrap(), "E4031");
+    assert_eq!(call.join().unwrap(), "E1404");
     while host.status("a").unwrap().state != "Quarantined" {
         assert!(began.elapsed() < Duration::from_secs(1));
     }
