@@ -148,8 +148,9 @@ impl PluginManager {
         let summary = host.summary_of(row)?;
         let grant = self.proven(row)?;
         let asked = matches!(cause, Cause::Start | Cause::Initialize);
-        let ready = host.ready(&grant, if asked { Rebuild::Asked } else { Rebuild::NotAsked })?;
-        host.still_attested(&grant, &ready, &summary)?;
+        let rebuild = if asked { Rebuild::Asked } else { Rebuild::NotAsked };
+        let ready = host.ready(&grant, rebuild)?;
+        host.still_attested((&grant, &ready), &summary, rebuild)?;
         let denials = Arc::new(Denials::default());
         let plugin = host.assemble(&grant, ready, state, &denials);
         Ok(Loaded::new(plugin, denials))

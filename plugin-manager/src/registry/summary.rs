@@ -6,10 +6,11 @@
 
 use super::error::HostError;
 use super::host::Host;
-use super::load::Ready;
+use super::load::{Ready, Rebuild};
 use super::operator::Desk;
 use super::{envelope, sources};
 use crate::attestation::{Bound, Circumstances};
+use crate::runtime::RuntimeError;
 use crate::sandbox::Grant;
 use crate::store::{InstalledPlugin, StoredPackage};
 use common::crypto::Sha256;
@@ -21,7 +22,7 @@ impl Host {
     /// what this returns lives, and then as long as the package is.
     pub fn attest(&self, grant: &Grant, ready: &Ready) -> Result<StoredPackage<'_>, ForgeError> {
         let bound = self.bound(grant, ready)?;
-        let key = self.home.attestation_key()?;
+        let key = &self.attestor;
         let verifier = format!("forgeone:host/{}", Digest::of(key.public().as_bytes()).hex());
         let circumstances = Circumstances {
             verifier: &verifier,
@@ -32,7 +33,7 @@ impl Host {
         let statement = bound.statement(grant.package(), &circumstances).map_err(|e| {
             ForgeError::new(&codes::E0001, "the host's summary cannot be written").reason(e.to_string())
         })?;
-        let signed = envelope::seal(&statement, &key)?;
+        let signed = envelope::seal(&statement, key)?;
         Ok(self.home.keep_summary(&bound.package, &signed)?)
     }
 
@@ -45,8 +46,8 @@ impl Host {
         let other = |why| HostError::Attestation { name: plugin.name.to_string(), why };
         let summary = self.home.summary(&plugin.package)?;
         let summary = summary.ok_or_else(|| HostError::Unattested(plugin.name.to_string()))?;
-        let key = self.home.attestation_key()?.public();
-        let statement = envelope::open(&summary, &key).map_err(|_| other("this host did not sign it"))?;
+        let statement = envelope::open(&summary, &self.attestor.public())
+            .map_err(|_| other("this host did not sign it"))?;
         let bound = Bound::parse(&statement).ok_or_else(|| other("it is no summary"))?;
         if (bound.package, bound.manifest) != (plugin.package, plugin.manifest) {
             return Err(other("it is about another package").into());
@@ -70,20 +71,26 @@ impl Host {
 }
 
 impl Desk<'_> {
-    /// Whether a package and its code, which were checked again now, are those the host spoke of.
+    /// Whether a package and its code, which were checked again now, are those the host spoke of. Other code that this
+    /// host compiled of the same module is taken where an operator asked for it.
     ///
     /// # Errors
-    /// E1502 when they are not.
-    pub fn still_attested(self, grant: &Grant, ready: &Ready, said: &Bound) -> Result<(), ForgeError> {
+    /// E1502 when it is another package, E1505 for other code.
+    pub fn still_attested(
+        self,
+        (grant, ready): (&Grant, &Ready),
+        said: &Bound,
+        rebuild: Rebuild,
+    ) -> Result<(), ForgeError> {
         let name = &grant.package().package().manifest().name;
         let other = |why| HostError::Attestation { name: name.to_string(), why };
         let now = self.bound(grant, ready)?;
         if !now.same_package(said) {
             return Err(other("it is about another package").into());
         }
-        let stored = ready.compiled_in.is_none();
+        let stored = ready.compiled_in.is_none() && rebuild == Rebuild::NotAsked;
         if stored && said.code_key == now.code_key && said.code != now.code {
-            return Err(other("the compiled code is not the code it names").into());
+            return Err(RuntimeError::Seal.into());
         }
         if now == *said {
             return Ok(());

@@ -5,6 +5,7 @@ use super::{Guest, World, code, on_each_engine};
 use crate::PluginManager;
 use crate::attestation::Bound;
 use crate::registry::envelope;
+use crate::registry::load::Rebuild;
 use crate::runtime::EngineKind;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ fn only(dir: &Path) -> PathBuf {
 }
 
 fn bound(host: &PluginManager, world: &World) -> Bound {
-    let key = host.host().home.attestation_key().unwrap().public();
+    let key = host.host().attestor.public();
     let envelope = std::fs::read(only(&world.path("store/summaries"))).unwrap();
     Bound::parse(&envelope::open(&envelope, &key).unwrap()).unwrap()
 }
@@ -41,12 +42,14 @@ fn changed_code_is_refused_until_an_operator_asks_for_new_code(kind: EngineKind)
     let world = installed(kind);
     world.damage("cache");
     let host = world.open();
+    let before = bound(&host, &world);
     for _ in 0..2 {
         assert_eq!(code(host.call("a", "echo", b"x".to_vec())), "E1505");
     }
     assert_eq!(world.recorded(&host, &["detection", "E1505"]), 1);
     host.start("a").unwrap();
     assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");
+    assert_eq!(before, bound(&host, &world), "the same module makes the same code");
     let files = std::fs::read_dir(world.path("cache")).unwrap();
     let mut endings: Vec<_> = files.map(|f| f.unwrap().path().extension().is_some()).collect();
     endings.sort_unstable();
@@ -64,11 +67,14 @@ fn code_of_another_compilation_is_refused(kind: EngineKind) {
     let mut other = bound(&host, &world);
     other.code = other.package;
     let grant = host.proven(&host.row("a").unwrap()).unwrap();
-    let ready = host.host().ready(&grant, crate::registry::load::Rebuild::NotAsked).unwrap();
-    assert_eq!(code(host.host().still_attested(&grant, &ready, &other)), "E1502");
+    let ready = host.host().ready(&grant, Rebuild::NotAsked).unwrap();
+    let judged = |said: &Bound, rebuild| host.host().still_attested((&grant, &ready), said, rebuild);
+    assert_eq!(code(judged(&other, Rebuild::NotAsked)), "E1505");
     let said = bound(&host, &world);
-    host.host().still_attested(&grant, &ready, &said).unwrap();
+    judged(&said, Rebuild::NotAsked).unwrap();
     assert_eq!(world.recorded(&host, &["\"action\":\"attest\""]), 0);
+    judged(&other, Rebuild::Asked).unwrap();
+    assert_eq!(world.recorded(&host, &["\"action\":\"attest\""]), 1);
 }
 
 fn a_summary_that_is_gone_or_changed_refuses_the_plugin(kind: EngineKind) {

@@ -22,7 +22,11 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone inspect", &["forgeone inspect my.forgepkg"]),
     (
         "forgeone keys init",
-        &["forgeone keys init --name corp", "forgeone keys init --name laptop --development"],
+        &[
+            "forgeone keys init --name corp",
+            "forgeone keys init --name corp --passphrase",
+            "forgeone keys init --name laptop --development",
+        ],
     ),
     (
         "forgeone keys issue",
@@ -33,6 +37,14 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone keys notary", &["forgeone keys notary"]),
+    (
+        "forgeone keys protect",
+        &[
+            "forgeone keys protect",
+            "forgeone keys protect acme --passphrase-file old.pass --new-passphrase-file new.pass",
+            "forgeone keys protect --notary --no-passphrase",
+        ],
+    ),
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
     ("forgeone keys rotate", &["forgeone keys rotate acme"]),
