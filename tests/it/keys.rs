@@ -34,7 +34,8 @@ fn keys_under_passphrases_are_made_used_and_refused_without() {
     let ca = world.write("ca.pass", "of the authority\nsecond line\n");
     let acme = world.write("acme.pass", "of acme");
     let (ca, acme) = (ca.to_str().unwrap(), acme.to_str().unwrap());
-    world.run(&["keys", "init", "--name", "house", "--passphrase-file", ca]).ok().says("with a passphrase");
+    let made = world.run(&["keys", "init", "--name", "house", "--passphrase-file", ca]).ok();
+    assert!(made.text().contains("with a passphrase"), "{made}");
     world.run(&["keys", "issue", "acme"]).fails(2, "E0141");
     world.run(&["keys", "issue", "acme", "--passphrase-file", acme]).fails(2, "E0142");
     with_passphrase(&world, "guess", &["keys", "issue", "acme"]).fails(2, "E0142");
@@ -145,7 +146,7 @@ fn a_second_signature_counts_with_its_role_and_stays_when_the_first_is_made_anew
     world.run(&["sign", package, "--publisher", "acme"]).ok();
     world.run(&["verify", package]).fails(3, "E1405").says("review");
     world.run(&["sign", package, "--cosigner", "ada"]).ok();
-    world.run(&["verify", package]).ok().says("ada");
+    assert!(world.run(&["verify", package]).ok().text().contains("3 signers"));
     world.run(&["sign", package, "--publisher", "acme"]).ok();
     world.run(&["verify", package]).ok();
     let names: Vec<String> = read_entries(&std::fs::read(package).unwrap())
@@ -191,7 +192,7 @@ fn what_ends_soon_is_told_where_keys_are_looked_at_and_used() {
     // A list that runs out is told as a certificate is.
     world.run(&["keys", "revoke", "--days", "2"]).ok();
     assert!(probe(&world)["detail"].as_str().unwrap().contains("revocation list"));
-    let world = world.with("keys.warn_before", "1d".into());
+    let world = world.with("keys", serde_json::json!({ "warn_before": "1d" }));
     assert_eq!(probe(&world)["verdict"], "ok");
     assert!(world.run(&["sign", "good.forgepkg", "--publisher", "acme"]).ok().stderr.is_empty());
 }
@@ -216,7 +217,6 @@ fn interop_openssl_reads_our_protected_keys_and_we_read_its() {
         let key = world.home().join(format!("keys/publishers/{name}.key.pem"));
         let (key, cert) =
             (key.to_str().unwrap(), world.home().join(format!("keys/publishers/{name}.cert.pem")));
-        openssl(&dir, &["pkcs8", "-in", key, "-passin", "pass:ours", "-nocrypt", "-out", "plain.pem"]);
         openssl(&dir, &["pkey", "-in", key, "-passin", "pass:ours", "-out", "plain.pem"]);
         let mut protect =
             vec!["pkcs8", "-topk8", "-in", "plain.pem", "-passout", "pass:theirs", "-out", "theirs.pem"];
