@@ -61,6 +61,7 @@ const PDK: &[Embedded] = embedded! {
     "http.rs",
     "json.rs",
     "kv.rs",
+    "libc_names.rs",
     "lib.rs",
     "log.rs",
     "metric.rs",

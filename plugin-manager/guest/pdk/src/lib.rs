@@ -49,6 +49,8 @@ pub mod http;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod kv;
+#[cfg(any(test, target_os = "wasi"))]
+mod libc_names;
 pub mod log;
 pub mod metric;
 mod plugin;

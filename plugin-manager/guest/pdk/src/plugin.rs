@@ -80,6 +80,8 @@ pub trait Stateful: Plugin {
 ///
 /// On wasm32 the functions are exported; elsewhere they are plain functions for tests to call.
 ///
+/// For wasm32-wasip1 an operation cannot have the name of a function of the C library, such as `read`.
+///
 /// A method whose input is not one does not compile:
 ///
 /// ```compile_fail
@@ -132,6 +134,16 @@ macro_rules! export_plugin {
                 $crate::rt::step(&PLUGIN, $crate::Plugin::resume));
             $crate::export_plugin!(@function "The last call: drops the plugin.", "unload", unload, (),
                 $crate::rt::unload(&PLUGIN));
+            $(
+                #[cfg(target_os = "wasi")]
+                const _: () = assert!(
+                    !$crate::rt::is_taken(stringify!($operation)),
+                    concat!(
+                        "the operation `", stringify!($operation), "` would take the place of a function of the C",
+                        " library, which the standard library calls; give it another name"
+                    )
+                );
+            )*
             $($crate::export_plugin!(@function
                 "The operation of this name.", stringify!($operation), $operation, (len: i32),
                 $crate::rt::operation(&PLUGIN, len, |plugin, input| {
@@ -166,6 +178,8 @@ pub mod rt {
     use crate::convert::{Input, Output};
     use crate::error::Error;
     use crate::host;
+    #[cfg(any(test, target_os = "wasi"))]
+    pub use crate::libc_names::is_taken;
 
     /// Where the plugin lives between calls.
     pub type Slot<P> = RefCell<Option<P>>;

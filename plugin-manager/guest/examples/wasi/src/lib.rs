@@ -17,7 +17,7 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 impl Notes {
-    fn write(&mut self, input: &str) -> Result<String, Error> {
+    fn note(&mut self, input: &str) -> Result<String, Error> {
         let (name, text) = input.split_once('\n').unwrap_or((input, ""));
         fs::create_dir_all("/data/notes").map_err(failed)?;
         fs::write(format!("/data/notes/{name}"), text).map_err(failed)?;
@@ -25,7 +25,7 @@ impl Notes {
         Ok(String::new())
     }
 
-    fn read(&mut self, input: &str) -> Result<String, Error> {
+    fn noted(&mut self, input: &str) -> Result<String, Error> {
         fs::read_to_string(format!("/data/notes/{}", input.trim_end())).map_err(failed)
     }
 
@@ -74,7 +74,7 @@ fn tour() -> std::io::Result<Vec<String>> {
         ("outside", fs::read("/etc/passwd").map(drop)),
         ("above", fs::read("/data/../etc/passwd").map(drop)),
     ] {
-        tell(format!("{what} {:?}", ended.map_err(|e| e.kind())));
+        tell(format!("{what} {:?}", ended.map_err(|e| e.raw_os_error())));
     }
     fs::remove_dir_all("/data/tour")?;
     tell(format!("left {}", fs::exists("/data/tour")?));
@@ -91,4 +91,4 @@ fn tour() -> std::io::Result<Vec<String>> {
     Ok(told)
 }
 
-export_plugin!(Notes, operations: [write, read, tour]);
+export_plugin!(Notes, operations: [note, noted, tour]);
