@@ -260,7 +260,7 @@ fn interop_openssl_reads_our_protected_keys_and_we_read_its() {
 
 /// What is typed at a terminal, which echoes nothing of it.
 const TERMINAL: &str = r#"
-import os, pty, sys
+import os, pty, sys, termios
 child, terminal = pty.fork()
 if child == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
@@ -270,6 +270,9 @@ for line in sys.argv[1].split(","):
         shown += os.read(terminal, 1)
     print(shown.decode(), end="")
     shown = b""
+    # What is typed before the terminal stopped to echo would be shown.
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        pass
     os.write(terminal, line.encode() + b"\n")
 try:
     while True:

@@ -80,6 +80,7 @@ pub use recording::WebhookMaker;
 pub use report::{InstallReport, PluginStatus, Probe, UpgradeReport};
 pub use running::BroughtUp;
 pub use scores::{EvidenceError, open_evidence};
+pub use summary::host_key;
 pub use supervisor::Supervision;
 pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};
 pub use trial::{BadPercent, Percent, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus};

@@ -12,10 +12,13 @@ use super::{envelope, sources};
 use crate::attestation::{Bound, Circumstances};
 use crate::runtime::RuntimeError;
 use crate::sandbox::Grant;
-use crate::store::{InstalledPlugin, StoredPackage};
-use common::crypto::Sha256;
+use crate::store::{ATTESTATION_KEY, InstalledPlugin, StoredPackage};
+use common::crypto::{Sha256, SigningKey};
 use common::error::{ForgeError, codes};
 use common::identity::Digest;
+use std::io::ErrorKind;
+use std::path::Path;
+use zeroize::Zeroizing;
 
 impl Host {
     /// Signs what was found of a package that is about to be installed, beside where it will be. It is kept as long as
@@ -101,4 +104,23 @@ impl Desk<'_> {
         self.intend("attest", name.as_str(), &details)?;
         self.attest(grant, ready).map(drop)
     }
+}
+
+/// The public key of what a home's host says of the packages it verified, as PEM.
+///
+/// # Errors
+/// E5008 when the home has not been opened yet; E0002 when the key cannot be read.
+pub fn host_key(home: &Path) -> Result<String, ForgeError> {
+    let path = home.join(ATTESTATION_KEY);
+    let bytes = std::fs::read(&path).map(Zeroizing::new).map_err(|e| {
+        let code = if e.kind() == ErrorKind::NotFound { &codes::E5008 } else { &codes::E0002 };
+        ForgeError::new(code, format!("cannot read {}", path.display())).reason(e.to_string())
+    })?;
+    let key = SigningKey::from_pkcs8(&bytes).map_err(|e| {
+        ForgeError::new(&codes::E0003, format!("{} is no key of this host", path.display()))
+            .reason(e.to_string())
+    })?;
+    // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): what comes before its 32 bytes.
+    let head = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+    Ok(pem::encode(&pem::Pem::new("PUBLIC KEY", [&head, key.public().as_bytes()].concat())))
 }

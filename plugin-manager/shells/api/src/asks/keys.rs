@@ -178,11 +178,11 @@ impl Ask for KeysProtect {
 
     fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<()>, ForgeError> {
         let ring = keys(manager, body)?;
-        Ok(match &self.who {
+        match &self.who {
             Some(who) => ring.protect(who)?,
             None => ring.protect_notary()?,
         }
-        .into())
+        Ok(().into())
     }
 }
 

@@ -152,6 +152,9 @@ pub struct KeysExport {
     /// Write this home's trust as the trusted_root.json of Sigstore clients instead
     #[arg(long, conflicts_with_all = ["who", "include_private_key"])]
     pub sigstore_root: bool,
+    /// Write the public key of this host's summaries of packages instead
+    #[arg(long, conflicts_with_all = ["who", "include_private_key", "sigstore_root"])]
+    pub host: bool,
     /// Where to write [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -2,7 +2,7 @@
 //!
 //! JSON of `init`, `issue` and `rotate`: one [`KeyLine`]; of `notary`: a [`NotaryLine`]; of `revoke`: a [`RevokedLine`]; of `list`:
 //! `{"keys":[…],"expiring":[{"what","name","until"}]}`; of `protect`: `{"key","protected"}`; of `export`: `{"exported","certificate"}`, and with `-o` `{"exported","file"}`; of `export --sigstore-root`:
-//! `{"trusted_root"}`, and with `-o` `{"file"}`.
+//! `{"trusted_root"}`, and with `-o` `{"file"}`; of `export --host`: `{"host_key"}`, and with `-o` `{"file"}`.
 
 use crate::args::{
     KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysProtect, KeysRevoke, KeysRotate, Protecting,
@@ -174,6 +174,25 @@ impl Show for SigstoreRoot {
     }
 }
 
+/// What `keys export --host` wrote.
+#[derive(Debug, Serialize)]
+struct HostKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+impl Show for HostKey {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        match (&self.host_key, &self.file) {
+            (Some(key), _) => out.write_all(key.as_bytes()),
+            (None, Some(file)) => writeln!(out, "exported the key of this host to {}", file.display()),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 impl Show for NotaryLine {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         write_pairs(
@@ -207,6 +226,7 @@ pub fn run(context: &Context, args: &Keys) -> Result<(), Failure> {
         Keys::Revoke(args) => revoke(context, args),
         Keys::Rotate(args) => rotate(context, args),
         Keys::Export(args) if args.sigstore_root => sigstore_root(context, args),
+        Keys::Export(args) if args.host => host_key(context, args),
         Keys::Export(args) => export(context, &KeyRing::new(context.home()), args),
     }
 }
@@ -309,6 +329,15 @@ fn sigstore_root(context: &Context, args: &KeysExport) -> Result<(), Failure> {
         })?),
     };
     context.output().show(&SigstoreRoot { trusted_root, file: args.output.clone() })
+}
+
+fn host_key(context: &Context, args: &KeysExport) -> Result<(), Failure> {
+    let key = plugin_manager::host_key(context.home())?;
+    let host_key = match &args.output {
+        Some(file) => files::write(file, key.as_bytes(), 0o644).map(|()| None)?,
+        None => Some(key),
+    };
+    context.output().show(&HostKey { host_key, file: args.output.clone() })
 }
 
 fn export(context: &Context, ring: &KeyRing<'_>, args: &KeysExport) -> Result<(), Failure> {

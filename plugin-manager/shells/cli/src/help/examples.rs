@@ -54,6 +54,7 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone keys export > root.pem",
             "forgeone keys export acme -o acme.pem",
             "forgeone keys export --sigstore-root -o trusted_root.json",
+            "forgeone keys export --host -o host.pem",
         ],
     ),
     (
