@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod network;
 mod read;
+mod reviews;
 mod supervision;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use limits::Limits;
 pub use network::Network;
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
+pub use reviews::Reviews;
 pub use supervision::{
     Dependents, HealthCheck, OnBudgetSpent, Restart, StatusCheck, Supervision, SupervisionSection,
 };
@@ -331,6 +333,8 @@ pub struct Config {
     pub supervision: SupervisionSection,
     /// How far what a plugin does changes how far it is trusted.
     pub trust_score: TrustScore,
+    /// How often somebody is to look at plugins and policies.
+    pub reviews: Reviews,
     /// When what runs out is warned of.
     pub keys: Keys,
     /// Settings by plugin name.
@@ -356,6 +360,7 @@ impl Default for Config {
             audit: Audit::default(),
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
+            reviews: Reviews::default(),
             keys: Keys::default(),
             plugins: BTreeMap::new(),
         }

@@ -86,9 +86,10 @@ pub use registry::{
     DependencyReport, DirectoryReport, DirectoryWatch, EVENTS_KEPT, Event, EventKind, Events, EvidenceError,
     HeldBack, InstallAllReport, InstallPlan, InstallReport, InstallRequest, Installed, LeftOut, LockFile,
     ManagerBuilder, NotReady, OperationHandle, PendingUpgrade, Percent, PlannedChange, PlannedStep,
-    PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, Supervision, Told, Trial,
-    TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions, UpgradeReport,
-    WebhookMaker, host_key, open_evidence,
+    PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, ReviewError, ReviewStatus,
+    ReviewSubject, SoakLength, SoakReport, StageReport, StageRequest, StagingError, Supervision, TestReport,
+    Told, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions,
+    UpgradeReport, WebhookMaker, host_key, open_evidence,
 };
 pub use replay::{
     ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
@@ -101,5 +102,5 @@ pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, certificate_ends_soon,
     check_module, check_policies, check_policies_with, claimed_signer, cosign, ending_soon, sign, sign_in,
-    sigstore_root, verify, verify_telling,
+    sigstore_root, verify, verify_telling, with_staging,
 };

@@ -3,7 +3,7 @@
 
 use crate::attestation::{
     self, CertificateFacts, CheckOutcome, Ending, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
-    certificate_facts, is_protected, key_text, open_key, pem_to_der,
+    STAGING_BUNDLE, certificate_facts, is_protected, key_text, open_key, pem_to_der,
 };
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
@@ -82,11 +82,26 @@ pub fn sign(package: &[u8], with: &SignWith) -> Result<Vec<u8>, ForgeError> {
 
 fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec<u8>, ForgeError> {
     let loaded = Package::load(package, limits)?;
+    let (key, leaf, _) = signing_key(with)?;
+    Ok(attestation::sign(&loaded, &key, &leaf, now()?)?)
+}
+
+/// The key, its certificate as DER, and the identity in that.
+pub(crate) fn signing_key(with: &SignWith) -> Result<(SigningKey, Vec<u8>, Option<String>), ForgeError> {
     let key = SigningKey::from_pkcs8(&open_key(&with.key, None)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
-    Ok(attestation::sign(&loaded, &key, &leaf, now()?)?)
+    let identity = certificate_facts(&leaf)?.uri;
+    Ok((key, leaf, identity))
+}
+
+/// The package with this staging attestation, in place of the one it may have had.
+///
+/// # Errors
+/// When the package is not well-formed, or would not be with it.
+pub fn with_staging(package: &[u8], attestation: &[u8]) -> Result<Vec<u8>, ForgeError> {
+    Ok(loader::attach(package, STAGING_BUNDLE, attestation, &PackageLimits::default())?)
 }
 
 /// The package with the signature of somebody beside its publisher, whose name it is filed under. The publisher's

@@ -74,6 +74,10 @@ fn a_new_plugin_in_rust_is_checked_tested_built_signed_and_answers_without_a_reg
     world.run(&["keys", "init", "--name", "house"]).ok();
     world.run(&["keys", "issue", "ada"]).ok();
     world.run(&["sign", text(&package), "--publisher", "ada"]).ok();
+    world.run(&["keys", "issue", "qa", "--signer", "--role", "staging"]).ok();
+    let staged = world.run(&["stage", text(&package), "--calls", "50", "--json"]).ok().json();
+    assert_eq!(staged["tests"].as_array().map(Vec::len), Some(5));
+    assert_eq!((&staged["passed"], &staged["stager"]), (&true.into(), &"forgeone://house/qa".into()));
     greets(&world, &package);
     world.run(&["config", "greeter", "set", "greeting", "Good morning"]).ok();
     assert_eq!(world.call("greeter", "greet", b"Ada").ok().text(), "Good morning, Ada!\n");
@@ -118,7 +122,9 @@ on_both_engines! {
         let world = World::new(Environment::Development, engine);
         let module = wat::parse_file(example("wat").join("plugin.wat")).expect("a module");
         let module = world.write("plugin.wasm", module);
-        greets(&world, &packed(&world, &example("wat"), &module));
+        let package = packed(&world, &example("wat"), &module);
+        world.run(&["stage", text(&package), "--dry-run", "--calls", "50"]).ok();
+        greets(&world, &package);
     }
 }
 

@@ -32,6 +32,7 @@ mod serve_signals;
 mod serve_socket;
 mod shapes;
 mod sigstore;
+mod staging;
 mod tamper;
 mod timestamps;
 mod together;

@@ -82,6 +82,7 @@ fn full_config() -> Value {
         "trust_score": { "attested": 100, "unattested": 80, "reduced_below": 60, "quarantined_below": 20,
             "recovery": 10, "severity": 100, "learning": "1h", "factor": 8, "least": 100,
             "on_quarantined": "tell" },
+        "reviews": { "every": "90d" },
         "plugins": { "log-redactor": {
             "config": { "rules": "email" }, "env": { "MODE": "x" }, "supervision": supervision() } },
     }})

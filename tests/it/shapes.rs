@@ -44,7 +44,7 @@ fn snapshot(name: &str, ran: &Ran, world: &World) {
             (r#""serial": "[0-9a-f]+""#, r#""serial": "[SERIAL]""#),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[UUID]"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
-            (r#""(compiled_ms|memory_bytes|bytes)": \d+"#, r#""$1": [NUMBER]"#),
+            (r#""(compiled_ms|\w*memory_\w*bytes|bytes|took_us|elapsed_ms|p50_us|p99_us)": \d+"#, r#""$1": [NUMBER]"#),
             (r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", "[CERTIFICATE]"),
         ],
     }, { insta::assert_snapshot!(name, json); });
@@ -227,6 +227,28 @@ fn json_of_packages_and_keys() {
     let new = world.write("passphrase", "correct horse");
     let protect = ["keys", "protect", "tools", "--new-passphrase-file", new.to_str().unwrap(), "--json"];
     snapshot("keys-protect", &world.run(&protect).ok(), &world);
+}
+
+#[test]
+fn json_of_staging_and_reviews() {
+    let world = World::new(Environment::Staging, Engine::Wasmtime);
+    world.run(&["keys", "init", "--name", "house"]).ok();
+    world.run(&["keys", "issue", "acme"]).ok();
+    world.run(&["keys", "issue", "qa", "--signer", "--role", "staging"]).ok();
+    let toml = "[plugin]\nname = \"good\"\nversion = \"1.0.0\"\npublisher = \"acme\"\n[[operations]]\nname = \"go\"\n";
+    let go = format!("{} (func (export \"go\") (param i32) (result i32) i32.const 0)", lifecycle());
+    world.write("source/plugin.toml", toml);
+    world.write("source/plugin.wasm", Wat::new("good", &["go"], &go).module());
+    world.write("source/assets/tests/a.json", r#"{"tests": [{"name": "goes", "operation": "go"}]}"#);
+    world.run(&["pack", "source", "-o", "p.forgepkg"]).ok();
+    world.run(&["sign", "p.forgepkg", "--publisher", "acme"]).ok();
+    snapshot("stage", &world.run(&["stage", "p.forgepkg", "--calls", "20", "--json"]).ok(), &world);
+    world.run(&["install", "p.forgepkg"]).ok();
+    world.write("home/trust/policy/a.cedar", "permit(principal, action, resource);");
+    let review = ["review", "plugin", "good", "--by", "ada", "--note", "read it", "--json"];
+    snapshot("review-plugin", &world.run(&review).ok(), &world);
+    snapshot("review-policy", &world.run(&["review", "policy", "--by", "bob", "--json"]).ok(), &world);
+    snapshot("review-list", &world.run(&["review", "list", "--json"]).ok(), &world);
 }
 
 #[test]

@@ -32,6 +32,7 @@ table! {
     E0106 Usage "the home was written by another version" => "use the version of forgeone that wrote it, or name another home with --home";
     E0107 Internal "doctor found a problem" => "see the lines whose verdict is `problem`";
     E0108 Usage "the plugin directory cannot be used" => "make it a directory of the user who runs the host that nobody else can write to, or name another with `plugin_directory`";
+    E0109 Usage "this is not a staging home" => "set `environment: staging` in plugin-manager.yaml, or name a home that has it; `--dry-run` tries a package in development too";
 
     E0121 Usage "the daemon is of another version" => "restart the daemon with this version of forgeone, or use the version it has";
     E0122 Internal "the daemon did not answer" => "`forgeone status` shows whether it runs; what was asked of it may have been done";
@@ -57,6 +58,7 @@ table! {
     E1015 Refused "the module uses a WebAssembly feature that is turned off" => "build without it";
     E1016 Refused "the module exceeds a limit of this host" => "make the module smaller, or ask the operator to raise the limit";
     E1017 Refused "the package asks for something this build cannot provide" => "see the reason; another build or a later version may provide it";
+    E1018 Refused "the package's own tests cannot be used" => "mend the file of assets/tests/ that is named: the author guide has the format";
 
     E1101 Refused "a file does not match its digest" => "fetch the package again; if it stays so, it was changed after it was packed";
     E1102 Refused "the signed files and the packed files differ" => "sign the package again after the last change";
@@ -98,6 +100,7 @@ table! {
     E1414 Refused "two publishers offer a plugin of this name" => "name the package of the publisher you mean, or offer only that one";
     E1415 Refused "the signature's timestamp is missing or does not hold" => "sign the package again with `--timestamp`, or add the timestamp authority to trust.toml";
     E1416 Refused "the signature's log entry is missing or does not hold" => "sign the package again with `--log`, or add the log to trust.toml";
+    E1417 Refused "the package was staged too long ago" => "stage it again and install what `forgeone stage` wrote, or raise verify.staging.max_age in trust.toml";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
     E1502 Refused "the host attestation does not hold" => "remove the plugin with --keep-data and install the package again; the store was changed by someone else";
@@ -179,4 +182,5 @@ table! {
     E5022 State "the plugin cannot be tried that way" => "try another way: `--shadow` leaves effects and state where they are, or upgrade without a trial";
     E5023 State "a version of the plugin is on trial" => "promote or abandon it first";
     E5024 State "as many versions of the plugin as may are still finishing calls" => "wait until `forgeone status NAME` shows fewer that drain";
+    E5031 Plugin "the package failed in staging" => "see the tests and figures that are named, mend the plugin and stage it again";
 }

@@ -21,6 +21,24 @@ pub(super) const SYSCALL: &str = "syscall.*";
 /// The group every management verb belongs to.
 pub(super) const MANAGEMENT: &str = "management.*";
 
+/// Actions that do what another does, in a finer way or among other things. Each belongs to the other as to a group,
+/// and what forbids or labels the other holds for it, so that no finer call is a way around.
+const KINDS: [(&str, &[&str]); 7] = [
+    ("kv_cas", &["kv_get", "kv_set"]),
+    ("file_open", &["file_write"]),
+    ("file_write_at", &["file_write"]),
+    ("file_resize", &["file_write"]),
+    ("file_rename_from", &["file_read", "file_delete"]),
+    ("file_rename_to", &["file_write"]),
+    ("dir_create", &["file_write"]),
+];
+
+/// Whether other actions belong to this one.
+#[cfg_attr(not(feature = "cedar"), allow(dead_code, reason = "only policies ask"))]
+pub(super) fn has_kinds(action: &str) -> bool {
+    KINDS.iter().any(|(_, of)| of.contains(&action))
+}
+
 /// The rows.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -80,7 +98,9 @@ impl Table {
         self.actions.iter().enumerate().map(|(i, action)| {
             let whole = if i < self.calls { SYSCALL } else { MANAGEMENT };
             let families = action.needs.iter().map(|need| group(*need));
-            (action, families.chain([whole.to_owned()]).collect())
+            let of = KINDS.iter().filter(|(kind, _)| *kind == action.name).flat_map(|(_, of)| *of);
+            let of = of.filter(|of| self.calls().any(|known| known.name == **of)).map(|of| (*of).to_owned());
+            (action, families.chain([whole.to_owned()]).chain(of).collect())
         })
     }
 }

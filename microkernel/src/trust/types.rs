@@ -84,6 +84,8 @@ pub enum ManagementAction {
     Pause,
     Resume,
     Release,
+    Stage,
+    Review,
     Call,
     Configure,
     Read,
@@ -91,7 +93,7 @@ pub enum ManagementAction {
 
 impl ManagementAction {
     /// Every management action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Install,
         Self::Upgrade,
         Self::Approve,
@@ -102,6 +104,8 @@ impl ManagementAction {
         Self::Pause,
         Self::Resume,
         Self::Release,
+        Self::Stage,
+        Self::Review,
         Self::Call,
         Self::Configure,
         Self::Read,
@@ -119,6 +123,8 @@ impl ManagementAction {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Release => "release",
+            Self::Stage => "stage",
+            Self::Review => "review",
             Self::Call => "call",
             Self::Configure => "configure",
             Self::Read => "read",
@@ -138,6 +144,8 @@ impl ManagementAction {
             | Self::Pause
             | Self::Resume
             | Self::Release
+            | Self::Stage
+            | Self::Review
             | Self::Configure => RecordClass::A,
         }
     }

@@ -108,6 +108,16 @@ pub enum AttestationError {
         /// What is there instead, and why it does not count.
         there: Vec<String>,
     },
+    /// The package was staged too long ago for the trust configuration.
+    #[error("{package} was staged at {at}, which is longer ago than the {max_age} that trust.toml allows")]
+    StagedLongAgo {
+        /// The package.
+        package: String,
+        /// When.
+        at: String,
+        /// How long ago it may be.
+        max_age: String,
+    },
     /// The extended key usage does not allow code signing.
     #[error("a certificate of the path of {subject} is not for code signing")]
     Purpose {
@@ -252,6 +262,7 @@ impl Coded for AttestationError {
             Self::RevocationUnknown { .. } => &codes::E1305,
             Self::StaleList { .. } => &codes::E1306,
             Self::Missing { .. } => &codes::E1405,
+            Self::StagedLongAgo { .. } => &codes::E1417,
             Self::Purpose { .. } => &codes::E1307,
             Self::KeyUsage { .. } => &codes::E1308,
             Self::NameConstraint { .. } => &codes::E1309,

@@ -23,6 +23,7 @@ mod notes;
 mod private_key;
 mod revocation;
 mod sign;
+mod staging;
 mod standing;
 mod statement;
 mod summary;
@@ -50,7 +51,8 @@ pub use noted::{NoteError, NotedBundle};
 pub use private_key::{KeyTextError, Passphrase, is_protected, key_text, open_key};
 #[cfg(any(test, feature = "authority"))]
 pub use revocation::revoked_in;
-pub use sign::{SignError, sign};
+pub use sign::{SignError, sign, sign_staging};
+pub use staging::{STAGING_BUNDLE, SUMMARY_TYPE, StagingFacts};
 pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;
 pub use summary::{Bound, Circumstances, SUMMARY_TYPE};

@@ -3,6 +3,7 @@
 use super::bundle::Bundle;
 use super::certificate::Cert;
 use super::error::AttestationError;
+use super::staging::{self, StagingFacts};
 use super::statement::Statement;
 use super::time::rfc3339;
 use crate::loader::Package;
@@ -53,13 +54,35 @@ impl Coded for SignError {
 /// # Errors
 /// When the certificate is not a code-signing leaf, or the key is not its own.
 pub fn sign(package: &Package, key: &SigningKey, leaf: &[u8], now: u64) -> Result<Vec<u8>, SignError> {
+    fit(key, leaf)?;
+    bundle(package, key, leaf, now)
+}
+
+/// The bundle of a staging attestation about a package, by this key and the leaf certificate (DER) of who staged it.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_staging(
+    package: &Package,
+    facts: &StagingFacts,
+    key: &SigningKey,
+    leaf: &[u8],
+    now: u64,
+) -> Result<Vec<u8>, SignError> {
+    let stager = fit(key, leaf)?.uri().map_err(SignError::Certificate)?;
+    let payload =
+        staging::statement(package, facts, &stager, now / 1_000_000_000).map_err(SignError::Write)?;
+    sealed(payload, key, leaf)
+}
+
+/// The certificate, when it is fit to sign packages and the key is its own.
+fn fit(key: &SigningKey, leaf: &[u8]) -> Result<Cert, SignError> {
     let cert = Cert::parse(leaf).map_err(SignError::Certificate)?;
     cert.check_leaf().map_err(SignError::Certificate)?;
-    let own = cert.public_key().map_err(SignError::Certificate)?;
-    if own != key.public() {
-        return Err(SignError::OtherKey { subject: cert.subject() });
+    match cert.public_key().map_err(SignError::Certificate)? == key.public() {
+        true => Ok(cert),
+        false => Err(SignError::OtherKey { subject: cert.subject() }),
     }
-    bundle(package, key, leaf, now)
 }
 
 fn bundle(package: &Package, key: &SigningKey, leaf: &[u8], now: u64) -> Result<Vec<u8>, SignError> {

@@ -14,6 +14,7 @@ mod notes;
 mod paths;
 mod policy;
 mod revocation;
+mod staging;
 mod table;
 mod witnesses;
 

@@ -1,4 +1,4 @@
-//! Seconds since 1970 as RFC 3339 text in UTC.
+//! Seconds since 1970 as RFC 3339 text in UTC, and back.
 
 /// `2026-11-20T23:08:45Z`. Years beyond 9999 are written with more digits.
 pub(crate) fn rfc3339(seconds: u64) -> String {
@@ -20,9 +20,70 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// The seconds of a text as [`rfc3339`] writes it for years to 9999; `None` for any other.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let [b0, b1, b2, b3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] =
+        *text.as_bytes()
+    else {
+        return None;
+    };
+    let digit = |b: u8| char::from(b).to_digit(10).map(u64::from);
+    let two = |a: u8, b: u8| Some(digit(a)? * 10 + digit(b)?);
+    let (year, month, day) = (two(b0, b1)? * 100 + two(b2, b3)?, two(m0, m1)?, two(d0, d1)?);
+    let days = days(year, month, day)?;
+    let at = days * 86_400 + two(h0, h1)? * 3600 + two(i0, i1)? * 60 + two(s0, s1)?;
+    // A day or an hour that is none comes out as another when it is written again.
+    (rfc3339(at) == text).then_some(at)
+}
+
+/// The number of a Gregorian date counted from 1970-01-01; `None` before that.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{rfc3339, seconds};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_time_is_read_as_it_was_written(at in 0_u64..253_402_300_800) {
+            prop_assert_eq!(seconds(&rfc3339(at)), Some(at));
+        }
+
+        #[test]
+        fn what_is_read_is_written_the_same(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z") {
+            if let Some(at) = seconds(&text) {
+                prop_assert_eq!(rfc3339(at), text);
+            }
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_time() {
+        for text in [
+            "",
+            "2026-11-20T23:08:45",
+            "2026-11-20T23:08:45+00:00",
+            "2026-11-20t23:08:45z",
+            "2026-02-29T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-13-10T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "2026-11-20T23:08:45.5Z",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn known_moments() {

@@ -9,10 +9,13 @@ use super::certificate::Cert;
 use super::chain::{self, Path};
 use super::error::AttestationError;
 use super::judgement::{Checked, Content, accepted, issued_by, lasting, path_alive};
+use super::staging::{SUMMARY_TYPE, Staged};
 use super::statement::{PREDICATE_TYPE, STATEMENT_TYPE, Statement};
+use super::time::rfc3339;
 use super::trust::{Environment, PublisherEntry, Requirement, SignerEntry, TrustRoot};
 use crate::loader::document::{self, DocumentError, Node, clip};
 use crate::loader::{BUNDLE, Manifest, Package};
+use common::config::Span;
 use common::error::Coded;
 use common::identity::{Digest, Name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +28,7 @@ const SBOM: &str = "sbom.cdx.json";
 const MAX_WITNESSES: usize = 64;
 const MAX_STATEMENT: usize = 2 << 20;
 const MAX_SBOM: usize = 16 << 20;
-const MAX_KEYS: usize = 4096;
+pub(super) const MAX_KEYS: usize = 4096;
 const MAX_WORD: usize = 1024;
 
 /// A further signature that is its certificate's over a statement about this package. Whose it is proves nothing yet.
@@ -42,6 +45,8 @@ enum Says {
     Package,
     /// This builder built the module.
     Provenance { builder: String },
+    /// This package was tried in staging.
+    Staged(Staged),
 }
 
 /// What a package carries beside its publisher's signature.
@@ -94,10 +99,19 @@ impl Witnesses {
             seen.push(format!("{} signers", attested.signers.len() + 1));
         }
         let demanded = scene.trust.config().require.union(&scene.publisher.require);
-        for requirement in demanded {
+        // One trust.toml may serve both: what staging is to attest it does not demand.
+        let asked =
+            |r: &&Requirement| **r != Requirement::Staging || scene.environment == Environment::Production;
+        for requirement in demanded.filter(asked) {
             match requirement {
                 Requirement::Sbom => self.sbom.clone().map_err(|why| scene.missing("an SBOM", vec![why]))?,
                 Requirement::Provenance => attested.until = attested.until.min(self.provenance(scene)?),
+                Requirement::Staging => {
+                    let (until, staged) = self.staging(scene)?;
+                    attested.until = attested.until.min(until);
+                    seen.push(staged);
+                    continue;
+                }
             }
             seen.push(requirement.name().to_owned());
         }
@@ -157,6 +171,38 @@ impl Witnesses {
         }
         Err(scene.missing("a provenance", not))
     }
+
+    /// A staging attestation by somebody who stages for this host, not too old. Seconds up to which it holds, and what
+    /// the evidence says of it.
+    fn staging(&self, scene: &Scene<'_>) -> Checked<(u64, String)> {
+        let (mut not, mut newest_old) = (self.unfit.clone(), None);
+        let policy = &scene.trust.config().staging;
+        let skew = scene.trust.clock_skew().as_secs();
+        for witness in &self.found {
+            let Says::Staged(staged) = &witness.says else { continue };
+            let at = staged.at;
+            let holds_until = policy.max_age.map_or(u64::MAX, |age| at.saturating_add(age.as_secs()));
+            match scene.stager(&witness.leaf, staged) {
+                Err(why) => not.push(format!("{}: {why}", witness.file)),
+                Ok(_) if at > scene.now.saturating_add(skew) => {
+                    not.push(format!("{}: it is of the future: {}", witness.file, rfc3339(at)));
+                }
+                Ok(_) if holds_until < scene.now => newest_old = newest_old.max(Some(at)),
+                Ok((entry, until)) => {
+                    let seen = format!("staging by {} at {}", entry.name, rfc3339(at));
+                    return Ok((until.min(holds_until), seen));
+                }
+            }
+        }
+        match (newest_old, policy.max_age) {
+            (Some(at), Some(age)) => Err(AttestationError::StagedLongAgo {
+                package: scene.package(),
+                at: rfc3339(at),
+                max_age: Span(age).to_string(),
+            }),
+            _ => Err(scene.missing("a staging attestation", not)),
+        }
+    }
 }
 
 /// Before whom witnesses are heard.
@@ -190,6 +236,17 @@ impl<'a> Scene<'a> {
         let entry = self.trust.signers_of(self.publisher).find(|s| s.uri == uri);
         let entry =
             entry.ok_or_else(|| format!("{} is no signer for {}", clip(&uri), self.publisher.name))?;
+        Ok((entry, self.vouched(leaf, &uri)?))
+    }
+
+    /// Who of those that stage for this host it is, and up to when that holds; or why it is none.
+    fn stager(&self, leaf: &Cert, staged: &Staged) -> Result<(&'a SignerEntry, u64), String> {
+        let uri = leaf.uri().map_err(|e| e.to_string())?;
+        if uri != staged.stager {
+            return Err(format!("{} signed what {} is to have found", clip(&uri), clip(&staged.stager)));
+        }
+        let entry = self.trust.config().stagers().find(|s| s.uri == uri);
+        let entry = entry.ok_or_else(|| format!("{} does not stage for this host", clip(&uri)))?;
         Ok((entry, self.vouched(leaf, &uri)?))
     }
 
@@ -240,6 +297,7 @@ fn says(payload: &[u8], package: &Package) -> Checked<Says> {
             Ok(Says::Package)
         }
         PROVENANCE_TYPE => provenance(top, package),
+        SUMMARY_TYPE => Staged::read(top, package).map(Says::Staged),
         _ => Err(AttestationError::NotAccepted { what: format!("a statement of type {}", clip(&kind)) }),
     }
 }
@@ -313,19 +371,19 @@ pub(super) fn cyclonedx(bytes: &[u8], manifest: &Manifest, module: Digest) -> Re
 const MAX_COMPONENTS: usize = 100_000;
 
 /// A table whose unknown keys are passed over: a document of another tool's schema.
-struct Table(BTreeMap<String, Node>);
+pub(super) struct Table(BTreeMap<String, Node>);
 
 impl Table {
-    fn of(node: Node) -> Result<Self, DocumentError> {
+    pub(super) fn of(node: Node) -> Result<Self, DocumentError> {
         Ok(Self(node.entries(MAX_KEYS)?.into_iter().collect()))
     }
-    fn take(&mut self, key: &str) -> Option<Node> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Node> {
         self.0.remove(key)
     }
-    fn need(&mut self, key: &str) -> Result<Node, DocumentError> {
+    pub(super) fn need(&mut self, key: &str) -> Result<Node, DocumentError> {
         self.take(key).ok_or_else(|| DocumentError::new(key, "is missing"))
     }
-    fn text(&mut self, key: &str) -> Result<String, DocumentError> {
+    pub(super) fn text(&mut self, key: &str) -> Result<String, DocumentError> {
         self.need(key)?.text(MAX_WORD).map(str::to_owned)
     }
 }

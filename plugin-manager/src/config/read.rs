@@ -143,10 +143,7 @@ impl Config {
         let range = ranges.into_iter().find(|(_, valid, _)| !valid);
         range
             .map(|(key, _, problem)| (path(key), problem.to_owned()))
-            .or_else(|| {
-                let (key, problem) = self.network.problem()?;
-                Some((vec!["network".to_owned(), key.to_owned()], problem.to_owned()))
-            })
+            .or_else(|| Some(placed("network", self.network.problem()?)))
             .or_else(|| {
                 Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned()))
             })
@@ -157,10 +154,8 @@ impl Config {
                     problem.to_owned(),
                 ))
             })
-            .or_else(|| {
-                let (key, problem) = self.trust_score.problem()?;
-                Some((vec!["trust_score".to_owned(), key.to_owned()], problem.to_owned()))
-            })
+            .or_else(|| Some(placed("trust_score", self.trust_score.problem()?)))
+            .or_else(|| Some(placed("reviews", self.reviews.problem()?)))
             .or_else(|| {
                 self.plugins.iter().find_map(|(name, own)| {
                     let (below, problem) = own.problem(name)?;
@@ -257,4 +252,9 @@ pub(crate) fn syslog_target(text: &str) -> Option<SyslogTarget> {
 fn node_name(name: &str) -> bool {
     (1..=128).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/'))
+}
+
+/// Where in the document a section has a value out of its range, and what is wrong.
+fn placed(section: &str, (key, problem): (&str, &str)) -> (Vec<String>, String) {
+    (vec![section.to_owned(), key.to_owned()], problem.to_owned())
 }

@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 /// What a trust configuration that is silent, damaged or out of date says: nothing new is run, and what runs goes on.
 /// Every other refusal takes trust away from what runs.
-const SILENT: [&Code; 6] =
-    [&codes::E1302, &codes::E1303, &codes::E1305, &codes::E1306, &codes::E1408, &codes::E1409];
+const SILENT: [&Code; 7] =
+    [&codes::E1302, &codes::E1303, &codes::E1305, &codes::E1306, &codes::E1408, &codes::E1409, &codes::E1417];
 
 /// The judge in office.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ impl PluginManager {
             self.trust_probe(),
             self.host().expiry_probe(),
             self.policy_probe(),
+            self.review_probe(),
             self.directory_probe(),
             self.isolation_probe(),
         ]);

@@ -6,10 +6,11 @@ use super::events::Feed;
 use super::native::Natives;
 use super::policies::PolicyFiles;
 use super::quarantine::Quarantine;
+use super::reviews::Reviews;
 use super::scores::Scores;
 use super::supervisor::Ledgers;
 use crate::config::Config;
-use crate::extension::{Dependencies, PluginSettings};
+use crate::extension::{Added, Dependencies, PluginSettings};
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, Progress};
 use crate::resolver::Candidate;
@@ -78,6 +79,8 @@ pub(super) struct Host {
     pub quarantine: Quarantine,
     /// How far plugins are trusted by what they do.
     pub scores: Scores,
+    /// Who reviewed what.
+    pub reviews: Reviews,
     /// What the rows need.
     pub parsed: Parsed,
     /// Held while the set of installed plugins changes: what they need of each other and how many there are is
@@ -87,6 +90,10 @@ pub(super) struct Host {
     pub over: CancelToken,
     /// What is known of the policy files.
     pub policy_files: PolicyFiles,
+    /// Host calls that the host program added, for the homes of staging runs.
+    pub added: Vec<Added>,
+    /// Held as long as a package is being staged.
+    pub staging: Mutex<()>,
     /// Held while settings are published, so that the newest are published last.
     pub publishing: Mutex<()>,
 }

@@ -157,6 +157,7 @@ impl PluginManager {
             + &host.expiry_text()
             + &host.policies_text()
             + &host.scores_text()
+            + &host.reviews_text()
             + &host.guest_metrics.prometheus_text()
             + &recording::metrics_text(&host.audit)
     }

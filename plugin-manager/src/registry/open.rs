@@ -14,8 +14,10 @@ use super::operator::Operator;
 use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
+use super::reviews::Reviews;
 use super::scores::Scores;
 use super::sources;
+use super::staging::Inherited;
 use crate::config::Config;
 use crate::extension::{
     self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
@@ -34,6 +36,7 @@ use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
 use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
+use microkernel::trust::{PolicySource, TrustEvaluator};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +67,7 @@ pub struct ManagerBuilder {
     publisher: Option<String>,
     extensions: Vec<SyscallExtension>,
     webhook: Option<WebhookMaker>,
+    inherited: Option<Inherited>,
 }
 
 impl ManagerBuilder {
@@ -112,6 +116,12 @@ impl ManagerBuilder {
         self
     }
 
+    /// Takes over from another home what its own files would say.
+    pub(super) fn inheriting(mut self, inherited: Inherited) -> Self {
+        self.inherited = Some(inherited);
+        self
+    }
+
     /// Opens the home, its log and its services, and registers the plugins linked into this program. No plugin is
     /// started. A linked plugin that cannot be registered is recorded, and `doctor` names it; the home opens.
     ///
@@ -125,11 +135,17 @@ impl ManagerBuilder {
     /// As [`ManagerBuilder::open`], on this ground.
     pub(super) fn open_on(self, ground: Ground) -> Result<PluginManager, ForgeError> {
         let path = self.home.ok_or(HostError::NoHome)?;
-        let added = extension::checked(self.extensions)?;
-        let config = sources::config(&path, self.config.as_deref())?;
+        let own = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
+        let Inherited { config, identity: operator, added } = match self.inherited {
+            Some(inherited) => inherited,
+            None => Inherited {
+                config: sources::config(&path, self.config.as_deref())?,
+                identity: own,
+                added: extension::checked(self.extensions)?,
+            },
+        };
         let Ground { disk, files, clock } = ground;
         let home = Arc::new(Home::open_on(disk, &path, self.wait.unwrap_or(WAIT), clock.clone())?);
-        let operator = IdentityContext::operator(self.operator.as_deref().unwrap_or("embedder"));
         let progress = self.progress.unwrap_or_else(|| Arc::new(NoProgress));
         let publisher = self.publisher.as_deref().unwrap_or("host");
         let publisher = Publisher::new(publisher).map_err(HostError::Publisher)?;
@@ -178,12 +194,14 @@ fn open(
     let guest_metrics = Arc::new(GuestMetrics::default());
     let feed = Feed::new(clock.clone());
     let services = dependencies(&home, &config, &guest_metrics, &feed)?;
-    let bridge = bridge(&home, &config, &audit, &clock, &services, added)?;
+    let policies = sources::policies(&home.policy_dir())?;
+    let evaluator = evaluator(&home, &config, &policies, &added)?;
+    let bridge = bridge(evaluator, &audit, &clock, &services, added.clone());
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
     let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
-    Ok(Host {
+    let host = Host {
         seal: home.mac_key()?,
         attestor: home.attestation_key()?,
         actor: Actor::new(operator),
@@ -197,11 +215,14 @@ fn open(
         ledgers: Arc::default(),
         quarantine: Quarantine::of(&home)?,
         scores: Scores::of(&home, &config.trust_score, &bridge)?,
+        reviews: Reviews::of(&home)?,
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),
         policy_files: PolicyFiles::in_force(stamps),
         publishing: Mutex::default(),
+        staging: Mutex::default(),
+        added,
         home,
         config,
         clock,
@@ -212,7 +233,9 @@ fn open(
         logs,
         court,
         sandbox,
-    })
+    };
+    host.policies_in_force(sources::digest_of(&policies))?;
+    Ok(host)
 }
 
 fn dependencies(
@@ -240,18 +263,29 @@ fn dependencies(
     })
 }
 
-fn bridge(
+/// What decides by these policies about every host call there is.
+fn evaluator(
     home: &Home,
     config: &Config,
+    policies: &[PolicySource],
+    added: &[Added],
+) -> Result<TrustEvaluator, ForgeError> {
+    let actions: Vec<Action> = actions(added).collect();
+    Ok(sources::evaluator(&actions, &home.policy_dir(), policies, config)?)
+}
+
+fn actions(added: &[Added]) -> impl Iterator<Item = Action> {
+    builtin_actions().into_iter().chain(added.iter().map(|(action, _)| action.clone()))
+}
+
+fn bridge(
+    evaluator: TrustEvaluator,
     audit: &AuditLog,
     clock: &Arc<dyn Clock>,
     services: &Dependencies,
     added: Vec<Added>,
-) -> Result<SyscallBridge, ForgeError> {
-    let mut actions = builtin_actions();
-    actions.extend(added.iter().map(|(action, _)| action.clone()));
-    let dir = home.policy_dir();
-    let evaluator = sources::evaluator(&actions, &dir, &sources::policies(&dir)?, config)?;
+) -> SyscallBridge {
+    let actions: Vec<Action> = actions(&added).collect();
     let mut handlers: BTreeMap<&str, Arc<dyn SyscallHandler>> =
         extension::services(services).into_iter().collect();
     handlers.extend(added.into_iter().map(|(action, handler)| (action.name, handler)));
@@ -260,7 +294,7 @@ fn bridge(
         (action, handler)
     };
     let entries = actions.into_iter().map(entry).collect();
-    Ok(SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries))
+    SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries)
 }
 
 /// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.

@@ -83,6 +83,11 @@ impl<'a> Desk<'a> {
         self.host
     }
 
+    /// Who acts.
+    pub fn identity(self) -> &'a IdentityContext {
+        self.operator.trust.identity()
+    }
+
     /// Whether the operator may do this with this plugin. Recording a denial is the caller's part.
     pub fn authorise(self, action: ManagementAction, plugin: &str) -> Result<(), ForgeError> {
         let trust = &self.operator.trust;

@@ -4,7 +4,7 @@
 use super::host::Host;
 use super::manager::PluginManager;
 use super::report::Probe;
-use common::error::{ErrorClass, ForgeError};
+use common::error::ForgeError;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -51,13 +51,12 @@ impl PolicyFiles {
         Self(Mutex::new(Seen { stamps, refused: None, refusals: 0 }))
     }
 
-    /// What came of reading the files in this state. Who may not read them has learned nothing of them.
+    /// What came of reading the files in this state.
     pub fn read(&self, stamps: Stamps, outcome: &Result<usize, ForgeError>) {
         let mut seen = self.0.lock();
         seen.stamps = stamps;
         match outcome {
             Ok(_) => seen.refused = None,
-            Err(error) if error.class() == ErrorClass::Denied => {}
             Err(error) => {
                 let reasons = error.reasons().join("; ");
                 seen.refused = Some(format!("{}: {error}: {reasons}", error.code().id));
@@ -96,7 +95,7 @@ impl Host {
 }
 
 impl PluginManager {
-    /// Puts changed policy files in force. `None` when they are as they were when they were last looked at; costs a
+    /// Puts changed policy files in force, whatever the policies in force say of it. `None` when they are as they were when they were last looked at; costs a
     /// listing of their directory then. For a program that keeps a home open: asked every 400 ms, a change is in force
     /// within half a second.
     ///
@@ -107,7 +106,7 @@ impl PluginManager {
         let host = self.host();
         let now = Stamps::of(&host.home.policy_dir());
         let changed = host.policy_files.0.lock().stamps != now;
-        changed.then(|| self.reload_policies())
+        changed.then(|| self.read_policies_again())
     }
 
     pub(super) fn policy_probe(&self) -> Probe {

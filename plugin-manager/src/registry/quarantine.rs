@@ -60,6 +60,7 @@ impl Host {
     pub fn forget_quarantine(&self, row: &InstalledPlugin) {
         self.quarantine.0.write().remove(&owner(row));
         self.forget_score(row);
+        self.forget_reviews(row);
     }
 
     /// The restarts of a plugin that was released do not count any more.

@@ -1,5 +1,6 @@
 //! What the hall tells its callers. Shells turn these into tables and JSON; they carry no wire format.
 
+use super::reviews::ReviewStatus;
 use super::trial::TrialStatus;
 use crate::attestation::CheckOutcome;
 use common::identity::{Digest, PluginId};
@@ -111,6 +112,8 @@ pub struct PluginStatus {
     pub trust_why: Vec<String>,
     /// The file with the evidence of its last quarantine, while that is kept.
     pub evidence: Option<String>,
+    /// Who reviewed it and when, and whether that is overdue; `None` for code of the host program.
+    pub review: Option<ReviewStatus>,
     /// The digest of its manifest.
     pub digest: Digest,
     /// Who signed the package; `None` when no signature was judged.

@@ -68,10 +68,17 @@ impl PluginManager {
     /// one that cannot be read: the policies stay what they were then.
     pub fn reload_policies(&self) -> Result<usize, ForgeError> {
         let (host, configure) = (self.host(), ManagementAction::Configure);
+        host.recorded(configure, "", || host.authorise(configure, ""))?;
+        self.read_policies_again()
+    }
+
+    /// As [`PluginManager::reload_policies`], on behalf of nobody: who may write the files decides what they say, and
+    /// policies that are being replaced have no say in it.
+    pub(super) fn read_policies_again(&self) -> Result<usize, ForgeError> {
+        let (host, configure) = (self.host(), ManagementAction::Configure);
         let dir = host.home.policy_dir();
         let stamps = Stamps::of(&dir);
         let read = host.recorded(configure, "", || {
-            host.authorise(configure, "")?;
             let policies = sources::policies(&dir)?;
             let evaluator = host.parts().bridge.evaluator();
             let named = |error| sources::named(error, &dir, &policies);
@@ -79,6 +86,7 @@ impl PluginManager {
             let count = policies.len().to_string();
             host.intend(configure.name(), "", &[("change", "policies"), ("files", &count)])?;
             evaluator.publish(&policies).map_err(named)?;
+            host.policies_in_force(sources::digest_of(&policies))?;
             Ok(policies.len())
         });
         host.policy_files.read(stamps, &read);

@@ -9,6 +9,7 @@ use crate::attestation::{
 };
 use crate::config::{Config, Environment, MAX_POLICIES};
 use common::error::ForgeError;
+use common::identity::Digest;
 use forgeone_abi::ValType;
 use microkernel::syscall_bridge::Action;
 use microkernel::trust::{Enforcement, PolicyOptions, PolicySource, TrustError, TrustEvaluator};
@@ -184,6 +185,13 @@ pub(crate) fn policies(dir: &Path) -> Result<Vec<PolicySource>, ForgeError> {
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(sources)
+}
+
+/// One digest for a set of policies, that of a line `DIGEST NAME` for each, by name; `None` of none.
+pub(super) fn digest_of(policies: &[PolicySource]) -> Option<Digest> {
+    let line = |p: &PolicySource| format!("{} {}\n", Digest::of(p.text.as_bytes()), p.name);
+    let lines: String = policies.iter().map(line).collect();
+    (!policies.is_empty()).then(|| Digest::of(lines.as_bytes()))
 }
 
 /// The evaluator of these policies. A file that is not valid is named with its directory.

@@ -17,6 +17,7 @@ const RUST: &[Embedded] = embedded! {
     ".gitignore",
     "Cargo.toml",
     "README.md",
+    "assets/tests/greet.json",
     "plugin.toml",
     "src/lib.rs",
 };
@@ -26,6 +27,7 @@ const C: &[Embedded] = embedded! {
     ".github/workflows/plugin.yml",
     ".gitignore",
     "README.md",
+    "assets/tests/greet.json",
     "build.sh",
     "forgeone.h",
     "plugin.c",
@@ -37,6 +39,7 @@ const WAT: &[Embedded] = embedded! {
     ".github/workflows/plugin.yml",
     ".gitignore",
     "README.md",
+    "assets/tests/greet.json",
     "build.sh",
     "plugin.toml",
     "plugin.wat",

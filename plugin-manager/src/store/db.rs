@@ -43,6 +43,8 @@ pub(super) const QUARANTINE: TableDefinition<'_, &str, &str> = TableDefinition::
 pub(super) const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
 /// Namespace → how far the plugin is trusted.
 pub(super) const SCORES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("scores");
+/// Namespace, or what the policies are called → its last review.
+pub(super) const REVIEWS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("reviews");
 /// Namespaces whose files, and names whose logs, are still to be erased.
 pub(super) const ERASE: TableDefinition<'_, &str, ()> = TableDefinition::new("erase");
 /// Plugin name → what was about to be done to it.
@@ -170,19 +172,27 @@ impl Db {
             txn.open_table(QUARANTINE).or_db("open a table")?;
             txn.open_table(SECRETS).or_db("open a table")?;
             txn.open_table(SCORES).or_db("open a table")?;
+            txn.open_table(REVIEWS).or_db("open a table")?;
             Ok(())
         })
     }
 
     /// Homes of the same schema that were made before earlier versions, plans, versions that wait for
-    /// consent, quarantines, secrets and scores were kept have no tables of them.
+    /// consent, quarantines, secrets, scores and reviews were kept have no tables of them.
     fn add_tables(&self) -> Result<(), StoreError> {
         let txn = self.read()?;
         let there: Vec<String> =
             txn.list_tables().or_db("list its tables")?.map(|table| table.name().to_owned()).collect();
         let has = |name: &str| there.iter().any(|table| table == name);
-        let later =
-            [VERSIONS.name(), PLANS.name(), PENDING.name(), QUARANTINE.name(), SECRETS.name(), SCORES.name()];
+        let later = [
+            VERSIONS.name(),
+            PLANS.name(),
+            PENDING.name(),
+            QUARANTINE.name(),
+            SECRETS.name(),
+            SCORES.name(),
+            REVIEWS.name(),
+        ];
         if later.into_iter().all(has) {
             return Ok(());
         }
@@ -192,7 +202,8 @@ impl Db {
             txn.open_table(PENDING).or_db("open a table")?;
             txn.open_table(QUARANTINE).or_db("open a table")?;
             txn.open_table(SECRETS).or_db("open a table")?;
-            txn.open_table(SCORES).or_db("open a table").map(drop)
+            txn.open_table(SCORES).or_db("open a table")?;
+            txn.open_table(REVIEWS).or_db("open a table").map(drop)
         })
     }
 

@@ -134,6 +134,10 @@ impl Home {
     pub fn run_dir(&self) -> PathBuf {
         self.root.join("run")
     }
+    /// Where the home of a staging run is, while there is one; emptied by opening.
+    pub fn stage_dir(&self) -> PathBuf {
+        self.staging_dir().join("stage")
+    }
     /// Where files of private areas are written before they are renamed into place; emptied by opening.
     pub fn file_staging_dir(&self) -> PathBuf {
         self.root.join("tmp/files")

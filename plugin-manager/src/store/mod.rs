@@ -27,6 +27,7 @@ mod plans;
 mod plugins;
 mod quarantine;
 mod records;
+mod reviews;
 mod roster;
 mod saved;
 mod scores;

@@ -1,6 +1,8 @@
 //! Installed plugins: rows that appear after their package is durable, and go before it does.
 
-use super::db::{ERASE, KV, OrDb, PLUGINS, QUARANTINE, SAVED, SCORES, SETTINGS, VERSIONS, just_above};
+use super::db::{
+    ERASE, KV, OrDb, PLUGINS, QUARANTINE, REVIEWS, SAVED, SCORES, SETTINGS, VERSIONS, just_above,
+};
 use super::records::namespace;
 use super::{Desired, Home, InstalledPlugin, NewPlugin, PrivateData, StoreError, plans};
 use common::identity::{Name, Publisher};
@@ -112,6 +114,7 @@ impl Home {
             due(txn, name.as_str())?;
             txn.open_table(QUARANTINE).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
             txn.open_table(SCORES).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
+            txn.open_table(REVIEWS).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
         drop(resting);

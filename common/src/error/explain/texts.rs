@@ -24,6 +24,7 @@ texts! {
     E0106: "the home was written by a newer or an older forgeone whose schema differs"; "a newer forgeone's home opened by this one";
     E0107: "one probe of `doctor` has the verdict `problem`"; "`forgeone doctor` in a production home: this build has no worker processes";
     E0108: "others may write to it or own it, and what is dropped there is installed without asking who dropped it", "it has more than 10000 packages"; "`chmod 777 HOME/plugins`, then a host that watches it";
+    E0109: "the home's `environment` is production or development; only staging issues staging attestations"; "`forgeone stage my.forgepkg` in a new home";
 
     E0121: "the daemon was started before this forgeone was installed, or is another build"; "any command after an upgrade of the binary, with the old daemon still running";
     E0122: "the daemon was killed, or ended before the answer"; "`kill -9` of the daemon while a call runs";
@@ -49,6 +50,7 @@ texts! {
     E1015: "memory64, threads, exceptions or another feature this host leaves off"; "a module with `(memory i64 1)`";
     E1016: "more functions, locals, imports, exports, data or element segments than allowed"; "a function with 60,000 locals";
     E1017: "imports of WASI that this build does not provide: it lacks the feature `wasi`, or they are of another preview", "the manifest's `engine` is not compiled in"; "`\"engine\": \"wasmer\"` on a build with wasmtime alone";
+    E1018: "a file of `assets/tests/` is no list of tests, names an operation the manifest does not have, or is over a bound", "the package has no tests, so that there is nothing to attest"; "`forgeone stage` of a package without `assets/tests/`";
 
     E1101: "a byte of a file changed after packing"; "`plugin.wasm` replaced inside a package, `manifest.json` left as it was";
     E1102: "a file was added or changed after signing", "a signed file is not in the package"; "an asset added to a signed package";
@@ -90,6 +92,7 @@ texts! {
     E1414: "a plugin that is needed is in none of the named packages, and the folders have it of two publishers"; "`pii-rules` of `acme` and of `other` in one folder, and neither installed";
     E1415: "a bundle's timestamp is of other bytes, of an authority `trust.toml` does not name, or of a time at which its certificate was not valid; or `require_timestamp` is set and there is none"; "a timestamp copied from another package's bundle";
     E1416: "a bundle's log entry is of another signature, its proof does not lead to a checkpoint of a log `trust.toml` names; or `require_log_entry` is set and there is none"; "one hash of the inclusion proof changed";
+    E1417: "the only staging attestations that count are older than `verify.staging.max_age`"; "a package that was staged in January, in May, with `max_age = \"90d\"`";
 
     E1501: "what the host signed about the installed package is gone"; "a file removed from `store/summaries`";
     E1502: "what the host signed about the installed package was changed, or is about another one", "the compiled code is not the code it names"; "a byte of `store/summaries/*.json` that was changed";
@@ -171,4 +174,5 @@ texts! {
     E5022: "a share of calls was to go to a version that keeps its state apart from the installed one, or a trial was asked for where no host stays up to hold it"; "`--canary 10%` for a plugin with `state_save`, or without a daemon";
     E5023: "an upgrade, a rollback or another trial came while a version of the plugin is on trial; or none is on trial, and one is to be promoted or abandoned"; "two upgrades of one plugin with `--canary`";
     E5024: "several upgrades in a row, each while calls to the versions before were still running"; "calls of many seconds, and an upgrade every second";
+    E5031: "a test of the package ended otherwise than it says", "the soak saw a failure, a trap, a denial no test expects, or memory that goes on growing"; "`forgeone stage` of a plugin whose output changed and whose tests did not";
 }

@@ -56,6 +56,15 @@ fn who_reads_a_secret_is_recorded_first_and_once_and_carries_nothing_out() {
 }
 
 #[test]
+fn comparing_with_a_secret_is_reading_it() {
+    let door = door();
+    let mut caller = door.granted_everywhere();
+    assert_eq!(door.call(&mut caller, "kv_cas", "customers").0, Ok(()));
+    assert_eq!(labels(&door.log.events()).len(), 1);
+    assert_eq!(door.call(&mut caller, "event_emit", "x").0, Err(Status::Denied));
+}
+
+#[test]
 fn a_secret_that_cannot_be_recorded_is_not_given() {
     let door = door();
     door.log.refuse(How::Appended);

@@ -1,10 +1,12 @@
 //! Policy texts to policies, under their own names. A text that does not fit the schema is refused with its line.
 
 use super::super::policy::builtin;
+use super::super::table::has_kinds;
 use super::super::{Enforcement, PolicySource, TrustError};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationWarning, Validator,
+    ActionConstraint, Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode,
+    ValidationWarning, Validator,
 };
 use common::config::nearest;
 use std::collections::BTreeSet;
@@ -82,7 +84,7 @@ pub(super) fn policies(
     if !wrong.is_empty() {
         return Err(fail(wrong.iter().flat_map(|e| problems(e, &source.text)).collect()));
     }
-    Ok(named(source, &set))
+    named(source, &set).map_err(|problem| fail(vec![problem]))
 }
 
 /// The error, with our own advice on an action nobody knows: the validator's differs from run to run.
@@ -125,13 +127,30 @@ fn is_mistake(warning: &ValidationWarning) -> bool {
 }
 
 /// The policies in the order of the text, each as `SOURCE:ID`.
-fn named(source: &PolicySource, set: &PolicySet) -> Vec<Policy> {
+fn named(source: &PolicySource, set: &PolicySet) -> Result<Vec<Policy>, String> {
     let place =
         |p: &Policy| p.id().to_string().trim_start_matches("policy").parse::<u64>().unwrap_or(u64::MAX);
     let mut policies: Vec<&Policy> = set.policies().collect();
     policies.sort_by_key(|p| place(p));
     let own_id = |p: &Policy| p.annotation("id").map_or_else(|| p.id().to_string(), str::to_owned);
-    policies.iter().map(|p| p.new_id(PolicyId::new(format!("{}:{}", source.name, own_id(p))))).collect()
+    let id = |p: &Policy| PolicyId::new(format!("{}:{}", source.name, own_id(p)));
+    policies.iter().map(|p| Ok(widened(p)?.new_id(id(p)))).collect()
+}
+
+/// A `forbid` or label that names one action with `==` speaks of the kinds of that action as well, as if it said
+/// `in`. Any other policy is as it was.
+fn widened(policy: &Policy) -> Result<Policy, String> {
+    let narrows = policy.effect() == Effect::Forbid || policy.annotation(LABEL).is_some();
+    match policy.action_constraint() {
+        ActionConstraint::Eq(action) if narrows && has_kinds(action.id().unescaped()) => {
+            let mut json = policy.to_json().map_err(|e| e.to_string())?;
+            if let Some(op) = json.get_mut("action").and_then(|action| action.get_mut("op")) {
+                *op = "in".into();
+            }
+            Policy::from_json(Some(policy.id().clone()), json).map_err(|e| e.to_string())
+        }
+        _ => Ok(policy.clone()),
+    }
 }
 
 /// Refuses a source.

@@ -107,6 +107,37 @@ fn forbidding_wins_and_is_named() {
 }
 
 #[test]
+fn what_is_forbidden_cannot_be_done_by_a_finer_action() {
+    let all = "permit(principal, action, resource);";
+    for head in [r#"== Action::"file_write""#, r#"in Action::"file_write""#, r#"in [Action::"file_write"]"#] {
+        let forbid = format!(
+            r#"forbid(principal, action {head}, resource) when {{ resource.name like "/data/archive/*" }};"#
+        );
+        let evaluator = evaluator(&[all, &forbid]);
+        let mut context = context(&[("filesystem", "write")]);
+        for finer in
+            ["file_write", "file_open", "file_write_at", "file_resize", "file_rename_to", "dir_create"]
+        {
+            let denial = decide(&evaluator, &mut context, finer, ("/data/archive/x", true)).unwrap_err();
+            assert_eq!(denial.code, &codes::E2001, "{finer} {head}");
+            assert!(decide(&evaluator, &mut context, finer, ("/data/x", true)).is_ok(), "{finer}");
+        }
+        assert!(decide(&evaluator, &mut context, "file_append", ("/data/archive/x", true)).is_ok());
+    }
+}
+
+#[test]
+fn a_permit_of_one_action_permits_no_finer_one() {
+    let exact = evaluator(&[r#"permit(principal, action == Action::"file_write", resource);"#]);
+    let whole = evaluator(&[r#"permit(principal, action in Action::"file_write", resource);"#]);
+    for (evaluator, finer) in [(&exact, false), (&whole, true)] {
+        let mut context = context(&[("filesystem", "write:/x")]);
+        assert!(decide(evaluator, &mut context, "file_write", ("/x", false)).is_ok());
+        assert_eq!(decide(evaluator, &mut context, "file_write_at", ("/x", false)).is_ok(), finer);
+    }
+}
+
+#[test]
 fn a_forbidding_policy_wins_over_the_development_mode() {
     let options = PolicyOptions { enforcement: Enforcement::GrantedIsPermitted, ..PolicyOptions::default() };
     let forbid = [source("f", r#"forbid(principal, action == Action::"random", resource);"#)];

@@ -5,6 +5,7 @@ mod install;
 mod keys;
 mod pages;
 mod secrets;
+mod stage;
 mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
@@ -15,6 +16,7 @@ pub use keys::{
 };
 pub use pages::{Completions, Document, Explain, Man, Schema};
 pub use secrets::{SecretSet, Secrets};
+pub use stage::{Review, Reviewed, Stage};
 pub use trial::{OnTrial, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -71,6 +73,8 @@ pub enum Command {
     /// Make and show signing keys and certificates
     #[command(subcommand)]
     Keys(Keys),
+    /// Try a package with its own tests and a soak, and attest that it passed
+    Stage(Stage),
     /// Verify, grant, compile and install packages, with what they need
     Install(Install),
     /// Put another version in the place of an installed plugin, which is kept
@@ -117,6 +121,9 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Take down who reviewed plugins and policies, and show what is due
+    #[command(subcommand)]
+    Review(Review),
     /// Keep plugins running and answer other commands until SIGTERM
     Serve(Serve),
     /// Try what this build and machine can do, and say what is wrong

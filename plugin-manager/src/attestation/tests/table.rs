@@ -9,6 +9,7 @@ use super::*;
 type Row = (&'static str, &'static str, &'static str, Result<(), &'static str>);
 
 const UNTRIED: &str = "not tried";
+const NO_STAGING: &str = "does not ask";
 
 fn judged(result: Result<VerifiedPackage, Refusal>) -> Result<(), &'static str> {
     result.map(drop).map_err(|refusal| refusal.code().id)
@@ -170,6 +171,29 @@ fn keys_and_notes() -> Vec<Row> {
     rows.into_iter().chain(noted).collect()
 }
 
+/// A production home that requires staging, and what it is offered.
+fn stagings() -> Vec<Row> {
+    let of = |policy: &str, package: &[u8]| judged(staging::judged(&staging::requiring(policy), package));
+    let other = packed(&TOML.replace("1.2.3", "1.2.4"), &wasm(WAT), &[]);
+    let (qa, stranger) = (staging::qa(), &WORLD.leaf);
+    vec![
+        ("83", "staging required, no attestation", NO_STAGING, of("", &good())),
+        ("83", "staged: another version", NO_STAGING, of("", &staging::staged_of(&other, &qa, 60))),
+        (
+            "84",
+            "staged by somebody who does not stage",
+            NO_STAGING,
+            of("", &staging::staged_of(&sample(), stranger, 60)),
+        ),
+        (
+            "76",
+            "staged too long ago",
+            NO_STAGING,
+            of("max_age = \"1d\"", &staging::staged_of(&sample(), &qa, 2 * DAY)),
+        ),
+    ]
+}
+
 fn page() -> String {
     let mut page = "# Signature faults: here and in cosign\n\n\
         What `forgeone verify` and `install` do with each fault of a signature, and what cosign 3.1.1 does. A test makes each\n\
@@ -177,8 +201,8 @@ fn page() -> String {
         was seen when it was run by hand with a private authority and without a transparency log; it is not run by the test.\n\n\
         | fault of FAULTS.md, – where it has none | what | cosign 3.1.1 | here |\n|---|---|---|---|\n"
         .to_owned();
-    let rows = leaves().into_iter().chain(revocations()).chain(paths_and_bundles()).chain(keys_and_notes());
-    for (number, what, cosign, here) in rows {
+    let rows = leaves().into_iter().chain(revocations()).chain(paths_and_bundles());
+    for (number, what, cosign, here) in rows.chain(stagings()).chain(keys_and_notes()) {
         let here = here.map_or_else(
             |code| format!("refused, {code}"),
             |()| "accepted, and told in the evidence".to_owned(),

@@ -51,6 +51,8 @@ pub struct TrustConfig {
     pub crl: CrlPolicy,
     /// What every package must carry beside its publisher's signature.
     pub require: BTreeSet<Requirement>,
+    /// Whose staging attestations count, and for how long.
+    pub staging: StagingPolicy,
     /// Who says when a signature was made, and which logs have it.
     pub notaries: Notaries,
     /// Authorities that are trusted.
@@ -75,6 +77,7 @@ impl Default for TrustConfig {
             max_chain: 4,
             crl: CrlPolicy::default(),
             require: BTreeSet::new(),
+            staging: StagingPolicy::default(),
             notaries: Notaries::default(),
             anchors: Vec::new(),
             intermediates: Vec::new(),
@@ -112,6 +115,16 @@ impl TrustConfig {
         self.signers.iter().filter(named)
     }
 
+    /// Whose staging attestations count: those that are named, or every signer with the role [`STAGER`].
+    pub fn stagers(&self) -> impl Iterator<Item = &SignerEntry> {
+        let named = &self.staging.signers;
+        let counts = |s: &&SignerEntry| match named.is_empty() {
+            true => s.roles.iter().any(|role| role.as_str() == STAGER),
+            false => named.contains(&s.name),
+        };
+        self.signers.iter().filter(counts)
+    }
+
     /// The files it names, relative to the trust directory.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let sources = self.anchors.iter().map(|a| &a.source).chain(&self.intermediates);
@@ -142,6 +155,18 @@ impl Default for CrlPolicy {
     }
 }
 
+/// The role of somebody who stages.
+pub const STAGER: &str = "staging";
+
+/// Whose staging attestations count, and for how long.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StagingPolicy {
+    /// By name. Every [`SignerEntry`] with the role [`STAGER`] when it is empty.
+    pub signers: Vec<Name>,
+    /// How long ago a package may have been staged, in whole seconds. However long when it is `None`.
+    pub max_age: Option<Duration>,
+}
+
 /// What a package must carry beside its publisher's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
@@ -149,16 +174,19 @@ pub enum Requirement {
     Sbom,
     /// A SLSA provenance about this module, signed by somebody `trust.toml` names.
     Provenance,
+    /// A staging attestation about this package, signed by somebody who stages.
+    Staging,
 }
 
 impl Requirement {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Sbom, Self::Provenance];
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Sbom, Self::Provenance, Self::Staging];
     /// The word in configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sbom => "sbom",
             Self::Provenance => "provenance",
+            Self::Staging => "staging",
         }
     }
 }

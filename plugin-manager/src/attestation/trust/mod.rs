@@ -12,7 +12,7 @@ mod write;
 
 pub use config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
-    Requirement, SignerEntry, TrustConfig,
+    Requirement, STAGER, SignerEntry, StagingPolicy, TrustConfig,
 };
 pub use notary::{LogAuthority, Notaries, TimestampAuthority};
 pub use root::{Anchor, TrustFiles, TrustRoot};

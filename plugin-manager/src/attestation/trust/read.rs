@@ -2,7 +2,7 @@
 
 use super::config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
-    Requirement, SignerEntry, TrustConfig,
+    Requirement, SignerEntry, StagingPolicy, TrustConfig,
 };
 use super::{TrustError, notary};
 use crate::attestation::certificate::plain_serial;
@@ -115,6 +115,7 @@ fn verify(node: Node, config: &mut TrustConfig) -> Result<(), TrustError> {
         "crl",
         "require_timestamp",
         "require_log_entry",
+        "staging",
     ];
     let mut fields = fields(node, &known, LATER_VERIFY, "verify.")?;
     supported(fields.take("time"), "now")?;
@@ -160,13 +161,23 @@ fn crl(node: Node) -> Result<CrlPolicy, DocumentError> {
         policy.required = node.boolean()?;
     }
     if let Some(node) = fields.take("max_age") {
-        let age = node.parse::<Span>(MAX_WORD)?.0;
-        if age.is_zero() || age.subsec_nanos() != 0 {
-            return Err(node.fail("must be whole seconds, one at least"));
-        }
-        policy.max_age = Some(age);
+        policy.max_age = Some(age(&node)?);
     }
     Ok(policy)
+}
+
+fn age(node: &Node) -> Result<Duration, DocumentError> {
+    let age = node.parse::<Span>(MAX_WORD)?.0;
+    match age.is_zero() || age.subsec_nanos() != 0 {
+        true => Err(node.fail("must be whole seconds, one at least")),
+        false => Ok(age),
+    }
+}
+
+fn staging(node: Node) -> Result<StagingPolicy, DocumentError> {
+    let mut fields = node.fields(&["signers", "max_age"])?;
+    let max_age = fields.take("max_age").map(|node| age(&node)).transpose()?;
+    Ok(StagingPolicy { signers: names(fields.take("signers"))?, max_age })
 }
 
 fn verify_values(fields: &mut Fields, config: &mut TrustConfig) -> Result<(), DocumentError> {
@@ -188,6 +199,9 @@ fn verify_values(fields: &mut Fields, config: &mut TrustConfig) -> Result<(), Do
     }
     if let Some(node) = fields.take("crl") {
         config.crl = crl(node)?;
+    }
+    if let Some(node) = fields.take("staging") {
+        config.staging = staging(node)?;
     }
     Ok(())
 }
@@ -396,6 +410,7 @@ fn signers_fit<'c>(config: &'c TrustConfig, mut uris: BTreeSet<&'c String>) -> R
             return fail("uri", "lies under no anchor's uri_prefix");
         }
     }
+    stagers_fit(config, &names)?;
     for (i, publisher) in config.publishers.iter().enumerate() {
         let fail = |key: &str, problem| Err(DocumentError::new(&format!("publisher[{i}].{key}"), problem));
         if publisher.signers.iter().any(|name| !names.contains(name)) {
@@ -411,4 +426,20 @@ fn signers_fit<'c>(config: &'c TrustConfig, mut uris: BTreeSet<&'c String>) -> R
         }
     }
     Ok(())
+}
+
+/// Where a staging attestation is required, somebody must be there whose counts.
+fn stagers_fit(config: &TrustConfig, names: &BTreeSet<&Name>) -> Result<(), DocumentError> {
+    if config.staging.signers.iter().any(|name| !names.contains(name)) {
+        return Err(DocumentError::new("verify.staging.signers", "names somebody who is no [[signer]]"));
+    }
+    let required = |of: &BTreeSet<Requirement>| of.contains(&Requirement::Staging);
+    let wanted = required(&config.require) || config.publishers.iter().any(|p| required(&p.require));
+    match wanted && config.stagers().next().is_none() {
+        true => Err(DocumentError::new(
+            "verify.staging",
+            "\"staging\" is required and no [[signer]] has the role",
+        )),
+        false => Ok(()),
+    }
 }

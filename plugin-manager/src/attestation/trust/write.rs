@@ -1,7 +1,8 @@
 //! From entries to the text of `trust.toml`.
 
 use super::config::{
-    CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, TrustConfig,
+    CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, StagingPolicy,
+    TrustConfig,
 };
 use common::config::Span;
 use common::crypto::Algorithm;
@@ -42,6 +43,16 @@ struct VerifyOut {
     require_log_entry: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     crl: Option<CrlOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staging: Option<StagingOut>,
+}
+
+#[derive(Serialize)]
+struct StagingOut {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +147,10 @@ fn out(config: &TrustConfig) -> Out {
                 directory: config.crl.directory.clone(),
                 required: config.crl.required,
                 max_age: config.crl.max_age.map(|age| Span(age).to_string()),
+            }),
+            staging: (config.staging != StagingPolicy::default()).then(|| StagingOut {
+                signers: texts(&config.staging.signers),
+                max_age: config.staging.max_age.map(|age| Span(age).to_string()),
             }),
         },
         anchor: config

@@ -4,7 +4,7 @@
 use super::area::{Account, Area};
 use super::fault::fault;
 use super::service::{FileCall, directory, parent, writable};
-use super::walk::{Entry, entry, open};
+use super::walk::{Entry, down, entry, open};
 use super::{Files, path};
 use crate::extension::service::{Door, invalid, limit, number, plugin, required};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions};
@@ -150,6 +150,11 @@ fn rename_from(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Res
     Ok(())
 }
 
+fn has_entries(dir: &Dir, name: &str) -> Result<bool, CallError> {
+    let mut entries = down(dir, name)?.entries().map_err(|e| fault(&e))?;
+    Ok(entries.next().is_some())
+}
+
 fn rename_to(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result<(), CallError> {
     let mut account = area.account();
     let instance = plugin(call.identity)?.instance;
@@ -168,6 +173,10 @@ fn rename_to(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Resul
         (Entry::Absent, _) => return Err(absent()),
         (Entry::File(_), Entry::Directory) => return Err(invalid("a directory")),
         (Entry::Directory, Entry::File(_)) => return Err(invalid("not a directory")),
+        // What lies in it would get other names, which nobody decided on, and could be moved too deep to be counted.
+        (Entry::Directory, _) if segments != above && has_entries(&old_dir, old_name)? => {
+            return Err(CallError::new(Status::Conflict, "a directory that is not empty is not renamed"));
+        }
         _ => {}
     }
     old_dir.rename(old_name, &new_dir, new_name).map_err(|e| fault(&e))?;
@@ -286,6 +295,11 @@ mod tests {
         assert_eq!(disk.rename("/data/c", "/data/d"), Err(Status::Invalid));
         assert_eq!(disk.rename("/data/d", "/data/c"), Err(Status::Invalid));
         assert_eq!(disk.rename("/data/none", "/data/x"), Err(Status::NotFound));
+        assert_eq!(
+            disk.rename("/data/d", "/data/g"),
+            Err(Status::Conflict),
+            "what lies in it keeps its name"
+        );
         let alone = disk.call("file_rename_to", args().arg("/data/x"));
         assert_eq!(alone, Err(Status::Unavailable), "what was named is named once");
     }
@@ -299,6 +313,17 @@ mod tests {
         assert_eq!(delete("/data/f", 1), Err(Status::Invalid));
         assert_eq!(delete("/data/d", 0), Err(Status::Invalid));
         assert_eq!((delete("/data/f", 0), delete("/data/d", 1)), (Ok(Vec::new()), Ok(Vec::new())));
+    }
+
+    #[test]
+    fn a_directory_is_renamed_while_it_is_empty() {
+        let disk = small();
+        disk.make("/data/d").unwrap();
+        disk.rename("/data/d", "/data/e").unwrap();
+        disk.make("/data/e/f").unwrap();
+        assert_eq!(disk.rename("/data/e", "/data/d"), Err(Status::Conflict));
+        disk.rename("/data/e/f", "/data/f").unwrap();
+        disk.rename("/data/e", "/data/d").unwrap();
     }
 
     #[test]

@@ -220,7 +220,9 @@ fn number(digits: &str) -> Option<u16> {
 fn parse_host(text: &str) -> Result<Host, BadUrl> {
     if let Some(inside) = text.strip_prefix('[') {
         let address: Ipv6Addr = inside.trim_end_matches(']').parse().map_err(|_| BadUrl::Host)?;
-        return Ok(Host::Ip(IpAddr::V6(address)));
+        // An IPv4 address in the clothes of the other family is that IPv4 address, to policies as to anybody.
+        let mapped = address.to_ipv4_mapped().map(IpAddr::V4);
+        return Ok(Host::Ip(mapped.unwrap_or(IpAddr::V6(address))));
     }
     let name = text.to_ascii_lowercase();
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -258,7 +260,7 @@ mod tests {
             ("https://e.x/a/./b/../../c/..", "e.x:443 /"),
             ("https://e.x/../../a", "e.x:443 /a"),
             ("https://127.0.0.1:1/", "127.0.0.1:1 /"),
-            ("https://[::FFFF:1.2.3.4]/", "[::ffff:1.2.3.4]:443 /"),
+            ("https://[::FFFF:1.2.3.4]/", "1.2.3.4:443 /"),
         ] {
             assert_eq!(at(text).as_deref(), Ok(leads), "{text}");
         }

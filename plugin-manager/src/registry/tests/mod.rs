@@ -17,9 +17,11 @@ mod life;
 mod native;
 mod plan;
 mod port;
+mod reviews;
 mod rights;
 mod running;
 mod shutdown;
+mod staging;
 mod swap;
 mod threads;
 mod together;
@@ -28,6 +30,7 @@ mod trust;
 mod upgrade;
 
 use crate::PluginManager;
+use crate::loader::Asset;
 use crate::loader::testing::{packed, wasm};
 use crate::runtime::EngineKind;
 use common::audit::tail;
@@ -134,6 +137,7 @@ pub struct Guest {
     tables: String,
     body: String,
     operations: Vec<&'static str>,
+    assets: Vec<Asset>,
 }
 
 impl Guest {
@@ -146,6 +150,7 @@ impl Guest {
             tables: String::new(),
             body: GOOD.into(),
             operations: vec!["echo", "fail", "trap", "greet", "rule"],
+            assets: Vec::new(),
         }
     }
     pub fn named(mut self, name: &str) -> Self {
@@ -179,6 +184,10 @@ impl Guest {
         self.operations.push(name);
         self
     }
+    pub fn asset(mut self, name: &str, text: &str) -> Self {
+        self.assets.push(Asset { name: format!("assets/{name}"), bytes: text.as_bytes().to_vec() });
+        self
+    }
     pub fn package(&self) -> Vec<u8> {
         let operations: String =
             self.operations.iter().map(|o| format!("\n[[operations]]\nname = \"{o}\"\n")).collect();
@@ -186,7 +195,7 @@ impl Guest {
         let head =
             format!("[plugin]\nname = \"{name}\"\nversion = \"{version}\"\npublisher = \"{publisher}\"\n");
         let module = wasm(&format!("(module {IMPORTS} {OPERATIONS} {body})"));
-        packed(&format!("{head}{plugin}\n{tables}\n{operations}"), &module, &[])
+        packed(&format!("{head}{plugin}\n{tables}\n{operations}"), &module, &self.assets)
     }
 }
 

@@ -89,6 +89,20 @@ fn policies_are_put_in_force_whole_or_not_at_all() {
 }
 
 #[test]
+fn policies_cannot_keep_their_own_files_from_being_read() {
+    let world = World::development(crate::runtime::available()[0]);
+    let host = world.open();
+    let file = world.path("trust/policy/site.cedar");
+    let closed = r#"forbid(principal, action in Action::"management.*", resource) unless { action == Action::"read" };"#;
+    std::fs::write(&file, closed).unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap(), 1);
+    assert_eq!(code(host.reload_policies()), "E2001", "an operator is asked");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap(), 0);
+    assert_eq!(host.reload_policies().unwrap(), 0);
+}
+
+#[test]
 fn changed_policy_files_are_put_in_force_when_looked_at_and_broken_ones_are_told_of_once() {
     let world = World::development(crate::runtime::available()[0]);
     let host = world.open();

@@ -15,13 +15,13 @@ on_each_engine! {
     a_watcher_stops_within_a_second_what_its_files_revoke
 }
 
-/// A production home that trusts `acme`.
-struct Trusting {
-    world: World,
+/// A staging home that trusts `acme`.
+pub(super) struct Trusting {
+    pub world: World,
 }
 
 impl Trusting {
-    fn new(engine: EngineKind) -> Self {
+    pub fn new(engine: EngineKind) -> Self {
         let world = World::configured(&format!(
             "  engine: {engine}\n  default_timeout: 20s\n  security: {{ namespace_isolation: false }}\n  environment: staging\n"
         ));
@@ -31,7 +31,7 @@ impl Trusting {
         trusting.issue("acme");
         trusting
     }
-    fn ring(&self) -> KeyRing<'_> {
+    pub fn ring(&self) -> KeyRing<'_> {
         KeyRing::new(&self.world.path(""))
     }
     fn issue(&self, publisher: &str) {
@@ -44,10 +44,10 @@ impl Trusting {
         };
         self.ring().issue(&request).unwrap();
     }
-    fn signed(&self, guest: &Guest) -> Vec<u8> {
+    pub fn signed(&self, guest: &Guest) -> Vec<u8> {
         sign(&guest.package(), &self.ring().signer(&Publisher::new("acme").unwrap()).unwrap()).unwrap()
     }
-    fn change(&self, change: impl FnOnce(&mut TrustConfig)) {
+    pub fn change(&self, change: impl FnOnce(&mut TrustConfig)) {
         let file = self.world.path("trust/trust.toml");
         let mut config = TrustConfig::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
         change(&mut config);

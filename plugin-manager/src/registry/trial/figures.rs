@@ -8,7 +8,7 @@ const BUCKETS: usize = 252;
 
 /// Durations counted in buckets a quarter apart.
 #[derive(Debug)]
-struct Latencies([AtomicU64; BUCKETS]);
+pub(in crate::registry) struct Latencies([AtomicU64; BUCKETS]);
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -34,16 +34,16 @@ const fn ceiling(bucket: usize) -> u64 {
 }
 
 impl Latencies {
-    fn record(&self, ns: u64) {
+    pub fn record(&self, ns: u64) {
         if let Some(count) = self.0.get(bucket(ns)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What 95 of 100 stay below, to a quarter; zero of nothing.
-    fn p95(&self) -> Duration {
+    /// What so many of 100 stay below, to a quarter; zero of nothing.
+    pub fn percentile(&self, of_100: u64) -> Duration {
         let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-        let wanted = counts.iter().sum::<u64>() * 95;
+        let wanted = counts.iter().sum::<u64>() * of_100;
         let mut seen = 0;
         let found = counts.iter().position(|count| {
             seen += count * 100;
@@ -74,7 +74,7 @@ impl Side {
             calls: self.calls.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             denials,
-            p95: self.latencies.p95(),
+            p95: self.latencies.percentile(95),
         }
     }
 }

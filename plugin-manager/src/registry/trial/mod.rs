@@ -8,6 +8,7 @@ mod running;
 mod settle;
 mod terms;
 
+pub(super) use figures::Latencies;
 pub use figures::{TrialFigures, TrialSide};
 pub(super) use running::{RunningTrial, Tried};
 pub use settle::TrialStatus;

@@ -186,6 +186,6 @@ impl Ask for KeysProtect {
     }
 }
 
-fn name(text: &str) -> Result<Name, DaemonError> {
+pub(super) fn name(text: &str) -> Result<Name, DaemonError> {
     Name::new(text).map_err(|e| DaemonError::Malformed { what: "the name", why: e.to_string() })
 }

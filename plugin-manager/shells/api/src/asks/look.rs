@@ -2,7 +2,7 @@
 
 use super::{Ask, Parcel};
 use crate::error::DaemonError;
-use crate::shown::{Brief, Dependencies, Full, Overview, ProbeLine};
+use crate::shown::{Brief, Dependencies, Full, Overview, ProbeLine, ReviewLine};
 use crate::wire;
 use common::error::ForgeError;
 use plugin_manager::{Manifest, PluginManager};
@@ -29,7 +29,8 @@ impl Ask for StatusOfAll {
 
     fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<Overview>, ForgeError> {
         let plugins = manager.list()?.into_iter().map(Full::from).collect();
-        Ok(Overview { standing: manager.readiness().into(), plugins }.into())
+        let policy_review = manager.policy_review()?.map(ReviewLine::from);
+        Ok(Overview { standing: manager.readiness().into(), policy_review, plugins }.into())
     }
 }
 

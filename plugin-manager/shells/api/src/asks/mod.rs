@@ -6,8 +6,10 @@ mod keys;
 mod lock;
 mod look;
 mod plugins;
+mod review;
 mod secrets;
 mod settings;
+mod stage;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
@@ -15,8 +17,10 @@ pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRot
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
+pub use review::{Review, Reviews};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
 pub use settings::{SetSetting, Settings};
+pub use stage::Stage;
 
 use crate::error::DaemonError;
 use common::cancel::CancelToken;
@@ -129,6 +133,7 @@ requests! {
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
     Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate,
+    Stage, Review, Reviews,
 }
 
 fn encoded<T: Serialize>(answer: Parcel<T>) -> Result<Parcel<Vec<u8>>, ForgeError> {

@@ -152,8 +152,8 @@ async fn start(manager: &PluginManager, signals: &mut Signals) -> Result<Started
 /// How often the policy files are looked at: a change is in force within half a second.
 const LOOK: Duration = Duration::from_millis(400);
 
-/// Until a signal says stop. Policies are read again when their files change, and on SIGHUP whether they did or not,
-/// with the trust configuration.
+/// Until a signal says stop. Policies are read again when their files change; SIGHUP looks at once, and reads the trust
+/// configuration again.
 async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dyn Fn(Event<'_>)) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -163,10 +163,10 @@ async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dy
             told = signals.next() => match told {
                 Told::Reload => {
                     let both = move || {
-                        let policies = manager.reload_policies();
+                        let policies = manager.reload_changed_policies().transpose();
                         manager.reload_trust().and(policies)
                     };
-                    worked(spawn_blocking(both).await).map(Some)
+                    worked(spawn_blocking(both).await)
                 }
                 Told::Stop => return,
             },

@@ -1,5 +1,6 @@
 //! Installed plugins and how they stand, their settings, and the lines of `doctor`.
 
+use super::review::ReviewLine;
 use super::trial::Tried;
 use plugin_manager::{NotReady, PluginStatus, Probe, Readiness};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,7 @@ pub struct Full {
     pub trust_points: u32,
     pub trust_why: Vec<String>,
     pub evidence: Option<String>,
+    pub review: Option<ReviewLine>,
     pub file: Option<String>,
     pub file_problem: Option<String>,
     pub ready: bool,
@@ -106,6 +108,7 @@ impl From<PluginStatus> for Full {
             trust_points: s.trust_points,
             trust_why: s.trust_why,
             evidence: s.evidence,
+            review: s.review.map(ReviewLine::from),
             file: s.file,
             file_problem: s.file_problem,
             ready: s.ready,
@@ -147,6 +150,8 @@ impl From<Readiness> for Standing {
 pub struct Overview {
     /// How the host stands.
     pub standing: Standing,
+    /// How the review of the policies stands; none without policy files.
+    pub policy_review: Option<ReviewLine>,
     /// Every plugin.
     pub plugins: Vec<Full>,
 }

@@ -18,10 +18,12 @@ mod package;
 mod pages;
 mod plugins;
 mod policy;
+mod review;
 mod schema;
 mod secrets;
 mod serve;
 mod source;
+mod stage;
 mod status;
 mod trial;
 mod upgrade;
@@ -43,6 +45,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => package::verify(context, &args),
         Command::Inspect(args) => inspect::inspect(context, &args),
         Command::Keys(args) => keys::run(context, &args),
+        Command::Stage(args) => stage::stage(context, &args),
         Command::Install(args) => install::install(context, args),
         Command::Upgrade(args) => upgrade::upgrade(context, &args),
         Command::Promote(args) => trial::promote(context, &args),
@@ -63,6 +66,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Logs(args) => logs::logs(context, &args),
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
+        Command::Review(args) => review::run(context, args),
         Command::Explain(args) => explain::explain(context, &args),
         Command::Schema(args) => schema::schema(context, &args),
         Command::Serve(args) => serve::serve(context, &args),

@@ -1,16 +1,17 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
 //! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
-//! JSON of `status`: `{"daemon":{"pid","since"},"ready","not_ready":[{"plugin","why"}],"plugins":[…]}` with every field
+//! JSON of `status`: `{"daemon":{"pid","since"},"ready","not_ready":[{"plugin","why"}],"policy_review","plugins":[…]}` with every field
 //! of [`Full`]; `daemon` is null where none runs, which then says nothing of readiness; of `status NAME`, and of `start`, `stop`, `pause`, `resume` and `release`: one such object.
 
+use super::review::review_line;
 use super::trial::pairs as trial_pairs;
 use crate::args::Status;
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
-use forgeone_api::shown::{Brief, Full, NotReadyLine, Overview, Standing};
+use forgeone_api::shown::{Brief, Full, NotReadyLine, Overview, ReviewLine, Standing};
 use forgeone_api::{DaemonInfo, asks};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -132,6 +133,7 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
     if let Some(file) = &plugin.evidence {
         pairs.push(("evidence", file.clone()));
     }
+    pairs.extend(plugin.review.as_ref().map(|review| ("review", review_line(review))));
     // Said by a host that supervises; a command by itself does not.
     if plugin.health != "unsupervised" {
         pairs.push(("health", health_line(plugin)));
@@ -152,6 +154,7 @@ struct FullListing {
     /// What a host that stays up says of itself; a command that opened the home for a moment has nothing to say.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     standing: Option<Standing>,
+    policy_review: Option<ReviewLine>,
     plugins: Vec<Full>,
 }
 
@@ -175,6 +178,7 @@ impl Show for FullListing {
             let why = standing.not_ready.iter().map(not_ready_line).collect::<Vec<_>>().join("; ");
             pairs.push(("ready", if standing.ready { "yes".to_owned() } else { why }));
         }
+        pairs.extend(self.policy_review.as_ref().map(|review| ("policy review", review_line(review))));
         write_pairs(out, &pairs)?;
         writeln!(out)?;
         if self.plugins.is_empty() {
@@ -208,8 +212,9 @@ pub fn status(context: &Context, args: &Status) -> Result<(), Failure> {
         let plugin = context.ask(asks::Status { name: name.clone() })?;
         return context.output().show(&plugin);
     }
-    let (Overview { standing, plugins }, daemon) = context.answer(asks::StatusOfAll {}.into())?;
+    let (Overview { standing, policy_review, plugins }, daemon) =
+        context.answer(asks::StatusOfAll {}.into())?;
     let standing = daemon.is_some().then_some(standing);
     super::keys::expiring(context)?;
-    context.output().show(&FullListing { daemon, standing, plugins })
+    context.output().show(&FullListing { daemon, standing, policy_review, plugins })
 }

@@ -19,6 +19,14 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone verify", &["forgeone verify my.forgepkg", "forgeone verify my.forgepkg --json"]),
+    (
+        "forgeone stage",
+        &[
+            "forgeone stage my.forgepkg",
+            "forgeone stage my.forgepkg --for 10m -o staged.forgepkg",
+            "forgeone stage my.forgepkg --dry-run --calls 100",
+        ],
+    ),
     ("forgeone inspect", &["forgeone inspect my.forgepkg"]),
     (
         "forgeone keys init",
@@ -133,6 +141,15 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone policy test", &["forgeone policy test ./candidate"]),
     ("forgeone policy diff", &["forgeone policy diff ./now ./candidate --json"]),
+    (
+        "forgeone review plugin",
+        &[
+            "forgeone review plugin log-redactor",
+            "forgeone review plugin log-redactor --by ada --note read-line-by-line",
+        ],
+    ),
+    ("forgeone review policy", &["forgeone review policy --by ada"]),
+    ("forgeone review list", &["forgeone review list", "forgeone review list --json"]),
     ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
     (
         "forgeone audit verify",

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// Headings and their verbs, in the order in which they are needed.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Make a package", &["new", "pack", "sign", "keys"]),
-    ("Look at a package", &["inspect", "verify"]),
+    ("Look at a package", &["inspect", "verify", "stage"]),
     (
         "Install and remove",
         &[
@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "secrets", "logs", "serve"]),
-    ("Permit and prove", &["policy", "audit"]),
+    ("Permit and prove", &["policy", "review", "audit"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];
 
