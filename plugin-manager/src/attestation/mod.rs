@@ -55,7 +55,7 @@ pub use sign::{SignError, sign, sign_staging};
 pub use staging::{STAGING_BUNDLE, SUMMARY_TYPE, StagingFacts};
 pub use standing::Standing;
 pub use statement::PREDICATE_TYPE;
-pub use summary::{Bound, Circumstances, SUMMARY_TYPE};
+pub use summary::{Bound, Circumstances};
 pub(crate) use time::rfc3339;
 pub use trust::{Environment, TrustConfig, TrustError, TrustFiles, TrustRoot};
 pub use verify::{Refusal, SignaturePolicy, VerifiedPackage, Verifier};

@@ -4,13 +4,12 @@
 //! An in-toto Statement v1 with predicate `https://slsa.dev/verification_summary/v1`; what SLSA has no field for is under
 //! `forgeone`.
 
+use super::staging::SUMMARY_TYPE;
 use super::time::rfc3339;
 use super::verify::VerifiedPackage;
 use common::identity::Digest;
 use serde::{Deserialize, Serialize};
 
-/// The predicate type of a verification summary.
-pub const SUMMARY_TYPE: &str = "https://slsa.dev/verification_summary/v1";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// What a summary binds together.
