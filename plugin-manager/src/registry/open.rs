@@ -207,6 +207,7 @@ fn open(
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     let host = Host {
         seal: home.mac_key()?,
+        attestor: home.attestation_key()?,
         actor: Actor::new(operator),
         operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),

@@ -4,12 +4,13 @@ mod audit;
 mod churn;
 mod crowd;
 mod kill;
+mod revoke;
 mod swap;
 
 use anyhow::{Result, bail};
 
 /// What there is to run.
-const NAMES: &str = "audit, churn, crowd, kill, swap";
+const NAMES: &str = "audit, churn, crowd, kill, revoke, swap";
 
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {
@@ -18,6 +19,7 @@ pub fn run(args: &[String]) -> Result<()> {
         Some((name, rest)) if name == "churn" => churn::run(rest),
         Some((name, rest)) if name == "crowd" => crowd::run(rest),
         Some((name, rest)) if name == "kill" => kill::run(rest),
+        Some((name, rest)) if name == "revoke" => revoke::run(rest),
         Some((name, rest)) if name == "swap" => swap::run(rest),
         _ => bail!("usage: cargo xtask soak NAME [ARGS], where NAME is one of: {NAMES}"),
     }

@@ -10,7 +10,10 @@ mod trial;
 
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
-pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
+pub use keys::{
+    KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysProtect, KeysRevoke, KeysRotate, Protecting,
+    Unlocking,
+};
 pub use pages::{Completions, Document, Explain, Man, Schema};
 pub use secrets::{SecretSet, Secrets};
 pub use stage::{Review, Reviewed, Stage};
@@ -203,6 +206,8 @@ pub struct Sign {
     /// Enter the signature in the home's own transparency log, which `keys notary` makes
     #[arg(long, conflicts_with = "cosigner")]
     pub log: bool,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

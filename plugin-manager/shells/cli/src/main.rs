@@ -14,6 +14,7 @@ mod graph;
 mod help;
 mod home;
 mod output;
+mod passphrase;
 mod progress;
 mod usage;
 mod webhook;
