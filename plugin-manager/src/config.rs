@@ -252,6 +252,26 @@ pub struct Audit {
     pub checkpoints: Checkpoints,
     /// Verifier keys of those whose cosignatures are accepted.
     pub witnesses: Vec<String>,
+    /// Kinds of resources that records of host calls tell apart without naming them.
+    pub redact: Vec<Redacted>,
+}
+
+/// An item of `audit.redact`: a kind of resource whose names may tell of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redacted {
+    /// Paths of files.
+    Path,
+    /// Keys of stored values.
+    Key,
+    /// Objects, with their buckets.
+    Object,
+    /// Hosts and ports.
+    Host,
+    /// Types of events.
+    Event,
+    /// Names of metrics.
+    Metric,
 }
 
 /// `audit.checkpoints`.
@@ -283,6 +303,7 @@ impl Default for Audit {
             refuse_free: ByteSize(64 << 20),
             checkpoints: Checkpoints::default(),
             witnesses: Vec::new(),
+            redact: Vec::new(),
         }
     }
 }

@@ -42,6 +42,8 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
+pub mod evidence;
+pub mod export;
 pub mod extension;
 #[cfg(any(test, feature = "authority"))]
 pub mod keys;
@@ -68,6 +70,10 @@ pub use attestation::{CheckOutcome, Ending, KeyTextError, Passphrase};
 pub use common::cancel::CancelToken;
 pub use common::trace::{BadTraceParent, TraceContext};
 pub use config::Config;
+pub use evidence::{
+    Covered as EvidenceCovered, Document as EvidenceDocument, Evidence, Framework, Request as EvidenceRequest,
+};
+pub use export::{Condition, Event as AuditEvent, ExportError, Format as ExportFormat, Selection};
 pub use extension::{
     Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,
 };
@@ -98,6 +104,7 @@ pub use replay::{
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
+pub use store::Person;
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{

@@ -9,6 +9,7 @@ mod desired;
 mod development;
 mod disk;
 mod embedding;
+mod exporting;
 mod faults_d;
 mod help;
 mod hostile;

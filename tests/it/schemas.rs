@@ -80,7 +80,7 @@ fn full_config() -> Value {
         ] },
         "audit": { "detail": "rate", "detail_rate": 1000, "strict": false, "journal": "mapped", "node": "n1",
             "segment_size": "1MiB", "retain_size": "1GiB", "retain_for": "90d", "warn_free": "1GiB",
-            "refuse_free": "100MiB", "witnesses": [],
+            "refuse_free": "100MiB", "witnesses": [], "redact": ["key"],
             "checkpoints": { "file": "/x/kept", "syslog": "tcp:host:601", "webhook": "https://h/x",
                 "webhook_ca": "/x/ca.pem" } },
         "supervision": supervision(),

@@ -317,8 +317,12 @@ fn shapes_of_what_differs_from_run_to_run() {
     world.run(&["list"]).ok();
     shape_snapshot("audit-tail", &world.run(&["audit", "tail", "-n", "1", "--json"]).ok());
     shape_snapshot("audit-verify", &world.run(&["audit", "verify", "--json"]).ok());
+    shape_snapshot("audit-people", &world.run(&["audit", "people", "--json"]).ok());
     shape_snapshot("audit-prove", &world.run(&["audit", "prove", "0", "--json"]).ok());
     shape_snapshot("doctor", &world.run(&["doctor", "--json"]).ok());
+    let people = world.run(&["audit", "people", "--json"]).ok().json();
+    let name = people["people"][0]["name"].as_str().unwrap();
+    shape_snapshot("audit-erase", &world.run(&["audit", "erase", "--subject", name, "--json"]).ok());
 }
 
 #[test]

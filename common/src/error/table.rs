@@ -138,6 +138,7 @@ table! {
     E3013 Audit "the proof does not hold" => "make it again with `forgeone audit prove`; compare the checkpoint with a copy kept elsewhere";
     E3014 Audit "a checkpoint could not be sent" => "see the reason; it is tried again, and the log goes on";
     E3015 Audit "a cosignature is not a witness's" => "compare the verifier keys under audit.witnesses with those the witnesses publish";
+    E3016 Audit "records could not be delivered" => "see the reason; run it again with the same --cursor, and it goes on with what was not delivered";
 
     E4001 Plugin "the plugin trapped" => "see the trap and the plugin's log: `forgeone logs`";
     E4002 Plugin "the plugin returned a nonzero status" => "see its reason and its log: `forgeone logs`";

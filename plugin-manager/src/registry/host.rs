@@ -66,6 +66,8 @@ pub(super) struct Host {
     pub actor: Actor,
     /// How many operators there were, the one who opened the home included.
     pub operators: AtomicU64,
+    /// How many people were erased since.
+    pub erasures: AtomicU64,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
     /// Plugins that are code of this program.
     pub natives: Natives,

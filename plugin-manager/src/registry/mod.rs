@@ -37,6 +37,7 @@ mod offers;
 pub(crate) mod offline;
 mod open;
 mod operator;
+mod people;
 mod plan;
 mod policies;
 mod port;

@@ -17,7 +17,20 @@ impl Home {
     /// # Errors
     /// E0104 when others can write its file, E0003 when it has another length, E0002 on input and output.
     pub fn mac_key(&self) -> Result<MacKey, StoreError> {
-        let path = self.keys_dir().join("host-mac.key");
+        self.mac_key_in("host-mac.key")
+    }
+
+    /// The key of the digests that stand in records in place of names; made on first use. Without it nobody can tell
+    /// which name a digest is of.
+    ///
+    /// # Errors
+    /// As [`Home::mac_key`].
+    pub fn redaction_key(&self) -> Result<MacKey, StoreError> {
+        self.mac_key_in("redaction.key")
+    }
+
+    fn mac_key_in(&self, file: &str) -> Result<MacKey, StoreError> {
+        let path = self.keys_dir().join(file);
         let bytes = self.load_or_make(&path, || {
             let mut secret = [0; 32];
             random(&mut secret).map(|()| secret.to_vec())

@@ -3,6 +3,7 @@
 mod audit;
 mod churn;
 mod crowd;
+mod export;
 mod kill;
 mod revoke;
 mod swap;
@@ -10,7 +11,11 @@ mod swap;
 use anyhow::{Result, bail};
 
 /// What there is to run.
+<<<<<<< HEAD
 const NAMES: &str = "audit, churn, crowd, kill, revoke, swap";
+=======
+const NAMES: &str = "audit, churn, crowd, export, kill, swap";
+>>>>>>> audit
 
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {
@@ -18,6 +23,7 @@ pub fn run(args: &[String]) -> Result<()> {
         Some((name, rest)) if name == "audit" => audit::run(rest),
         Some((name, rest)) if name == "churn" => churn::run(rest),
         Some((name, rest)) if name == "crowd" => crowd::run(rest),
+        Some((name, rest)) if name == "export" => export::run(rest),
         Some((name, rest)) if name == "kill" => kill::run(rest),
         Some((name, rest)) if name == "revoke" => revoke::run(rest),
         Some((name, rest)) if name == "swap" => swap::run(rest),

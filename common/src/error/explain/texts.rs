@@ -130,6 +130,7 @@ texts! {
     E3013: "the record or its path does not lead to the signed root"; "a proof checked against another line";
     E3014: "the receiver of checkpoints cannot be reached or does not take them"; "`audit.checkpoints.syslog` names a host that is down";
     E3015: "a verifier key is malformed, or a signature under a checkpoint is not of the witness it names"; "one character of `audit.witnesses` mistyped";
+    E3016: "a receiver named by --to does not take records, or the file of --cursor holds no number"; "`forgeone audit export --to tcp:127.0.0.1:9`";
 
     E4001: "`unreachable`, a division by zero, an access outside memory, or a Rust panic"; "an operation that executes `unreachable`";
     E4002: "the plugin ended with a status of its own", "status -1: a host call of the plugin was denied, and it handed that on; `forgeone audit tail` names the missing permission"; "an operation that calls `fail` and returns 42";

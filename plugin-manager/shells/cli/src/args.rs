@@ -1,5 +1,6 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
+mod audit;
 mod deps;
 mod install;
 mod keys;
@@ -8,6 +9,7 @@ mod secrets;
 mod stage;
 mod trial;
 
+pub use audit::{AuditErase, AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
 pub use keys::{
@@ -121,6 +123,8 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Write figures from the audit log for an auditor
+    Evidence(EvidenceArgs),
     /// Take down who reviewed plugins and policies, and show what is due
     #[command(subcommand)]
     Review(Review),
@@ -401,8 +405,17 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
+<<<<<<< HEAD
     /// Check the signature of the evidence a quarantine left, and show what is in it
     Quarantine(AuditQuarantine),
+=======
+    /// Write or send records in the formats of other tools
+    Export(AuditExport),
+    /// Show whom records name by which pseudonym
+    People,
+    /// Forget a person: records stay, and no longer tell who it was
+    Erase(AuditErase),
+>>>>>>> audit
     /// Show how each action is recorded
     Classes,
 }

@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod failure;
 mod files;
+mod forward;
 mod graph;
 mod help;
 mod home;

@@ -5,6 +5,7 @@ mod consent;
 mod keys;
 mod lock;
 mod look;
+mod people;
 mod plugins;
 mod review;
 mod secrets;
@@ -18,6 +19,7 @@ pub use consent::{Abandon, Approve, Pending, Promote, Reject};
 pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate, Passphrases};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
+pub use people::ErasePerson;
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use review::{Review, Reviews};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
@@ -144,7 +146,11 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
+<<<<<<< HEAD
     Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate,
+=======
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+>>>>>>> audit
     Stage, Review, Reviews,
 }
 

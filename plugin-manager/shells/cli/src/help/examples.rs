@@ -161,10 +161,28 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
     (
+<<<<<<< HEAD
         "forgeone audit quarantine",
         &["forgeone audit quarantine bundle.json", "forgeone audit quarantine bundle.json -o statement.json"],
     ),
+=======
+        "forgeone audit export",
+        &[
+            "forgeone audit export --format ocsf --since 2026-11-01 --filter outcome!=ok",
+            "forgeone audit export --follow --cursor siem.cursor --to tls:siem.example.com:6514",
+        ],
+    ),
+    ("forgeone audit people", &["forgeone audit people"]),
+    ("forgeone audit erase", &["forgeone audit erase --subject ann"]),
+>>>>>>> audit
     ("forgeone audit classes", &["forgeone audit classes"]),
+    (
+        "forgeone evidence",
+        &[
+            "forgeone evidence --framework soc2 --from 2026-01-01 --to 2026-04-01 --out evidence",
+            "forgeone evidence --framework gdpr --incident log-redactor --out incident",
+        ],
+    ),
     ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
     (
