@@ -108,13 +108,7 @@ pub use store::Person;
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-<<<<<<< HEAD
-    ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate, check_module,
-    check_policies, check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify,
-    verify_telling, with_staging,
-=======
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, certificate_ends_soon,
-    check_module, check_policies, check_policies_with, claimed_signer, cosign, ending_soon, sign, sign_in,
-    sigstore_root, verify, verify_telling, with_staging,
->>>>>>> keys
+    ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate,
+    certificate_ends_soon, check_module, check_policies, check_policies_with, claimed_signer, cosign,
+    ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
 };

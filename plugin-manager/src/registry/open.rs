@@ -208,13 +208,9 @@ fn open(
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     let host = Host {
         seal: home.mac_key()?,
-<<<<<<< HEAD
         attestor: home.attestation_key()?,
-        actor: Actor::new(operator),
-=======
         actor,
         erasures: AtomicU64::new(0),
->>>>>>> audit
         operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),
         progress,

@@ -98,21 +98,14 @@ pub fn explain_denial(
     config: Option<&Path>,
     denied: &Denied,
 ) -> Result<Explanation, ForgeError> {
-<<<<<<< HEAD
-    let line = find(&AuditSource::of(home)?.dir, denied)?;
-    let bench = Bench::of(&home.join("trust/policy"), home, &sources::config(home, config)?)?;
-    let call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
-    let said = bench.decide(&call);
-=======
     let source = AuditSource::of(home)?;
     let line = find(&source.dir, denied)?;
-    let bench = Bench::of(&home.join("trust/policy"), &sources::config(home, config)?)?;
+    let bench = Bench::of(&home.join("trust/policy"), home, &sources::config(home, config)?)?;
     let mut call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
     // Policies speak of people and resources by name: who was erased and what was redacted cannot be put before them.
     let known =
         !line.resource.is_redacted() && (call.principal_kind != "operator" || named(&mut call, &source)?);
     let said = if known { bench.decide(&call) } else { None };
->>>>>>> audit
     let now = said.as_ref().and_then(|said| said.as_ref().err());
     let held_by = held_by(&line);
     let recorded = line.detail("missing").map(str::to_owned);

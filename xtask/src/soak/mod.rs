@@ -11,11 +11,7 @@ mod swap;
 use anyhow::{Result, bail};
 
 /// What there is to run.
-<<<<<<< HEAD
-const NAMES: &str = "audit, churn, crowd, kill, revoke, swap";
-=======
-const NAMES: &str = "audit, churn, crowd, export, kill, swap";
->>>>>>> audit
+const NAMES: &str = "audit, churn, crowd, export, kill, revoke, swap";
 
 /// `cargo xtask soak NAME [ARGS]`.
 pub fn run(args: &[String]) -> Result<()> {

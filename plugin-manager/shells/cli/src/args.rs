@@ -405,17 +405,14 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
-<<<<<<< HEAD
     /// Check the signature of the evidence a quarantine left, and show what is in it
     Quarantine(AuditQuarantine),
-=======
     /// Write or send records in the formats of other tools
     Export(AuditExport),
     /// Show whom records name by which pseudonym
     People,
     /// Forget a person: records stay, and no longer tell who it was
     Erase(AuditErase),
->>>>>>> audit
     /// Show how each action is recorded
     Classes,
 }

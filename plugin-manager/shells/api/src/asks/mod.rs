@@ -146,11 +146,8 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-<<<<<<< HEAD
-    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate,
-=======
-    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
->>>>>>> audit
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysProtect,
+    KeysRevoke, KeysRotate,
     Stage, Review, Reviews,
 }
 

@@ -33,13 +33,10 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
         Audit::Prove(AuditProve { consistency: Some(file), .. }) => consistency(context, file),
         Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
         Audit::Cosign(args) => cosign(context, args),
-<<<<<<< HEAD
         Audit::Quarantine(args) => quarantine::run(context, args),
-=======
         Audit::Export(args) => super::export::export(context, args),
         Audit::People => super::people::list(context),
         Audit::Erase(args) => super::people::erase(context, args),
->>>>>>> audit
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }

@@ -161,11 +161,10 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
     (
-<<<<<<< HEAD
         "forgeone audit quarantine",
         &["forgeone audit quarantine bundle.json", "forgeone audit quarantine bundle.json -o statement.json"],
     ),
-=======
+    (
         "forgeone audit export",
         &[
             "forgeone audit export --format ocsf --since 2026-11-01 --filter outcome!=ok",
@@ -174,7 +173,6 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone audit people", &["forgeone audit people"]),
     ("forgeone audit erase", &["forgeone audit erase --subject ann"]),
->>>>>>> audit
     ("forgeone audit classes", &["forgeone audit classes"]),
     (
         "forgeone evidence",
