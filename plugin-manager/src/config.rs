@@ -5,6 +5,7 @@
 
 mod auth;
 mod directory;
+mod keys;
 mod limits;
 mod network;
 mod objects;
@@ -17,6 +18,7 @@ mod trust_score;
 
 pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
+pub use keys::Keys;
 pub use limits::Limits;
 pub use network::Network;
 pub use objects::{FolderBucket, ObjectStorage, S3Bucket};
@@ -358,6 +360,8 @@ pub struct Config {
     pub trust_score: TrustScore,
     /// How often somebody is to look at plugins and policies.
     pub reviews: Reviews,
+    /// When what runs out is warned of.
+    pub keys: Keys,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -383,6 +387,7 @@ impl Default for Config {
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
             reviews: Reviews::default(),
+            keys: Keys::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -14,6 +14,7 @@ mod faults_d;
 mod help;
 mod hostile;
 mod json_md;
+mod keys;
 mod kill;
 mod kill_loop;
 mod lock;

@@ -84,6 +84,7 @@ fn full_config() -> Value {
             "checkpoints": { "file": "/x/kept", "syslog": "tcp:host:601", "webhook": "https://h/x",
                 "webhook_ca": "/x/ca.pem" } },
         "supervision": supervision(),
+        "keys": { "warn_before": "30d" },
         "trust_score": { "attested": 100, "unattested": 80, "reduced_below": 60, "quarantined_below": 20,
             "recovery": 10, "severity": 100, "learning": "1h", "factor": 8, "least": 100,
             "on_quarantined": "tell" },

@@ -30,6 +30,17 @@ pub enum HostError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The host said nothing of a package that is installed. Installing it again says it.
+    #[error("there is no summary of this host about the package of plugin {0}")]
+    Unattested(String),
+    /// What the host said of a package does not hold. Somebody else changed the store.
+    #[error("the summary of this host about plugin {name} does not hold: {why}")]
+    Attestation {
+        /// The plugin.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
@@ -336,6 +347,8 @@ impl Coded for HostError {
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
+            Self::Unattested(_) => &codes::E1501,
+            Self::Attestation { .. } => &codes::E1502,
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,

@@ -156,6 +156,7 @@ impl PluginManager {
             + &self.hall.call_threads.prometheus_text()
             + &host.ledgers.prometheus_text()
             + &host.quarantine_text()
+            + &host.expiry_text()
             + &host.policies_text()
             + &host.scores_text()
             + &host.reviews_text()

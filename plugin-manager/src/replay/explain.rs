@@ -100,7 +100,7 @@ pub fn explain_denial(
 ) -> Result<Explanation, ForgeError> {
     let source = AuditSource::of(home)?;
     let line = find(&source.dir, denied)?;
-    let bench = Bench::of(&home.join("trust/policy"), &sources::config(home, config)?)?;
+    let bench = Bench::of(&home.join("trust/policy"), home, &sources::config(home, config)?)?;
     let mut call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
     // Policies speak of people and resources by name: who was erased and what was redacted cannot be put before them.
     let known =

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const TREE: &[&str] = &[
     "store",
     "store/sha256",
+    "store/summaries",
     "cache",
     "audit",
     "trust",

@@ -51,6 +51,7 @@ pub use pending::PENDING_VERSIONS;
 pub use people::{Person, people_of};
 pub use plans::Plan;
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
+pub(crate) use secrets::ATTESTATION_KEY;
 pub use settings::{Section, Setting};
 pub use versions::{Carried, KEPT_VERSIONS, StoredPackage};
 

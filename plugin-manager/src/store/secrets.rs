@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// The key of the audit log, below the home.
 pub(super) const AUDIT_KEY: &str = "keys/audit.pkcs8";
 
+/// The key of what the host says of packages, below the home.
+pub(crate) const ATTESTATION_KEY: &str = "keys/host-attestation.pkcs8";
+
 impl Home {
     /// The key that authenticates compiled code; made on first use.
     ///
@@ -42,6 +45,17 @@ impl Home {
     /// E0104 when others can write its file, E0003 when it is no such key, E0002 on input and output.
     pub fn audit_key(&self) -> Result<SigningKey, StoreError> {
         let path = self.path().join(AUDIT_KEY);
+        let make = || SigningKey::generate(Algorithm::Ed25519).map(|(_, pkcs8)| pkcs8);
+        let bytes = self.load_or_make(&path, make)?;
+        SigningKey::from_pkcs8(&bytes).map_err(secret(&path))
+    }
+
+    /// The Ed25519 key that signs what this host says of packages; made on first use.
+    ///
+    /// # Errors
+    /// As [`Home::audit_key`].
+    pub fn attestation_key(&self) -> Result<SigningKey, StoreError> {
+        let path = self.path().join(ATTESTATION_KEY);
         let make = || SigningKey::generate(Algorithm::Ed25519).map(|(_, pkcs8)| pkcs8);
         let bytes = self.load_or_make(&path, make)?;
         SigningKey::from_pkcs8(&bytes).map_err(secret(&path))

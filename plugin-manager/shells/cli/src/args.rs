@@ -12,7 +12,10 @@ mod trial;
 pub use audit::{AuditErase, AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
-pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
+pub use keys::{
+    KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysProtect, KeysRevoke, KeysRotate, Protecting,
+    Unlocking,
+};
 pub use pages::{Completions, Document, Explain, Man, Schema};
 pub use secrets::{SecretSet, Secrets};
 pub use stage::{Review, Reviewed, Stage};
@@ -207,6 +210,8 @@ pub struct Sign {
     /// Enter the signature in the home's own transparency log, which `keys notary` makes
     #[arg(long, conflicts_with = "cosigner")]
     pub log: bool,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -400,6 +405,8 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
+    /// Check the signature of the evidence a quarantine left, and show what is in it
+    Quarantine(AuditQuarantine),
     /// Write or send records in the formats of other tools
     Export(AuditExport),
     /// Show whom records name by which pseudonym
@@ -432,6 +439,19 @@ pub struct AuditProve {
     /// Prove instead that the log continues the checkpoint in this file
     #[arg(long, value_name = "FILE", conflicts_with = "seq")]
     pub consistency: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditQuarantine {
+    /// The bundle, as `forgeone status` names it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The verifier key of the log that signed it, as `forgeone audit verify` shows it [default: this home's]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Write the signed statement there, as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

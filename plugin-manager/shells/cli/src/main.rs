@@ -15,6 +15,7 @@ mod graph;
 mod help;
 mod home;
 mod output;
+mod passphrase;
 mod progress;
 mod usage;
 mod webhook;

@@ -2,6 +2,7 @@
 
 mod added;
 mod api;
+mod attested;
 mod by_id;
 mod callers;
 mod conduct;

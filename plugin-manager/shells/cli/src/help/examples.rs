@@ -30,7 +30,11 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone inspect", &["forgeone inspect my.forgepkg"]),
     (
         "forgeone keys init",
-        &["forgeone keys init --name corp", "forgeone keys init --name laptop --development"],
+        &[
+            "forgeone keys init --name corp",
+            "forgeone keys init --name corp --passphrase",
+            "forgeone keys init --name laptop --development",
+        ],
     ),
     (
         "forgeone keys issue",
@@ -41,6 +45,14 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone keys notary", &["forgeone keys notary"]),
+    (
+        "forgeone keys protect",
+        &[
+            "forgeone keys protect",
+            "forgeone keys protect acme --passphrase-file old.pass --new-passphrase-file new.pass",
+            "forgeone keys protect --notary --no-passphrase",
+        ],
+    ),
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
     ("forgeone keys rotate", &["forgeone keys rotate acme"]),
@@ -50,6 +62,7 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone keys export > root.pem",
             "forgeone keys export acme -o acme.pem",
             "forgeone keys export --sigstore-root -o trusted_root.json",
+            "forgeone keys export --host -o host.pem",
         ],
     ),
     (
@@ -147,6 +160,10 @@ pub const ALL: &[(&str, &[&str])] = &[
         &["forgeone audit prove 42", "forgeone audit prove --consistency earlier-checkpoint.txt"],
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
+    (
+        "forgeone audit quarantine",
+        &["forgeone audit quarantine bundle.json", "forgeone audit quarantine bundle.json -o statement.json"],
+    ),
     (
         "forgeone audit export",
         &[
