@@ -62,7 +62,7 @@ fn full_config() -> Value {
         "security": { "verify_signatures": false, "enforce_permissions": true, "audit_logging": true,
             "namespace_isolation": false, "native_plugins": true },
         "limits": {
-            "host_calls_per_second": 10_000_000, "effects_per_second": 100_000,
+            "host_calls_per_second": 10_000_000, "effects_per_second": 1_000,
             "queue_length": 1024, "call_threads": 8, "call_queue": 4096,
         },
         "network": { "tls_roots": "/etc/ssl/certs/ca-certificates.crt", "plain_http": ["metrics.local:9100"],

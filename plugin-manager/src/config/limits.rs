@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub struct Limits {
     /// Counted host calls of one plugin a second, for long; for a moment ten times as many.
     pub host_calls_per_second: u32,
-    /// Recorded host calls of one plugin a second, for long; for a moment ten times as many.
+    /// Recorded host calls of one plugin a second, for long; at once those of a minute.
     pub effects_per_second: u32,
     /// Calls that may wait for an instance of one plugin; more are refused.
     pub queue_length: u32,
@@ -22,7 +22,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             host_calls_per_second: 10_000_000,
-            effects_per_second: 100_000,
+            effects_per_second: 1_000,
             queue_length: 1024,
             call_threads: None,
             call_queue: 4096,

@@ -5,10 +5,10 @@ use crate::metrics::PluginMetrics;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// A full bucket holds what flows in within so many seconds.
-const SECONDS: u64 = 10;
 /// Tokens an instance draws at once, at most. It gives back what it did not use.
 const BATCH: u32 = 1024;
+/// The same of effects, whose rate is low and whose records cost more than a lock.
+const EFFECT_BATCH: u32 = 16;
 
 /// A token bucket. Time is given: the coarse clock's milliseconds, which need not be in order.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Bucket {
     }
 }
 
-/// Host calls a plugin may make for long, a second; for a moment ten times as many.
+/// Host calls a plugin may make for long, a second; at once what that makes in [`Kind::seconds`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRates {
     /// Calls that are counted: reads, `ping`, the clock (class C).
@@ -89,11 +89,28 @@ pub(super) enum Kind {
     Effect,
 }
 
+impl Kind {
+    /// A full bucket holds what flows in within so many seconds.
+    const fn seconds(self) -> u64 {
+        match self {
+            Self::Call => 10,
+            Self::Effect => 60,
+        }
+    }
+    const fn batch(self) -> u32 {
+        match self {
+            Self::Call => BATCH,
+            Self::Effect => EFFECT_BATCH,
+        }
+    }
+}
+
 impl CallAllowance {
     /// A full one, at this coarse time; refused calls are counted there.
     pub fn new(rates: CallRates, metrics: Arc<PluginMetrics>, now_ms: u64) -> Self {
-        let bucket = |rate: u32| Bucket::new(rate.into(), u64::from(rate) * SECONDS, now_ms);
-        Self { calls: bucket(rates.calls), effects: bucket(rates.effects), metrics }
+        let bucket = |rate: u32, of: Kind| Bucket::new(rate.into(), u64::from(rate) * of.seconds(), now_ms);
+        let (calls, effects) = (bucket(rates.calls, Kind::Call), bucket(rates.effects, Kind::Effect));
+        Self { calls, effects, metrics }
     }
     fn of(&self, kind: Kind) -> &Bucket {
         match kind {
@@ -135,7 +152,7 @@ impl Share {
     #[cold]
     fn draw(&mut self, kind: Kind, now_ms: u64) -> bool {
         let drawn = match &self.from {
-            Some(allowance) => allowance.of(kind).draw(BATCH, now_ms),
+            Some(allowance) => allowance.of(kind).draw(kind.batch(), now_ms),
             None => BATCH,
         };
         let Some(less) = drawn.checked_sub(1) else {
@@ -174,7 +191,7 @@ mod tests {
         let allowance = allowance(5_000, 7);
         let mut share = Share::of(allowance.clone());
         assert_eq!(used(&mut share, Kind::Call, 0, 100_000), 50_000);
-        assert_eq!(used(&mut share, Kind::Effect, 0, 100_000), 70, "effects have a bucket of their own");
+        assert_eq!(used(&mut share, Kind::Effect, 0, 100_000), 420, "effects have a bucket of their own");
         assert!(!share.use_one(Kind::Call, || 0));
         assert_eq!(allowance.metrics.sample().host_calls_refused, 3);
         // A second later as many as flow in, however the time is cut.
@@ -182,6 +199,15 @@ mod tests {
         assert_eq!(used(&mut share, Kind::Call, 1_000, 100_000), 5_000);
         assert_eq!(used(&mut share, Kind::Call, 900, 100_000), 0, "a clock that goes back gives nothing");
         assert_eq!(used(&mut share, Kind::Call, 1 << 40, 100_000), 50_000, "and never more than it holds");
+    }
+
+    #[test]
+    fn fault_044_an_instance_at_rest_holds_back_few_effects_of_the_others() {
+        let allowance = allowance(1, 10);
+        let mut shares: Vec<Share> = (0..8).map(|_| Share::of(allowance.clone())).collect();
+        assert!(shares.iter_mut().all(|share| share.use_one(Kind::Effect, || 0)));
+        let mut busy = Share::of(allowance);
+        assert_eq!(used(&mut busy, Kind::Effect, 0, 1_000), 600 - 8 * 16);
     }
 
     #[test]
@@ -205,7 +231,7 @@ mod tests {
             for (pause, most, which) in steps {
                 now += pause;
                 total += used(&mut shares[usize::from(which)], Kind::Call, now, most) as u64;
-                prop_assert!(total <= u64::from(rate) * SECONDS + now * u64::from(rate) / 1000);
+                prop_assert!(total <= u64::from(rate) * Kind::Call.seconds() + now * u64::from(rate) / 1000);
             }
         }
     }

@@ -2,20 +2,22 @@
 
 use super::jwk::{BadSet, Key, MAX_SET, TokenAlgorithm, key_set};
 use super::token::{BadToken, Expected, Token};
-use crate::extension::http::{Http, Url};
+use crate::extension::http::{Http, Url, Work};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
 use microkernel::syscall_bridge::{CallError, Status};
 use parking_lot::Mutex;
-use std::path::PathBuf;
+use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How soon keys are asked for again when a token names one that is not known: a plugin chooses the tokens.
+/// How soon keys are read again after a reading that failed, and when a token names one that is not known: a plugin
+/// chooses the tokens.
 const AGAIN_MS: u64 = 30_000;
 /// How long keys are used that could not be fetched anew.
 const KEEP_MS: u64 = 3_600_000;
-/// How long fetching keys may take.
+/// How long reading keys may take, whatever the caller who first needs them is bounded by.
 const FETCH: Duration = Duration::from_secs(10);
 
 /// Where an issuer's keys are.
@@ -44,19 +46,46 @@ pub struct Issuer {
     pub refresh: Duration,
 }
 
-/// The keys that were read last, and when.
-#[derive(Debug, Clone, Default)]
+/// Why keys could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Unread {
+    #[error("the file of the issuer's keys cannot be read")]
+    File,
+    #[error("the issuer's keys cannot be fetched")]
+    Fetch,
+    #[error("reading the issuer's keys failed less than half a minute ago, and is not tried again yet")]
+    JustTried,
+    #[error(transparent)]
+    Set(#[from] BadSet),
+}
+
+type Read = Result<Arc<[Key]>, Unread>;
+
+/// A reading under way. It belongs to no caller: who gives up waiting neither ends it nor makes it a failure.
+#[derive(Debug, Clone)]
+struct Reading {
+    work: Work<Read>,
+    begun_ms: u64,
+}
+
+/// The keys that were read last, and when their reading began; the reading that began last; the one under way.
+#[derive(Debug, Default)]
 struct Known {
     keys: Option<(Arc<[Key]>, u64)>,
     tried_ms: Option<u64>,
+    reading: Option<Reading>,
+}
+
+/// What there is to be had at once.
+enum Have {
+    Keys(Arc<[Key]>),
+    Reading(Reading),
 }
 
 #[derive(Debug)]
 struct Entry {
     issuer: Issuer,
     known: Mutex<Known>,
-    /// Held while keys are read, so that callers wait for one reading instead of each reading.
-    reading: Mutex<()>,
 }
 
 /// Every configured issuer.
@@ -77,7 +106,7 @@ pub(super) struct Patience<'a> {
 impl Issuers {
     /// These issuers, whose keys are fetched with this client.
     pub fn new(issuers: Vec<Issuer>, http: Arc<Http>) -> Self {
-        let entry = |issuer| Entry { issuer, known: Mutex::default(), reading: Mutex::default() };
+        let entry = |issuer| Entry { issuer, known: Mutex::default() };
         Self { entries: issuers.into_iter().map(entry).collect(), http }
     }
 
@@ -116,75 +145,88 @@ impl Entry {
 
     /// Keys that are fresh enough, read when they are not. With `anew` they are read unless that was done just now.
     fn keys(&self, http: &Http, patience: Patience<'_>, anew: bool) -> Result<Arc<[Key]>, CallError> {
-        if let Some(keys) = self.usable(patience.clock, anew) {
-            return Ok(keys);
-        }
-        let wait = patience.deadline.remaining(patience.clock).map_or(FETCH, |left| left.min(FETCH));
-        let Some(_reading) = self.reading.try_lock_for(wait) else {
-            return Err(CallError::new(Status::Timeout, "the issuer's keys are being read, and take long"));
+        let reading = match self.have(http, patience.clock, anew)? {
+            Have::Keys(keys) => return Ok(keys),
+            Have::Reading(reading) => reading,
         };
-        // Somebody else may have read them meanwhile.
-        if let Some(keys) = self.usable(patience.clock, anew) {
-            return Ok(keys);
+        reading.work.wait(http, patience.deadline, patience.clock, patience.cancel)?;
+        match self.have(http, patience.clock, anew)? {
+            Have::Keys(keys) => Ok(keys),
+            // The clock went on so far while this caller waited that another reading was due.
+            Have::Reading(_) => Err(Unread::JustTried.into()),
         }
-        let read = self.read(http, patience);
-        let now = now_ms(patience.clock);
+    }
+
+    /// Keys, or the reading to wait for: the one under way, or one that begins now.
+    fn have(&self, http: &Http, clock: &dyn Clock, anew: bool) -> Result<Have, CallError> {
+        let now = clock.mono_ns() / 1_000_000;
         let mut known = self.known.lock();
+        self.take_in(&mut known);
+        let refresh = u64::try_from(self.issuer.refresh.as_millis()).unwrap_or(u64::MAX);
+        let just_tried = known.tried_ms.is_some_and(|tried| now.saturating_sub(tried) < AGAIN_MS);
+        let younger = |most: u64| {
+            let kept = known.keys.as_ref().filter(|(_, at)| now.saturating_sub(*at) < most);
+            kept.map(|(keys, _)| keys.clone())
+        };
+        if !anew && let Some(keys) = younger(refresh) {
+            return Ok(Have::Keys(keys));
+        }
+        if let Some(reading) = &known.reading {
+            return Ok(Have::Reading(reading.clone()));
+        }
+        if just_tried {
+            return younger(KEEP_MS).map(Have::Keys).ok_or_else(|| Unread::JustTried.into());
+        }
+        let reading = Reading { work: Work::begin(http, self.read(http))?, begun_ms: now };
         known.tried_ms = Some(now);
-        match read {
-            Ok(keys) => {
-                let keys: Arc<[Key]> = keys.into();
-                known.keys = Some((keys.clone(), now));
-                Ok(keys)
-            }
+        known.reading = Some(reading.clone());
+        Ok(Have::Reading(reading))
+    }
+
+    /// Takes in what the reading under way has brought, if it has ended. Its keys are as old as its beginning.
+    fn take_in(&self, known: &mut Known) {
+        let Some(reading) = &known.reading else { return };
+        let Some(outcome) = reading.work.outcome() else { return };
+        match outcome.unwrap_or(Err(Unread::Fetch)) {
+            Ok(keys) => known.keys = Some((keys, reading.begun_ms)),
             Err(error) => {
-                tracing::warn!(issuer = self.issuer.name, %error, "an issuer's keys cannot be read");
-                let kept = known.keys.as_ref().filter(|(_, at)| now.saturating_sub(*at) < KEEP_MS);
-                kept.map(|(keys, _)| keys.clone()).ok_or(error)
+                tracing::warn!(issuer = self.issuer.name, %error, "an issuer's keys cannot be read")
             }
         }
+        known.reading = None;
     }
 
-    fn usable(&self, clock: &dyn Clock, anew: bool) -> Option<Arc<[Key]>> {
-        let now = now_ms(clock);
-        let known = self.known.lock();
-        let (keys, at) = known.keys.as_ref()?;
-        let just_tried = known.tried_ms.is_some_and(|tried| now.saturating_sub(tried) < AGAIN_MS);
-        let refresh = u64::try_from(self.issuer.refresh.as_millis()).unwrap_or(u64::MAX);
-        let age = now.saturating_sub(*at);
-        let fresh = age < refresh && !anew;
-        (fresh || (just_tried && age < KEEP_MS)).then(|| keys.clone())
-    }
-
-    fn read(&self, http: &Http, patience: Patience<'_>) -> Result<Vec<Key>, CallError> {
-        let unavailable = |cause: &'static str| CallError::new(Status::Unavailable, cause);
-        let bytes = match &self.issuer.keys {
-            KeySource::File(path) => {
-                let size = path.metadata().map(|meta| meta.len());
-                if size.is_ok_and(|size| size > MAX_SET as u64) {
-                    return Err(BadSet::Size.into());
-                }
-                std::fs::read(path)
-                    .map_err(|_| unavailable("the file of the issuer's keys cannot be read"))?
-            }
-            KeySource::Url(url) => {
-                let until = patience.deadline.min(Deadline::after(patience.clock, FETCH));
-                let fetched = http.fetch(url, MAX_SET, until, patience.clock, patience.cancel);
-                fetched.map_err(|_| unavailable("the issuer's keys cannot be fetched"))?
-            }
+    fn read(&self, http: &Http) -> impl Future<Output = Read> + Send + use<> {
+        let source = match &self.issuer.keys {
+            KeySource::File(path) => Ok(path.clone()),
+            KeySource::Url(url) => Err(http.fetch(url, MAX_SET)),
         };
-        Ok(key_set(&bytes)?)
+        async move {
+            let bytes = match source {
+                Ok(path) => {
+                    let read = tokio::task::spawn_blocking(move || read_file(&path));
+                    read.await.map_err(|_| Unread::File)??
+                }
+                Err(fetch) => {
+                    let fetched = tokio::time::timeout(FETCH, fetch).await;
+                    fetched.map_err(|_| Unread::Fetch)?.map_err(|_| Unread::Fetch)?
+                }
+            };
+            Ok(key_set(&bytes)?.into())
+        }
     }
 }
 
-/// The time since some fixed point, in milliseconds.
-fn now_ms(clock: &dyn Clock) -> u64 {
-    clock.mono_ns() / 1_000_000
+fn read_file(path: &Path) -> Result<Vec<u8>, Unread> {
+    if path.metadata().is_ok_and(|meta| meta.len() > MAX_SET as u64) {
+        return Err(BadSet::Size.into());
+    }
+    std::fs::read(path).map_err(|_| Unread::File)
 }
 
-impl From<BadSet> for CallError {
-    fn from(bad: BadSet) -> Self {
-        Self::new(Status::Unavailable, bad.to_string())
+impl From<Unread> for CallError {
+    fn from(unread: Unread) -> Self {
+        Self::new(Status::Unavailable, unread.to_string())
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::super::testing::{Host, args};
 use super::*;
+use crate::extension::http::tests::{World as Net, answer};
 use crate::extension::http::{Http, HttpOptions, SystemResolver, Vouchers};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::clock::Deadline;
 use common::crypto::{Algorithm, SigningKey};
 use microkernel::syscall_bridge::Status;
 use proptest::prelude::*;
@@ -205,6 +207,49 @@ fn a_withdrawn_key_is_gone_with_the_next_reading() {
     std::fs::write(&world.file, set(&[("k2", &ed25519())])).unwrap();
     world.host.clock.advance(Duration::from_secs(601));
     assert!(world.signed(EDDSA, "").unwrap_err().contains("no key"));
+}
+
+/// An issuer whose keys are at this URL, in a world of its own.
+fn issuer_at(world: &mut Net, url: &str) {
+    let issuer = Issuer { keys: KeySource::Url(url.parse().unwrap()), ..issuer(Path::new("")) };
+    world.host.clock.jump_to(NOW * 1_000_000_000);
+    world.host.issuers = Arc::new(Issuers::new(vec![issuer], world.host.http.clone()));
+}
+
+#[test]
+fn keys_that_could_not_be_fetched_are_not_asked_for_again_for_half_a_minute() {
+    let mut world = Net::new();
+    let server = world.server("id.test", |_| answer(500, "", ""));
+    issuer_at(&mut world, &server.at("/"));
+    let token = signed(EDDSA, &claims(""), &ed25519());
+    for asked in [1, 1, 1, 2, 2] {
+        assert_eq!(world.host.call("auth_verify", args().arg(&token)), Err(Status::Unavailable));
+        assert_eq!(server.seen().len(), asked);
+        world.host.clock.advance(Duration::from_secs(11));
+    }
+}
+
+#[test]
+fn a_caller_that_gives_up_neither_ends_the_reading_of_keys_nor_makes_it_a_failure() {
+    let mut world = Net::new();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (key, clock, released) = (ed25519(), world.host.clock.clone(), parking_lot::Mutex::new(released));
+    let keys = answer(200, "", &set(&[("k1", &key)]));
+    let server = world.server("id.test", move |_| {
+        clock.advance(Duration::from_secs(2));
+        released.lock().recv().ok();
+        keys.clone()
+    });
+    issuer_at(&mut world, &server.at("/"));
+    let token = signed(EDDSA, &claims(""), &key);
+    world.host.deadline = Deadline::after(&*world.host.clock, Duration::from_secs(1));
+    for _ in 0..3 {
+        assert_eq!(world.host.call("auth_verify", args().arg(&token)), Err(Status::Timeout));
+    }
+    drop(release);
+    world.host.deadline = Deadline::NEVER;
+    assert!(world.host.call("auth_verify", args().arg(&token)).is_ok());
+    assert_eq!(server.seen().len(), 1, "the reading that was begun is the one that is used");
 }
 
 #[test]

@@ -23,6 +23,11 @@ pub(super) fn place(address: IpAddr) -> Place {
     }
 }
 
+/// Where clouds tell a machine about itself, outside the link: Azure, Alibaba.
+const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
+/// The same: Amazon.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 const PRIVATE_V4: [(Ipv4Addr, u32); 5] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -49,6 +54,7 @@ fn place_v4(v4: Ipv4Addr) -> Place {
     };
     match () {
         () if same_start(v4.to_bits().into(), 0xA9FE_0000, 32, 16) => Place::Link,
+        () if METADATA_V4.contains(&v4) => Place::Link,
         () if among(&PRIVATE_V4) => Place::Private,
         () if among(&NOWHERE_V4) => Place::Nowhere,
         () => Place::Public,
@@ -59,6 +65,7 @@ fn place_v6(v6: Ipv6Addr) -> Place {
     let within = |net: u128, bits| same_start(v6.to_bits(), net, 128, bits);
     match () {
         () if v6 == Ipv6Addr::LOCALHOST => Place::Private,
+        () if v6 == METADATA_V6 => Place::Link,
         // Unique local, and the site local addresses before them.
         () if within(0xfc00 << 112, 7) || within(0xfec0 << 112, 10) => Place::Private,
         () if within(0xfe80 << 112, 10) => Place::Link,
@@ -162,9 +169,17 @@ mod tests {
         ] {
             assert_eq!(of(private), Place::Private, "{private}");
         }
-        for link in
-            ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"]
-        {
+        for link in [
+            "169.254.169.254",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::",
+            "168.63.129.16",
+            "100.100.100.200",
+            "::ffff:100.100.100.200",
+            "fd00:ec2::254",
+        ] {
             assert_eq!(of(link), Place::Link, "{link}");
         }
         for nowhere in [
@@ -185,9 +200,15 @@ mod tests {
         ] {
             assert_eq!(of(nowhere), Place::Nowhere, "{nowhere}");
         }
-        for public in
-            ["8.8.8.8", "172.32.0.1", "100.128.0.1", "169.255.0.1", "2606:4700::1111", "::ffff:8.8.8.8"]
-        {
+        for public in [
+            "8.8.8.8",
+            "168.63.129.17",
+            "172.32.0.1",
+            "100.128.0.1",
+            "169.255.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+        ] {
             assert_eq!(of(public), Place::Public, "{public}");
         }
     }

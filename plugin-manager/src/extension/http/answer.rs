@@ -10,8 +10,6 @@ pub(in crate::extension) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// Bytes sent and received: bodies and headers, without what TLS adds.
-    pub bytes: u64,
 }
 
 impl Answer {
@@ -34,10 +32,4 @@ impl Answer {
         push(response, &headers);
         push(response, &self.body);
     }
-}
-
-/// Bytes of headers on the wire: name, value, colon, space and line end.
-pub(super) fn size(headers: &HeaderMap) -> u64 {
-    let all = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    u64::try_from(all.sum::<usize>()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,11 @@
 //! One request and its answer over one connection: resolve, check, connect to what was checked, speak HTTP/1.1.
 
 use super::address::{Place, Range, place};
-use super::answer::{Answer, size};
+use super::answer::Answer;
 use super::fault::Fault;
-use super::net::{HttpAccess, Resolve};
+use super::lookups::{Asker, Lookups};
+use super::moved::{Counted, Moved};
+use super::net::HttpAccess;
 use super::roots::Tls;
 use super::url::{Host, Scheme, Url};
 use http_body_util::{BodyExt, Full};
@@ -43,13 +45,15 @@ pub(super) struct Terms {
     pub access: HttpAccess,
     pub ranges: Arc<[Range]>,
     pub tls: Option<Tls>,
-    pub resolver: Arc<dyn Resolve>,
+    pub lookups: Arc<Lookups>,
+    pub asker: Asker,
     pub response_limit: usize,
 }
 
 /// The whole exchange. Dropping it closes the connection.
-pub(super) async fn exchange(terms: Terms, hop: Hop) -> Result<Answer, Fault> {
-    let tcp = connect(&addresses(&terms, &hop.url).await?).await?;
+pub(super) async fn exchange(terms: Terms, hop: Hop, moved: Moved) -> Result<Answer, Fault> {
+    let stream = connect(&addresses(&terms, &hop.url).await?).await?;
+    let tcp = Counted { stream, moved };
     match hop.url.scheme {
         Scheme::Http => speak(tcp, hop, terms.response_limit).await,
         Scheme::Https => {
@@ -68,11 +72,7 @@ pub(super) async fn exchange(terms: Terms, hop: Hop) -> Result<Answer, Fault> {
 async fn addresses(terms: &Terms, url: &Url) -> Result<Vec<SocketAddr>, Fault> {
     let (found, named) = match &url.host {
         Host::Ip(ip) => (vec![*ip], true),
-        Host::Name(name) => {
-            let (resolver, name) = (terms.resolver.clone(), name.clone());
-            let found = tokio::task::spawn_blocking(move || resolver.resolve(&name)).await;
-            (found.map_err(|_| Fault::Internal)?.map_err(|_| Fault::NoName)?, false)
-        }
+        Host::Name(name) => (terms.lookups.find(terms.asker, name).await?, false),
     };
     if found.is_empty() {
         return Err(Fault::NoName);
@@ -114,7 +114,7 @@ async fn speak<S>(stream: S, hop: Hop, limit: usize) -> Result<Answer, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (request, sent) = message(hop)?;
+    let request = message(hop)?;
     let mut builder = http1::Builder::new();
     builder.max_headers(HEADERS).max_buf_size(HEAD_BYTES);
     let (mut sender, connection) =
@@ -126,7 +126,7 @@ where
     };
     let answered = async {
         let response = sender.send_request(request).await.map_err(|_| Fault::Protocol)?;
-        whole(response, sent, limit).await
+        whole(response, limit).await
     };
     tokio::select! {
         answer = answered => answer,
@@ -134,10 +134,9 @@ where
     }
 }
 
-/// The request as it is sent, and its size.
-fn message(hop: Hop) -> Result<(Request<Full<Bytes>>, u64), Fault> {
+/// The request as it is sent.
+fn message(hop: Hop) -> Result<Request<Full<Bytes>>, Fault> {
     let Hop { url, method, headers, body } = hop;
-    let sent = size(&headers).saturating_add(body.len() as u64).saturating_add(url.path.len() as u64);
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     *request.uri_mut() = url.path.parse().map_err(|_| Fault::BadRedirect)?;
@@ -146,11 +145,11 @@ fn message(hop: Hop) -> Result<(Request<Full<Bytes>>, u64), Fault> {
     request.headers_mut().insert(HOST, host);
     let agent = HeaderValue::from_static(concat!("forgeone/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().entry(USER_AGENT).or_insert(agent);
-    Ok((request, sent))
+    Ok(request)
 }
 
 /// The answer with all of its body, within the limit.
-async fn whole(response: Response<Incoming>, sent: u64, limit: usize) -> Result<Answer, Fault> {
+async fn whole(response: Response<Incoming>, limit: usize) -> Result<Answer, Fault> {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
@@ -162,7 +161,5 @@ async fn whole(response: Response<Incoming>, sent: u64, limit: usize) -> Result<
             body.extend_from_slice(&data);
         }
     }
-    let received = size(&head.headers).saturating_add(body.len() as u64);
-    let bytes = sent.saturating_add(received);
-    Ok(Answer { status: head.status, headers: head.headers, body, bytes })
+    Ok(Answer { status: head.status, headers: head.headers, body })
 }

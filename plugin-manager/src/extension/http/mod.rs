@@ -5,6 +5,8 @@ mod address;
 mod answer;
 mod exchange;
 mod fault;
+mod lookups;
+mod moved;
 mod net;
 mod quota;
 mod request;
@@ -13,6 +15,7 @@ mod service;
 #[cfg(test)]
 pub(super) mod tests;
 mod url;
+mod work;
 
 pub use address::{BadRange, Range};
 pub use net::{Http, HttpAccess, HttpOptions, Resolve, SystemResolver, Vouchers};
@@ -25,3 +28,4 @@ pub(super) use net::OwnTerms;
 pub(super) use quota::{Quotas, Rates};
 pub(super) use service::HttpRequest;
 pub(super) use url::Scheme;
+pub(super) use work::Work;

@@ -4,11 +4,14 @@ use super::address::Range;
 use super::answer::Answer;
 use super::exchange::{Hop, Terms, exchange};
 use super::fault::Fault;
+use super::lookups::{self, Asker, Lookups};
+use super::moved::Moved;
 use super::quota::{Quotas, Rates};
 use super::roots::Tls;
 use super::url::{Scheme, Url};
 use common::cancel::CancelToken;
 use common::clock::{Clock, Deadline};
+use common::identity::PluginId;
 use common::permission::Permission;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -22,8 +25,6 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Threads that drive connections.
 const THREADS: usize = 2;
-/// Names that are looked up at once; the system's resolver blocks a thread for each.
-const LOOKUPS: usize = 16;
 /// How often a waiting thread looks whether the exchange is still there, in case it ended without a word.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -146,7 +147,8 @@ impl Http {
             access: options.access,
             ranges: options.private_ranges.clone().into(),
             tls: None,
-            resolver,
+            lookups: Arc::new(Lookups::new(resolver)),
+            asker: Asker::Issuer,
             response_limit: options.response_limit,
         };
         Self {
@@ -171,24 +173,24 @@ impl Http {
         scopes.into_iter().any(|scope| scope.covers(&authority))
     }
 
-    /// The terms of an exchange with this URL's server.
-    fn terms(&self, url: &Url) -> Terms {
+    /// The terms of this one's exchange with this URL's server.
+    fn terms(&self, url: &Url, asker: Asker) -> Terms {
         let tls = match (&self.vouchers, url.scheme) {
             (_, Scheme::Http) => None,
             (Vouchers::Given(tls), Scheme::Https) => Some(tls.clone()),
             (Vouchers::System, Scheme::Https) => self.system.get_or_init(system_roots).clone(),
         };
-        Terms { tls, ..self.terms.clone() }
+        Terms { tls, asker, ..self.terms.clone() }
     }
 
-    fn handle(&self) -> Result<Handle, Fault> {
+    pub(super) fn handle(&self) -> Result<Handle, Fault> {
         let mut runtime = self.runtime.lock();
         if let Some(runtime) = &*runtime {
             return Ok(runtime.handle().clone());
         }
         let started = Builder::new_multi_thread()
             .worker_threads(THREADS)
-            .max_blocking_threads(LOOKUPS)
+            .max_blocking_threads(lookups::THREADS)
             .thread_name("forgeone-net")
             .enable_io()
             .enable_time()
@@ -202,29 +204,32 @@ impl Http {
         &self,
         url: &Url,
         limit: usize,
-        until: Deadline,
-        clock: &dyn Clock,
-        cancel: Option<&CancelToken>,
-    ) -> Result<Vec<u8>, Fault> {
-        if url.scheme != Scheme::Https {
-            return Err(Fault::Plain);
-        }
+    ) -> impl Future<Output = Result<Vec<u8>, Fault>> + Send + use<> {
+        let secure = url.scheme == Scheme::Https;
         let hop =
             Hop { url: url.clone(), method: Method::GET, headers: HeaderMap::new(), body: Bytes::new() };
-        let terms = Terms { access: HttpAccess::Open, response_limit: limit, ..self.terms(url) };
-        let answer = self.run(terms, hop, until, clock, cancel)?;
-        if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Fault::Protocol) }
+        let own = Terms { access: HttpAccess::Open, response_limit: limit, ..self.terms(url, Asker::Issuer) };
+        async move {
+            if !secure {
+                return Err(Fault::Plain);
+            }
+            let answer = exchange(own, hop, Moved::default()).await?;
+            if answer.status == StatusCode::OK { Ok(answer.body) } else { Err(Fault::Protocol) }
+        }
     }
 
-    /// Does one exchange within the plugins' terms.
+    /// Does one exchange within the plugins' terms. What was moved is counted however it ends.
     pub(in crate::extension) fn exchange(
         &self,
         hop: Hop,
+        whose: (PluginId, &Moved),
         until: Deadline,
         clock: &dyn Clock,
         cancel: Option<&CancelToken>,
     ) -> Result<Answer, Fault> {
-        self.run(self.terms(&hop.url), hop, until, clock, cancel)
+        let (plugin, moved) = whose;
+        let terms = self.terms(&hop.url, Asker::Plugin(plugin));
+        self.wait(exchange(terms, hop, moved.clone()), until, clock, cancel)
     }
 
     /// One exchange within these terms, to be driven by [`Http::wait`].
@@ -234,19 +239,8 @@ impl Http {
         own: OwnTerms,
     ) -> impl Future<Output = Result<Answer, Fault>> + Send + use<> {
         let (access, OwnTerms { ranges, response_limit }) = (HttpAccess::Restricted, own);
-        exchange(Terms { access, ranges, response_limit, ..self.terms(&hop.url) }, hop)
-    }
-
-    /// Does one exchange and waits for it.
-    fn run(
-        &self,
-        terms: Terms,
-        hop: Hop,
-        until: Deadline,
-        clock: &dyn Clock,
-        cancel: Option<&CancelToken>,
-    ) -> Result<Answer, Fault> {
-        self.wait(exchange(terms, hop), until, clock, cancel)
+        let terms = self.terms(&hop.url, Asker::Bucket);
+        exchange(Terms { access, ranges, response_limit, ..terms }, hop, Moved::default())
     }
 
     /// Has this done by the client's threads and waits for it, no longer than until the deadline or the cancellation:

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::exchange::Hop;
 use super::fault::Fault;
+use super::moved::Moved;
 use super::net::{Http, HttpAccess};
 use super::quota::Entered;
 use super::request::{self, Asked};
@@ -47,7 +48,8 @@ impl Service for HttpRequest {
         if options.access == HttpAccess::None {
             return Err(Fault::Off.into());
         }
-        let entered = self.http.quotas.enter(plugin(identity)?.id, clock)?;
+        let plugin = plugin(identity)?.id;
+        let entered = self.http.quotas.enter(plugin, clock)?;
         let wait = asked.timeout.map_or(options.timeout, |asked| asked.min(options.timeout));
         let until = deadline.min(Deadline::after(clock, wait));
         let secrets = self.secrets(&asked, further)?;
@@ -60,10 +62,10 @@ impl Service for HttpRequest {
         drop(secrets);
         let exchange = |hop: &Hop, entered: &Entered<'_>| {
             entered.hop(clock)?;
-            let done = self.http.exchange(hop.clone(), until, clock, cancel);
-            if let Ok(answer) = &done {
-                entered.spend(answer.bytes);
-            }
+            let moved = Moved::default();
+            let done = self.http.exchange(hop.clone(), (plugin, &moved), until, clock, cancel);
+            // Also of one that failed: what it sent and fetched went over the wire.
+            entered.spend(moved.close());
             done
         };
         let answer = self.follow(&asked, first, further, |hop| exchange(hop, &entered))?;

@@ -84,6 +84,31 @@ fn requests_at_once_in_a_second_and_bytes_are_bounded() {
 }
 
 #[test]
+fn what_was_moved_is_booked_of_an_exchange_that_failed_too() {
+    let spent = |world: &World, server: &Server, failure| {
+        let long = "x".repeat(2000);
+        let failed = world.send("POST", &server.at("/"), &[], &long).unwrap_err();
+        assert_eq!(failed.status, failure);
+        let refused = world.get(&server.at("/")).unwrap_err();
+        assert!(refused.cause.contains("used up its bytes"), "{}", refused.cause);
+        assert_eq!(server.seen().len(), 1);
+    };
+    let poor = || World::with(&["127.0.0.1"], |o| (o.bytes_per_second, o.response_limit) = (100, 1000));
+    let world = poor();
+    spent(&world, &world.server("a.test", |_| b"no answer of HTTP".to_vec()), Status::Unavailable);
+    let world = poor();
+    spent(&world, &world.server("a.test", |_| answer(200, "", &"x".repeat(1001))), Status::Limit);
+    let mut world = poor();
+    let clock = world.host.clock.clone();
+    world.host.deadline = Deadline::after(&*clock, Duration::from_secs(1));
+    let server = silent(&world, move || clock.advance(Duration::from_secs(2)));
+    let sent = world.send("POST", &server.at("/"), &[], &"x".repeat(4000)).unwrap_err();
+    assert_eq!(sent.status, Status::Timeout);
+    world.host.deadline = Deadline::NEVER;
+    assert_eq!(world.status(&server.at("/")), Err(Status::Limit));
+}
+
+#[test]
 fn a_redirect_is_a_request_of_the_quota_too() {
     let world = World::with(&["127.0.0.1"], |o| (o.requests_per_second, o.redirects) = (1, 20));
     let server = world.server("a.test", |_| answer(302, "location: /\r\n", ""));

@@ -280,15 +280,15 @@ fn fault_044_a_flood_of_host_calls_is_cut_and_others_go_on(engine: EngineKind) {
         let answer = stage.host.call("bad", operation, Vec::new()).unwrap();
         u32::from_le_bytes(answer.try_into().unwrap())
     };
-    // Ten seconds' worth, and what flows in while they run: two seconds at most.
-    assert!((500..=600).contains(&answered("run")));
+    // A minute's worth of effects and ten seconds' of calls, and what flows in while they run: two seconds at most.
+    assert!((3_000..=3_100).contains(&answered("run")));
     assert!((10_000..=12_000).contains(&answered("pings")));
     assert!(stage.world.recorded(&stage.host, &["\"bad\"", "kv_set", "E4062", "limit"]) >= 1);
     let metrics = stage.host.metrics_text();
     let refused = metrics
         .lines()
         .find_map(|line| line.strip_prefix("forgeone_plugin_host_calls_refused_total{plugin=\"bad\"} "));
-    assert!(refused.unwrap().parse::<u32>().unwrap() >= 42_000, "{metrics}");
+    assert!(refused.unwrap().parse::<u32>().unwrap() >= 39_000, "{metrics}");
     stage.bystander_answers("44");
     stage.host.remove("bad", false).unwrap();
     stage.answers(&run("i32.const 0").package(), "bad", "run", "44");
