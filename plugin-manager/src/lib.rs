@@ -80,7 +80,7 @@ pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
-pub use microkernel::trust::TrustContext;
+pub use microkernel::trust::{Prospect, TrustContext};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
@@ -93,15 +93,15 @@ pub use registry::{
     UpgradeReport, WebhookMaker, open_evidence,
 };
 pub use replay::{
-    ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
-    explain_denial, test_policies,
+    ChangedDecision, ChangedProspect, Denied, Edit, EditedPolicy, Explanation, Foreseen, HeldBy,
+    PolicyChanges, RecordedCall, RuleText, diff_policies, explain_denial, test_policies,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
-    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
-    with_staging,
+    ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate, check_module,
+    check_policies, check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify,
+    verify_telling, with_staging,
 };

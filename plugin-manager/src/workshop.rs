@@ -9,6 +9,7 @@ use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
 use crate::registry::judge::Judge;
+use crate::registry::offline::{OnFile, installed};
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,7 @@ use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
+use microkernel::trust::{Mention, TrustEvaluator};
 use std::path::{Path, PathBuf};
 
 /// A private key and its certificate, both as PEM text.
@@ -276,6 +278,19 @@ pub struct PolicyReport {
     pub builtin: Vec<String>,
     /// How many actions the schema knows.
     pub actions: usize,
+    /// What policies name that this home does not know, by policy.
+    pub warnings: Vec<PolicyWarning>,
+}
+
+/// Something a policy names that a home does not know: a mistake in writing, or of a plugin that is yet to come.
+#[derive(Debug, Clone)]
+pub struct PolicyWarning {
+    /// The id of the policy.
+    pub policy: String,
+    /// What it names, as it is written in policies.
+    pub names: String,
+    /// What is not known of it.
+    pub problem: &'static str,
 }
 
 /// One policy file.
@@ -312,7 +327,7 @@ pub fn check_policies_with(
     let files = sources::policies(&dir)?;
     let mut actions = builtin_actions();
     actions.extend(added.into_iter().map(|(action, _)| action));
-    sources::evaluator(&actions, &dir, &files, &config)?;
+    let evaluator = sources::evaluator(&actions, &dir, &files, &config)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {
         name: s.name.clone(),
         file: dir.join(&s.name),
@@ -322,5 +337,38 @@ pub fn check_policies_with(
         sources: files.iter().map(line).collect(),
         builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
+        warnings: strangers(home, &evaluator)?,
     })
+}
+
+/// The plugins, publishers and roles that policies name and the files of this home do not.
+fn strangers(home: &Path, evaluator: &TrustEvaluator) -> Result<Vec<PolicyWarning>, ForgeError> {
+    let installed: Vec<_> = installed(home)?.iter().map(OnFile::identity).collect();
+    // One that cannot be read names nobody, and `verify` and `doctor` tell of it.
+    let trust = sources::trust(&home.join("trust")).ok().flatten();
+    let trust = trust.as_ref().map(|root| root.config());
+    let unknown = |mention: &Mention| match mention.kind.as_str() {
+        "Plugin" | "PluginResource" => {
+            let known = installed.iter().any(|plugin| plugin.name.as_str() == mention.name);
+            (!known).then_some("no plugin of this name is installed")
+        }
+        "Publisher" => {
+            let mut trusted = trust.iter().flat_map(|t| &t.publishers).map(|p| &p.name);
+            let mut present = installed.iter().map(|plugin| &plugin.publisher);
+            let is = |name: &Name| name.as_str() == mention.name;
+            let known = trusted.any(is) || present.any(is);
+            (!known).then_some("trust.toml has no such publisher, and no plugin of one is installed")
+        }
+        "Role" => {
+            let known = trust.iter().flat_map(|t| &t.roles).any(|role| role.name.as_str() == mention.name);
+            (!known).then_some("trust.toml gives nobody this role")
+        }
+        _ => None,
+    };
+    let warn = |mention: Mention| {
+        let problem = unknown(&mention)?;
+        let names = format!("{}::{:?}", mention.kind, mention.name);
+        Some(PolicyWarning { policy: mention.policy, names, problem })
+    };
+    Ok(evaluator.mentions().into_iter().filter_map(warn).collect())
 }

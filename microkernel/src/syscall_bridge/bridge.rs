@@ -131,7 +131,7 @@ impl SyscallBridge {
         if entry.action.class == RecordClass::C {
             self.count(caller, entry, permit.epoch(), true, 0)?;
         }
-        caller.stats.count_allowed(action.index());
+        caller.tally().count_allowed(action.index());
         Ok(permit)
     }
 
@@ -184,6 +184,9 @@ impl SyscallBridge {
         let details = [("status", status.name()), ("cause", what), ("name", name.as_str())];
         let details = if known.is_some() { details.get(..2) } else { details.get(..) };
         caller.stats.count_failed();
+        if status.outcome() == Outcome::Limit {
+            caller.tally().count_limited();
+        }
         // What could not be understood has no effect, so there is nothing to refuse when it is not recorded.
         self.report(&Record {
             event: "host_call",
@@ -220,7 +223,7 @@ impl SyscallBridge {
         let resource = entry.resource(&target.name, target.private);
         let permit = self.decide(caller, entry, &resource)?;
         self.intend(caller, entry, &resource, &permit, args)?;
-        caller.stats.count_allowed(entry.id.index());
+        caller.tally().count_allowed(entry.id.index());
         let (epoch, policies, cached) = (permit.epoch(), permit.policies(), permit.cached());
         let began = self.clock.coarse_ms();
         let done = if caller.deadline != Deadline::NEVER && began >= caller.deadline.as_ms() {
@@ -274,7 +277,7 @@ impl SyscallBridge {
     /// Records a denial, whatever the class of the action. One that cannot be recorded is no answer.
     #[cold]
     fn denied(&self, caller: &Caller, entry: &Entry, resource: &Resource<'_>, denial: &Denial) -> Status {
-        caller.stats.count_denied();
+        caller.tally().count_denied();
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
         let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let told = [
@@ -360,7 +363,7 @@ impl SyscallBridge {
     ) {
         caller.stats.count_failed();
         if error.status.outcome() == Outcome::Limit {
-            caller.stats.count_limited();
+            caller.tally().count_limited();
         }
         let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let details: Vec<(&str, &str)> = [

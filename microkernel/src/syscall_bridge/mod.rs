@@ -13,7 +13,7 @@ mod table;
 pub use crate::kernel::execute_syscall;
 pub use args::{ArgsError, SyscallArgs, list, push, take};
 pub use bridge::SyscallBridge;
-pub use caller::{Caller, CallerStats};
+pub use caller::{Caller, CallerStats, Tally};
 pub use classes::{Area, ClassRow, classes, classes_of};
 pub use handler::{Call, CallError, Further, Status, SyscallHandler, Target};
 pub use spans::{OPEN_SPANS, SpanError, Spans};

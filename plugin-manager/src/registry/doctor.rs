@@ -20,6 +20,7 @@ impl PluginManager {
             self.audit_probe(),
             self.trust_probe(),
             self.policy_probe(),
+            self.conduct_probe(),
             self.review_probe(),
             self.directory_probe(),
             self.isolation_probe(),

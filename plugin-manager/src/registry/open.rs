@@ -199,7 +199,11 @@ fn open(
     let bridge = bridge(evaluator, &audit, &clock, &services, added.clone());
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
+    let court = Arc::new(Court::new(
+        Judge::new(&config, &home.trust_dir())?,
+        clock.clone(),
+        bridge.evaluator().clone(),
+    ));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     let host = Host {
         seal: home.mac_key()?,

@@ -110,6 +110,11 @@ impl PluginManager {
         changed.then(|| self.read_policies_again())
     }
 
+    pub(super) fn conduct_probe(&self) -> Probe {
+        let (verdict, detail) = self.host().conduct();
+        Probe { name: "conduct".to_owned(), verdict, detail }
+    }
+
     pub(super) fn policy_probe(&self) -> Probe {
         let host = self.host();
         let (epoch, refused) = (host.bridge.evaluator().epoch(), host.policy_files.0.lock().refused.clone());

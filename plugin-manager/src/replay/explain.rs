@@ -93,7 +93,7 @@ pub fn explain_denial(
     denied: &Denied,
 ) -> Result<Explanation, ForgeError> {
     let line = find(&AuditSource::of(home)?.dir, denied)?;
-    let bench = Bench::of(&home.join("trust/policy"), &sources::config(home, config)?)?;
+    let bench = Bench::of(&home.join("trust/policy"), home, &sources::config(home, config)?)?;
     let call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
     let said = bench.decide(&call);
     let now = said.as_ref().and_then(|said| said.as_ref().err());

@@ -1,5 +1,6 @@
 //! Policy files: what they may say, how they are refused, and that forbidding wins.
 
+use super::super::membership::Position;
 use super::super::ruling::Circumstances;
 use super::super::{cedar, rules};
 use super::*;
@@ -46,9 +47,11 @@ fn the_rules_without_cedar_rule_as_the_built_in_policies_do() {
             let action = table.get(row).unwrap();
             for (who, private) in people.iter().flat_map(|who| [(who, true), (who, false)]) {
                 let on = resource(action, "x", private);
-                let subject = with.subject(who, TrustClass::Full);
+                let none_given = Memberships::default();
+                let position = Position::new(TrustClass::Full, &none_given, who);
+                let subject = with.subject(who, &position);
                 let whole = with.decide_whole(&policies, &subject, row, &on, Circumstances::default());
-                let subject = without.subject(who, TrustClass::Full);
+                let subject = without.subject(who, &position);
                 let plain = without.decide_whole(&none, &subject, row, &on, Circumstances::default());
                 assert_eq!(whole, plain, "{} {who:?} private={private}", action.name);
             }

@@ -396,6 +396,8 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
+    /// Check the signature of the evidence a quarantine left, and show what is in it
+    Quarantine(AuditQuarantine),
     /// Show how each action is recorded
     Classes,
 }
@@ -422,6 +424,19 @@ pub struct AuditProve {
     /// Prove instead that the log continues the checkpoint in this file
     #[arg(long, value_name = "FILE", conflicts_with = "seq")]
     pub consistency: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditQuarantine {
+    /// The bundle, as `forgeone status` names it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The verifier key of the log that signed it, as `forgeone audit verify` shows it [default: this home's]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Write the signed statement there, as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -149,7 +149,7 @@ fn a_denial_is_explained_and_other_policies_are_tried(kind: EngineKind) {
     assert!(change.because.contains("quiet.cedar:quiet"), "{}", change.because);
     assert!(changes.decided >= 2 && changes.skipped >= 2, "{changes:?}");
     let now = world.path("trust/policy");
-    let diff = |old, new| diff_policies(&world.path(""), None, old, new).unwrap().changed;
+    let diff = |old, new| diff_policies(&world.path(""), None, old, new).unwrap().1.changed;
     assert_eq!(diff(&now, &candidate).len(), 1);
     assert!(!diff(&candidate, &now)[0].permitted_before);
     assert!(diff(&now, &now).is_empty());

@@ -10,6 +10,8 @@ mod review;
 mod secrets;
 mod settings;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
@@ -107,6 +109,16 @@ macro_rules! requests {
         })*
 
         impl Request {
+            /// The name of every question.
+            #[cfg(test)]
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The name of this one.
+            #[cfg(test)]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name)),* }
+            }
+
             /// The lane it is answered in.
             pub const fn lane(&self) -> Lane {
                 match self { $(Self::$name(_) => <$name as Ask>::LANE),* }

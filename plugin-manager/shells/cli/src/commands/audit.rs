@@ -4,6 +4,8 @@
 //! [`Proven`], or [`Continued`] with --consistency; of `cosign`: [`Cosigned`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
 //! whose reasons name the file, the line and the record.
 
+mod quarantine;
+
 use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
@@ -29,6 +31,7 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
         Audit::Prove(AuditProve { consistency: Some(file), .. }) => consistency(context, file),
         Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
         Audit::Cosign(args) => cosign(context, args),
+        Audit::Quarantine(args) => quarantine::run(context, args),
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }

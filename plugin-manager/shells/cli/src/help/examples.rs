@@ -147,6 +147,10 @@ pub const ALL: &[(&str, &[&str])] = &[
         &["forgeone audit prove 42", "forgeone audit prove --consistency earlier-checkpoint.txt"],
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
+    (
+        "forgeone audit quarantine",
+        &["forgeone audit quarantine bundle.json", "forgeone audit quarantine bundle.json -o statement.json"],
+    ),
     ("forgeone audit classes", &["forgeone audit classes"]),
     ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
