@@ -222,7 +222,7 @@ fn open(
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),
-        policy_files: PolicyFiles::in_force(stamps),
+        policy_files: PolicyFiles::in_force(stamps, &policies),
         publishing: Mutex::default(),
         staging: Mutex::default(),
         added,
