@@ -2,12 +2,13 @@
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
 use crate::attestation::{
-    self, CertificateFacts, CheckOutcome, ModuleLimits, NotedBundle, STAGING_BUNDLE, certificate_facts,
-    pem_to_der,
+    self, CertificateFacts, CheckOutcome, Ending, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
+    STAGING_BUNDLE, certificate_facts, is_protected, key_text, open_key, pem_to_der,
 };
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
+use crate::registry::expiry;
 use crate::registry::judge::Judge;
 use crate::registry::offline::{OnFile, installed};
 use crate::registry::sources;
@@ -20,11 +21,12 @@ use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
 use microkernel::trust::{Mention, TrustEvaluator};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
-/// A private key and its certificate, both as PEM text.
+/// A private key and its certificate, both as PEM text. The key is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct SignWith {
-    /// The key: PKCS#8.
+    /// The key: PKCS#8 without a passphrase; [`SignWith::unlocked`] makes it of one that has one.
     pub key: String,
     /// Its certificate.
     pub certificate: String,
@@ -36,27 +38,38 @@ impl std::fmt::Debug for SignWith {
     }
 }
 
+impl SignWith {
+    /// A key that may have a passphrase, which is asked for then, and its certificate.
+    ///
+    /// # Errors
+    /// E0142 when the passphrase is another's; E0101 when the text is no key; what `ask` answers.
+    pub fn unlocked(
+        key: &str,
+        certificate: String,
+        ask: impl FnOnce() -> Result<Passphrase, ForgeError>,
+    ) -> Result<Self, ForgeError> {
+        let passphrase = if is_protected(key) { Some(ask()?) } else { None };
+        Ok(Self::of(&open_key(key, passphrase.as_ref())?, certificate)?)
+    }
+
+    /// A key of this PKCS#8 DER.
+    pub(crate) fn of(pkcs8: &[u8], certificate: String) -> Result<Self, KeyTextError> {
+        Ok(Self { key: std::mem::take(&mut *key_text(pkcs8, None)?), certificate })
+    }
+}
+
+impl Drop for SignWith {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 /// Now, in nanoseconds since 1970.
 pub(crate) fn now() -> Result<u64, ForgeError> {
     let clock = SystemClock::start().map_err(|e| {
         ForgeError::new(&codes::E0002, "a thread for the clock cannot be started").reason(e.to_string())
     })?;
     Ok(clock.wall_ns())
-}
-
-/// The PKCS#8 DER in a PEM text that holds exactly one private key.
-pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
-    let bad = |why: &str| {
-        ForgeError::new(&codes::E0101, "the key is not a PKCS#8 private key in PEM")
-            .reason(why)
-            .with_help("convert it with `openssl pkcs8 -topk8 -nocrypt`")
-    };
-    match pem::parse_many(pem_text).as_deref() {
-        Ok([one]) if one.tag() == "PRIVATE KEY" => Ok(one.contents().to_vec()),
-        Ok([one]) => Err(bad(&format!("its block is \"{}\"", one.tag()))),
-        Ok(_) => Err(bad("it does not have exactly one block")),
-        Err(e) => Err(bad(&e.to_string())),
-    }
 }
 
 /// The package with a signature of this key, in place of the one it may have had.
@@ -77,7 +90,7 @@ fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec
 
 /// The key, its certificate as DER, and the identity in that.
 pub(crate) fn signing_key(with: &SignWith) -> Result<(SigningKey, Vec<u8>, Option<String>), ForgeError> {
-    let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
+    let key = SigningKey::from_pkcs8(&open_key(&with.key, None)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
@@ -269,6 +282,30 @@ pub fn claimed_signer(package: &Package) -> Result<Option<ClaimedSigner>, ForgeE
     Ok(Some(certificate_facts(&der)?.into()))
 }
 
+/// What ends soon of the keys and the trust of a home, the soonest first: within `keys.warn_before`.
+///
+/// # Errors
+/// Why the configuration cannot be read.
+pub fn ending_soon(home: &Path, config: Option<&Path>) -> Result<Vec<Ending>, ForgeError> {
+    expiry::ending_soon(home, config, now()?)
+}
+
+/// The end of a certificate, PEM, when it is within `keys.warn_before` of a home's configuration.
+///
+/// # Errors
+/// Why the configuration or the certificate cannot be read.
+pub fn certificate_ends_soon(
+    home: &Path,
+    config: Option<&Path>,
+    certificate: &str,
+) -> Result<Option<Ending>, ForgeError> {
+    let within = expiry::warned_within(home, config)?;
+    let der = pem_to_der(certificate.as_bytes())?;
+    let name = ClaimedSigner::from(certificate_facts(&der)?).identity;
+    let ending = Ending::of_certificate("publisher", &name, &der)?;
+    Ok(if ending.is_within(now()?, within) { Some(ending) } else { None })
+}
+
 /// What the policies of a home are.
 #[derive(Debug, Clone)]
 pub struct PolicyReport {
@@ -278,6 +315,8 @@ pub struct PolicyReport {
     pub builtin: Vec<String>,
     /// How many actions the schema knows.
     pub actions: usize,
+    /// What else is in their directory and is not read, by name, at most 16 of it.
+    pub unread: Vec<String>,
     /// What policies name that this home does not know, by policy.
     pub warnings: Vec<PolicyWarning>,
 }
@@ -337,6 +376,7 @@ pub fn check_policies_with(
         sources: files.iter().map(line).collect(),
         builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
+        unread: sources::unread_policies(&dir),
         warnings: strangers(home, &evaluator)?,
     })
 }

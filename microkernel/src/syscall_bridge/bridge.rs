@@ -1,6 +1,7 @@
 //! One host call: target, verdict, record, effect, and a second record when the effect failed. In this order.
 
 use super::record::Recorder;
+use super::redact::{Redacting, Redaction};
 use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target, further};
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
 use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
@@ -72,6 +73,14 @@ impl SyscallBridge {
             names.entry(entry.action.name).or_insert(entry.id);
         }
         Self { evaluator, audit, recorder, clock, entries, names }
+    }
+
+    /// This bridge, recording without the names of the chosen kinds of resources: whoever calls through it, whatever
+    /// is decided.
+    #[must_use]
+    pub fn redacting(mut self, redaction: Redaction) -> Self {
+        self.recorder = Arc::new(Redacting { log: self.recorder, redaction });
+        self
     }
 
     /// The evaluator behind it.

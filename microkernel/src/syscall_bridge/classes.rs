@@ -46,7 +46,7 @@ pub struct ClassRow {
 
 /// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
 /// class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 14] = [
+const LIFECYCLE: [(&str, RecordClass, bool); 15] = [
     ("transition", RecordClass::A, false),
     ("open", RecordClass::A, false),
     ("key_init", RecordClass::A, false),
@@ -54,6 +54,7 @@ const LIFECYCLE: [(&str, RecordClass, bool); 14] = [
     ("key_notary", RecordClass::A, false),
     ("key_revoke", RecordClass::A, false),
     ("key_rotate", RecordClass::A, false),
+    ("erase", RecordClass::A, false),
     ("trust_class", RecordClass::A, true),
     ("denial", RecordClass::B, false),
     ("label", RecordClass::B, false),

@@ -7,6 +7,7 @@ mod classes;
 mod further;
 mod handler;
 mod record;
+mod redact;
 mod spans;
 mod table;
 
@@ -16,6 +17,7 @@ pub use bridge::SyscallBridge;
 pub use caller::{Caller, CallerStats, Tally};
 pub use classes::{Area, ClassRow, classes, classes_of};
 pub use handler::{Call, CallError, Further, Status, SyscallHandler, Target};
+pub use redact::{REDACTED, Redaction};
 pub use spans::{OPEN_SPANS, SpanError, Spans};
 pub use table::{Action, ActionId, builtin_actions};
 

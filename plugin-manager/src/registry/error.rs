@@ -1,8 +1,10 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
 use crate::extension::{BadRange, BadUrl, ObjectsError, RootsError};
+use crate::store::StoreError;
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A refusal or a failure of the hall.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,17 @@ pub enum HostError {
         path: PathBuf,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// The host said nothing of a package that is installed. Installing it again says it.
+    #[error("there is no summary of this host about the package of plugin {0}")]
+    Unattested(String),
+    /// What the host said of a package does not hold. Somebody else changed the store.
+    #[error("the summary of this host about plugin {name} does not hold: {why}")]
+    Attestation {
+        /// The plugin.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
@@ -58,6 +71,12 @@ pub enum HostError {
     /// No secret of this name is kept.
     #[error("no secret {0} is kept")]
     NoSecret(String),
+    /// Records name nobody of this name.
+    #[error("records of this home name nobody who is called so")]
+    NoPerson,
+    /// The pseudonym of an operator cannot be kept, so nothing can be recorded of it.
+    #[error("the operator cannot be named in records")]
+    Unnamed(#[source] Arc<StoreError>),
     /// No plugin of this name is installed.
     #[error("no plugin {0} is installed")]
     NoPlugin(String),
@@ -328,6 +347,8 @@ impl Coded for HostError {
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
+            Self::Unattested(_) => &codes::E1501,
+            Self::Attestation { .. } => &codes::E1502,
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,
@@ -346,7 +367,8 @@ impl Coded for HostError {
             | Self::KeysUrl(_)
             | Self::Endpoint(_)
             | Self::Objects(_) => &codes::E0102,
-            Self::NoSecret(_) => &codes::E5008,
+            Self::NoSecret(_) | Self::NoPerson => &codes::E5008,
+            Self::Unnamed(source) => source.code(),
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
         }
     }
@@ -367,6 +389,7 @@ impl Coded for HostError {
             )),
             Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
             Self::NoSecret(_) => Some("`forgeone secrets list` shows the names there are".to_owned()),
+            Self::NoPerson => Some("`forgeone audit people` shows whom they name".to_owned()),
             Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }

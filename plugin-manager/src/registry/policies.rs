@@ -160,7 +160,14 @@ impl PluginManager {
         let host = self.host();
         let (epoch, refused) = (host.bridge.evaluator().epoch(), host.policy_files.0.lock().refused.clone());
         let (verdict, detail) = match refused {
-            None => ("ok", format!("in force since epoch {epoch}")),
+            None => {
+                let unread = sources::unread_policies(&host.home.policy_dir()).join(", ");
+                let in_force = format!("in force since epoch {epoch}");
+                match unread.is_empty() {
+                    true => ("ok", in_force),
+                    false => ("warning", format!("{in_force}; not read, for policies are files named *.cedar: {unread}")),
+                }
+            }
             Some(why) => (
                 "problem",
                 format!("those of epoch {epoch} stay in force, for the files are not valid: {why}"),

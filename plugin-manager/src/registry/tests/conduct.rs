@@ -10,7 +10,7 @@ on_each_engine! {
     a_plugin_that_traps_falls_through_the_classes_into_quarantine
     what_a_command_saw_counts_when_the_plugin_is_stopped
     a_host_that_only_tells_leaves_it_in_service
-    a_removed_plugin_leaves_no_score_behind
+    removing_and_installing_again_restores_no_trust
     a_plugin_lowers_nobodys_score_but_its_own
     a_quarantine_ends_the_call_that_runs
 }
@@ -178,7 +178,7 @@ fn a_host_that_only_tells_leaves_it_in_service(kind: EngineKind) {
     assert_eq!(host.status("a").unwrap().evidence, None);
 }
 
-fn a_removed_plugin_leaves_no_score_behind(kind: EngineKind) {
+fn removing_and_installing_again_restores_no_trust(kind: EngineKind) {
     let world = World::with(kind, SEVERE);
     let host = world.open();
     let package = Guest::new("a").package();
@@ -186,5 +186,17 @@ fn a_removed_plugin_leaves_no_score_behind(kind: EngineKind) {
     trapped(&host, 2);
     host.remove("a", true).unwrap();
     host.install(&package, true).unwrap();
-    assert_eq!(standing(&host), ("full", 80));
+    assert_eq!(standing(&host), ("reduced", 40), "its data is kept, and so is what it did");
+    host.remove("a", false).unwrap();
+    host.install(&package, true).unwrap();
+    assert_eq!(standing(&host), ("full", 80), "nothing is kept of it");
+    trapped(&host, 4);
+    host.remove("a", false).unwrap();
+    host.shutdown().unwrap();
+
+    let host = world.open();
+    assert_eq!(code(host.install(&package, true)), "E5002", "it is there, and does not start");
+    assert_eq!((host.status("a").unwrap().state.as_str(), standing(&host).0), ("Quarantined", "quarantined"));
+    host.release("a").unwrap();
+    assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");
 }

@@ -5,6 +5,7 @@ mod consent;
 mod keys;
 mod lock;
 mod look;
+mod people;
 mod plugins;
 mod review;
 mod secrets;
@@ -15,9 +16,10 @@ mod tests;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
-pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
+pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate, Passphrases};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
+pub use people::ErasePerson;
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use review::{Review, Reviews};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
@@ -144,7 +146,8 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysProtect,
+    KeysRevoke, KeysRotate,
     Stage, Review, Reviews,
 }
 

@@ -1,4 +1,5 @@
-//! `audit`: read, verify and prove the log. Reads the files of the home; takes no lock, changes nothing.
+//! `audit`: read, verify and prove the log. Reads the files of the home; takes no lock, changes nothing, but for
+//! `erase`, which asks an open home.
 //!
 //! JSON of `tail`: `{"records":[…]}`, each as it stands in the log; of `verify`: [`Verified`]; of `prove`:
 //! [`Proven`], or [`Continued`] with --consistency; of `cosign`: [`Cosigned`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
@@ -17,6 +18,7 @@ use common::error::{ForgeError, codes};
 use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -32,6 +34,9 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
         Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
         Audit::Cosign(args) => cosign(context, args),
         Audit::Quarantine(args) => quarantine::run(context, args),
+        Audit::Export(args) => super::export::export(context, args),
+        Audit::People => super::people::list(context),
+        Audit::Erase(args) => super::people::erase(context, args),
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }
@@ -39,6 +44,9 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Records {
     records: Vec<Value>,
+    /// Names by pseudonym, which people are shown in their place.
+    #[serde(skip)]
+    names: BTreeMap<String, String>,
 }
 
 impl Show for Records {
@@ -47,7 +55,7 @@ impl Show for Records {
         for record in &self.records {
             let outcome =
                 |(at, text): (usize, String)| if at == OUTCOME { tone(&text) } else { Cell::new(text) };
-            table.add_row(cells(record).into_iter().enumerate().map(outcome));
+            table.add_row(cells(record, &self.names).into_iter().enumerate().map(outcome));
         }
         write_table(out, &table)
     }
@@ -61,9 +69,10 @@ fn at<'a>(record: &'a Value, pointer: &str) -> &'a str {
 /// Where the outcome stands among the cells.
 const OUTCOME: usize = 2;
 
-fn cells(record: &Value) -> [String; 8] {
+fn cells(record: &Value, names: &BTreeMap<String, String>) -> [String; 8] {
     let actors = ["/actor/plugin", "/actor/user", "/actor/host"];
     let actor = actors.iter().map(|p| at(record, p)).find(|text| !text.is_empty()).unwrap_or("-");
+    let actor = names.get(at(record, "/actor/user")).map_or(actor, String::as_str);
     let resource = format!("{} {}", at(record, "/resource/kind"), at(record, "/resource/name"));
     let count = record.get("n").and_then(Value::as_u64).map_or(String::new(), |n| format!(" ({n} times)"));
     [
@@ -97,7 +106,8 @@ fn tail(context: &Context, args: &AuditTail) -> Result<(), Failure> {
     let wanted = u64::try_from(args.lines).unwrap_or(u64::MAX);
     let lines = audit::tail(&source.dir, wanted).map_err(ForgeError::from)?;
     let records: Result<Vec<Value>, ForgeError> = lines.map(|line| record(&line?)).collect();
-    context.output().show(&Records { records: records? })
+    let names = source.people()?.into_iter().map(|person| (person.pseudonym, person.name)).collect();
+    context.output().show(&Records { records: records?, names })
 }
 
 fn record(line: &str) -> Result<Value, ForgeError> {
