@@ -34,7 +34,8 @@ fn opening_and_reading_policies_record_which_are_in_force(kind: EngineKind) {
     assert!(digest.starts_with("sha256:"), "{digest}");
     let named = ["\"names\":\"site.cedar\"", digest.as_str()];
     assert_eq!(world.recorded(&host, &[&named[..], &["\"change\":\"policies\""]].concat()), 1);
-    let in_force = [&named[..], &["\"action\":\"reload_policies\"", &epoch(&host)]].concat();
+    let now = epoch(&host);
+    let in_force = [&named[..], &["\"action\":\"reload_policies\"", now.as_str()]].concat();
     assert_eq!(world.recorded(&host, &in_force), 1);
     host.shutdown().unwrap();
     let host = world.open();
