@@ -315,6 +315,8 @@ pub struct PolicyReport {
     pub builtin: Vec<String>,
     /// How many actions the schema knows.
     pub actions: usize,
+    /// What else is in their directory and is not read, by name, at most 16 of it.
+    pub unread: Vec<String>,
     /// What policies name that this home does not know, by policy.
     pub warnings: Vec<PolicyWarning>,
 }
@@ -374,6 +376,7 @@ pub fn check_policies_with(
         sources: files.iter().map(line).collect(),
         builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
+        unread: sources::unread_policies(&dir),
         warnings: strangers(home, &evaluator)?,
     })
 }

@@ -287,6 +287,9 @@ impl SyscallBridge {
     #[cold]
     fn denied(&self, caller: &Caller, entry: &Entry, resource: &Resource<'_>, denial: &Denial) -> Status {
         caller.tally().count_denied();
+        if let Some(lacking) = &denial.lacking {
+            caller.trust.charge(lacking);
+        }
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
         let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let told = [
@@ -390,6 +393,9 @@ impl SyscallBridge {
             details: &details,
             ..entry.record(caller, resource, decided)
         };
+        // The policies permitted this call: what its handler or a further decision denied was not theirs to answer.
+        let decision = record.decision.filter(|_| error.status != Status::Denied);
+        let record = Record { decision, ..record };
         match (entry.action.class, record.outcome) {
             (RecordClass::C, _) | (_, Outcome::Denied | Outcome::Limit) => self.report(&record),
             (RecordClass::A | RecordClass::B, Outcome::Ok | Outcome::Failed) => {

@@ -2,7 +2,7 @@
 
 use super::Spans;
 use super::record::{Counter, Recorder};
-use crate::trust::{Chain, TrustContext};
+use crate::trust::{Chain, Charge, TrustContext};
 use common::audit::{Actor, AuditError, AuditLog};
 use common::cancel::CancelToken;
 use common::clock::Deadline;
@@ -42,12 +42,12 @@ impl Caller {
         let identity = trust.identity().clone();
         Self {
             actor: Actor::new(&identity),
+            stats: Arc::new(CallerStats::of(trust.link().charge().clone())),
             identity,
             trust,
             deadline: Deadline::NEVER,
             chain: Chain::new(),
             cancel: None,
-            stats: Arc::default(),
             spans: Spans::default(),
             recorder,
             counters: Vec::new(),
@@ -145,6 +145,7 @@ pub struct CallerStats {
     own: Tally,
     for_others: Tally,
     failed: AtomicU64,
+    charged: Charge,
 }
 
 /// Host calls made in one capacity.
@@ -167,6 +168,9 @@ impl Default for Tally {
 }
 
 impl CallerStats {
+    fn of(charged: Charge) -> Self {
+        Self { charged, ..Self::default() }
+    }
     /// Host calls that were permitted and recorded.
     pub fn allowed(&self) -> u64 {
         self.own.allowed().wrapping_add(self.for_others.allowed())
@@ -178,6 +182,10 @@ impl CallerStats {
     /// Host calls that failed: not understood, not recorded, too late, or permitted and not done.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
+    }
+    /// Calls it made in which another plugin was denied what this one lacks. Counted by those it calls.
+    pub fn charged(&self) -> u64 {
+        self.charged.calls()
     }
     /// What it did for no other plugin: what speaks for or against itself, and no plugin that calls it can change.
     pub const fn own(&self) -> &Tally {

@@ -5,7 +5,7 @@ use common::permission::Permission;
 use common::trace::TraceContext;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Whether an instance has been given something that a policy labels secret. Set once, never taken back.
 #[derive(Debug, Clone, Default)]
@@ -21,18 +21,44 @@ impl Taint {
     }
 }
 
-/// One instance as a chain carries it: who it is, what it was granted, and whether it has read a secret.
+/// Calls an instance made in which a callee was denied what the instance lacks. A call counts once, whatever its
+/// callee tries: an instance answers for the calls it makes and not for how often a callee asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Charge {
+    calls: Arc<AtomicU64>,
+    /// Whether the call in question is counted.
+    counted: Arc<AtomicBool>,
+}
+
+impl Charge {
+    /// The same instance's, for one more call.
+    fn for_call(&self) -> Self {
+        Self { calls: self.calls.clone(), counted: Arc::default() }
+    }
+    pub(super) fn count(&self) {
+        if !self.counted.swap(true, Ordering::Relaxed) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// One instance as a chain carries it: who it is, what it was granted, whether it has read a secret, and what is
+/// charged to it.
 #[derive(Debug, Clone)]
 pub struct Link {
     pub(super) identity: Arc<IdentityContext>,
     pub(super) grants: Arc<[Permission]>,
     pub(super) taint: Taint,
+    pub(super) charge: Charge,
 }
 
 impl Link {
     /// An instance that has read no secret yet.
     pub fn new(identity: Arc<IdentityContext>, grants: Vec<Permission>) -> Self {
-        Self { identity, grants: grants.into(), taint: Taint::default() }
+        Self { identity, grants: grants.into(), taint: Taint::default(), charge: Charge::default() }
     }
     /// Who it is.
     pub fn identity(&self) -> &Arc<IdentityContext> {
@@ -41,6 +67,12 @@ impl Link {
     /// Whether it has been given something that a policy labels secret.
     pub fn is_tainted(&self) -> bool {
         self.taint.is_set()
+    }
+    pub(crate) const fn charge(&self) -> &Charge {
+        &self.charge
+    }
+    fn calling(&self) -> Self {
+        Self { charge: self.charge.for_call(), ..self.clone() }
     }
     /// Whether this is the very same instance.
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -74,7 +106,8 @@ impl Chain {
     #[must_use]
     pub fn then(&self, id: PluginId, link: &Link) -> Self {
         let ids = self.iter().copied().chain([id]).collect();
-        Self::made(ids, self.behalf().iter().chain([link]).cloned().collect(), self.trace())
+        let behalf = self.behalf().iter().cloned().chain([link.calling()]).collect();
+        Self::made(ids, behalf, self.trace())
     }
     /// The same plugins, for functions that do not act for them.
     #[must_use]

@@ -69,7 +69,8 @@ impl TrustContext {
         self.behalf.truncate(callers.len());
         for (at, link) in callers.iter().enumerate() {
             match self.behalf.get_mut(at) {
-                Some(known) if known.link.is(link) => {}
+                // What it is charged with is of the call that begins.
+                Some(known) if known.link.is(link) => known.link.charge = link.charge.clone(),
                 Some(other) => *other = Self::of(link.clone()),
                 None => self.behalf.push(Self::of(link.clone())),
             }
@@ -92,6 +93,14 @@ impl TrustContext {
     #[inline]
     pub const fn acts_for_others(&self) -> bool {
         !self.behalf.is_empty()
+    }
+
+    /// Charges a denial to the one it acts for that lacks the right, by name.
+    pub(crate) fn charge(&self, lacking: &str) {
+        let lacks = |caller: &&Self| caller.identity().name() == lacking;
+        if let Some(caller) = self.behalf.iter().find(lacks) {
+            caller.link.charge.count();
+        }
     }
 
     /// Whether it has been given something that a policy labels secret: what policies see as `context.tainted`.

@@ -78,6 +78,7 @@ use cedar as engine;
 use rules as engine;
 
 pub use crate::kernel::evaluate_syscall;
+pub(crate) use chain::Charge;
 pub use chain::{Chain, Link};
 pub use context::TrustContext;
 pub use error::TrustError;

@@ -32,10 +32,11 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// What it did for others is left out: whoever may call a plugin could lower its score otherwise.
+    /// What it did for others is left out: whoever may call a plugin could lower its score otherwise. What those it
+    /// called were denied because it lacks the right is its own.
     fn add(&mut self, stats: &CallerStats) {
         let own = stats.own();
-        self.denied = self.denied.wrapping_add(own.denied());
+        self.denied = self.denied.wrapping_add(own.denied()).wrapping_add(stats.charged());
         self.limited = self.limited.wrapping_add(own.limited());
         for (action, calls) in own.allowed_by_action() {
             let sum = self.allowed.entry(action).or_default();

@@ -11,6 +11,7 @@ use super::steps::known;
 use crate::attestation::manifest::Manifest;
 use crate::resolver::Candidate;
 use crate::sandbox::{EngineKind, Grant, Limits};
+use crate::syscall::text::escaped;
 use crate::store::{Desired, InstalledPlugin, NewPlugin, PrivateData};
 use common::config::{ByteSize, Span};
 use common::error::ForgeError;
@@ -79,7 +80,18 @@ impl PluginManager {
         self.room_for(grant)?;
         let (name, manifest) = (row.name.clone(), row.manifest.to_string());
         let (version, publisher) = (row.version.clone(), row.publisher.to_string());
-        let details = [("version", version.as_str()), ("publisher", &publisher), ("manifest", &manifest)];
+        let (package_digest, granted) = (row.package.to_string(), recorded_list(&granted(grant)));
+        let signed = grant.package().attestation().signers.first();
+        let details = [
+            ("version", version.as_str()),
+            ("publisher", &publisher),
+            ("manifest", &manifest),
+            ("package", &package_digest),
+            ("engine", grant.engine().name()),
+            ("granted", &granted),
+            ("signer", signed.map_or("", |s| &s.uri)),
+            ("serial", signed.map_or("", |s| &s.serial)),
+        ];
         host.relocked(|| {
             host.carry_out(ManagementAction::Install, &name, &details, || {
                 host.home.install(row, package)?;
@@ -151,7 +163,8 @@ impl PluginManager {
                     self.hall().drains.wait(Some(name));
                     self.strike(&row, keep_data)
                 })?;
-                host.forget_quarantine(&row);
+                let kept = if keep_data { PrivateData::Keep } else { PrivateData::Erase };
+                host.forget_conduct(&row, kept);
                 host.feed.emit(name, &row.plugin.version, || EventKind::Removed);
                 host.publish_settings()
             })
@@ -273,6 +286,14 @@ pub(super) fn facts<To>(
             }
         })
         .collect()
+}
+
+/// Bytes of a list in a record.
+const LIST_BYTES: usize = 2048;
+
+/// Lines as a record has them: as many as it has room for.
+fn recorded_list(lines: &[String]) -> String {
+    escaped(lines.join(", ").as_bytes(), LIST_BYTES)
 }
 
 fn granted<To>(grant: &Grant<To>) -> Vec<String> {

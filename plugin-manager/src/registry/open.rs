@@ -157,7 +157,7 @@ impl ManagerBuilder {
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
-        host.publish_classes()?;
+        host.publish_classes();
         host.keep_lock_true()?;
         let manager = PluginManager::over(Arc::new(host), operator);
         manager.register_linked();
@@ -225,7 +225,7 @@ fn open(
         parsed: Parsed::default(),
         roster: Roster::default(),
         over: CancelToken::new(),
-        policy_files: PolicyFiles::in_force(stamps),
+        policy_files: PolicyFiles::in_force(stamps, &policies),
         publishing: Mutex::default(),
         staging: Mutex::default(),
         added,

@@ -2,6 +2,7 @@
 
 use super::error::HostError;
 use super::host::Host;
+use super::policies::PolicySet;
 use crate::store::StoreError;
 use crate::syscall::text::escaped;
 use common::audit::{Actor, Outcome, Record};
@@ -16,6 +17,9 @@ const NUMBER_BITS: u32 = 24;
 
 /// Bytes of the reason kept in the record of a refused package.
 const WHY_BYTES: usize = 256;
+
+/// Bytes of what is wrong with files of the home that are kept in a record.
+const FILES_WHY_BYTES: usize = 1024;
 
 /// What records say of an operator who cannot be named.
 const UNNAMED: &str = "unnamed";
@@ -127,7 +131,16 @@ impl<'a> Desk<'a> {
     /// the log can. One that cannot refuses what is to be done, not the opening: plugins can be stopped.
     pub fn announce(self) {
         let weakened = self.config.weakened().join(" ");
-        let details = [("environment", self.config.environment.name()), ("weakened", weakened.as_str())];
+        let PolicySet { digest, files, names } = self.policy_files.set();
+        let epoch = self.bridge.evaluator().epoch().to_string();
+        let details = [
+            ("environment", self.config.environment.name()),
+            ("weakened", weakened.as_str()),
+            ("policies", &digest),
+            ("files", &files),
+            ("names", &names),
+            ("epoch", &epoch),
+        ];
         let record = self.management("open", "", Outcome::Ok, None, &details);
         match self.audit.append(&record) {
             // It is in the journal, and is written once the log can.
@@ -158,17 +171,36 @@ impl<'a> Desk<'a> {
         job().inspect_err(|error| self.refusal(action.name(), plugin, error))
     }
 
+    /// As [`Desk::recorded`], for a change of the whole host by its own files: what is wrong with them, and where, is
+    /// told in the record.
+    pub fn recorded_in_full<T>(
+        self,
+        action: ManagementAction,
+        change: &str,
+        job: impl FnOnce() -> Result<T, ForgeError>,
+    ) -> Result<T, ForgeError> {
+        job().inspect_err(|error| {
+            let said = std::iter::once(error.to_string()).chain(error.reasons().iter().cloned());
+            let why = escaped(said.collect::<Vec<_>>().join(": ").as_bytes(), FILES_WHY_BYTES);
+            self.refusal_saying(action.name(), "", error, &[("change", change), ("why", &why)]);
+        })
+    }
+
     fn refusal(self, action: &str, plugin: &str, error: &ForgeError) {
-        let outcome = match error.class() {
-            ErrorClass::Denied | ErrorClass::Refused => Outcome::Denied,
-            ErrorClass::Limit => Outcome::Limit,
-            _ => Outcome::Failed,
-        };
         // What a plugin says when it fails is data, and its own record names the cause; a refused package is judged
         // in the host's words.
         let why = escaped(error.to_string().as_bytes(), WHY_BYTES);
         let why = [("why", why.as_str())];
         let details = if error.class() == ErrorClass::Refused { &why[..] } else { &[] };
+        self.refusal_saying(action, plugin, error, details);
+    }
+
+    fn refusal_saying(self, action: &str, plugin: &str, error: &ForgeError, details: &[(&str, &str)]) {
+        let outcome = match error.class() {
+            ErrorClass::Denied | ErrorClass::Refused => Outcome::Denied,
+            ErrorClass::Limit => Outcome::Limit,
+            _ => Outcome::Failed,
+        };
         let record = self.management(action, plugin, outcome, Some(error.code().id), details);
         if let Err(unrecorded) = self.audit.append(&record) {
             tracing::error!(%error, %unrecorded, "a refusal could not be recorded");

@@ -4,7 +4,10 @@
 use super::host::Host;
 use super::manager::PluginManager;
 use super::report::Probe;
+use super::sources;
+use crate::syscall::text::escaped;
 use common::error::ForgeError;
+use microkernel::trust::PolicySource;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,6 +37,32 @@ impl Stamps {
     }
 }
 
+/// A set of policy files as records name it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicySet {
+    /// The digest of files and names together; empty of none.
+    pub digest: String,
+    /// How many files.
+    pub files: String,
+    /// Their names, as many as a record has room for.
+    pub names: String,
+}
+
+/// Bytes of the names of policy files in a record.
+const NAMES_BYTES: usize = 1024;
+
+impl PolicySet {
+    /// What these files are called together.
+    pub fn of(policies: &[PolicySource]) -> Self {
+        let names = policies.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(" ");
+        Self {
+            digest: sources::digest_of(policies).map(|digest| digest.to_string()).unwrap_or_default(),
+            files: policies.len().to_string(),
+            names: escaped(names.as_bytes(), NAMES_BYTES),
+        }
+    }
+}
+
 /// What is known of the policy files since the home was opened.
 #[derive(Debug)]
 pub(super) struct PolicyFiles(Mutex<Seen>);
@@ -41,15 +70,27 @@ pub(super) struct PolicyFiles(Mutex<Seen>);
 #[derive(Debug)]
 struct Seen {
     stamps: Stamps,
+    /// The files that are in force.
+    set: PolicySet,
     /// Why the files as they are now are not in force.
     refused: Option<String>,
     refusals: u64,
 }
 
 impl PolicyFiles {
-    /// Files in this state are in force.
-    pub fn in_force(stamps: Stamps) -> Self {
-        Self(Mutex::new(Seen { stamps, refused: None, refusals: 0 }))
+    /// These files, in this state, are in force.
+    pub fn in_force(stamps: Stamps, policies: &[PolicySource]) -> Self {
+        Self(Mutex::new(Seen { stamps, set: PolicySet::of(policies), refused: None, refusals: 0 }))
+    }
+
+    /// The files that are in force.
+    pub fn set(&self) -> PolicySet {
+        self.0.lock().set.clone()
+    }
+
+    /// Others are in force from now on.
+    pub fn replaced(&self, set: PolicySet) {
+        self.0.lock().set = set;
     }
 
     /// What came of reading the files in this state.
@@ -119,7 +160,14 @@ impl PluginManager {
         let host = self.host();
         let (epoch, refused) = (host.bridge.evaluator().epoch(), host.policy_files.0.lock().refused.clone());
         let (verdict, detail) = match refused {
-            None => ("ok", format!("in force since epoch {epoch}")),
+            None => {
+                let unread = sources::unread_policies(&host.home.policy_dir()).join(", ");
+                let in_force = format!("in force since epoch {epoch}");
+                match unread.is_empty() {
+                    true => ("ok", in_force),
+                    false => ("warning", format!("{in_force}; not read, for policies are files named *.cedar: {unread}")),
+                }
+            }
             Some(why) => (
                 "problem",
                 format!("those of epoch {epoch} stay in force, for the files are not valid: {why}"),

@@ -7,7 +7,7 @@ use super::host::Host;
 use super::manager::PluginManager;
 use super::report::PluginStatus;
 use crate::plugin::PluginState;
-use crate::store::{Home, InstalledPlugin, namespace};
+use crate::store::{Home, InstalledPlugin, PrivateData, namespace};
 use common::error::ForgeError;
 use microkernel::trust::ManagementAction;
 use parking_lot::RwLock;
@@ -56,10 +56,12 @@ impl Host {
         Ok(kept?)
     }
 
-    /// Forgets the quarantine of a plugin that was removed: the home has.
-    pub fn forget_quarantine(&self, row: &InstalledPlugin) {
-        self.quarantine.0.write().remove(&owner(row));
-        self.forget_score(row);
+    /// Forgets of a plugin that was removed what the home has forgotten: its reviews, and with its data what it did,
+    /// unless it is quarantined. That ends with a release alone, so that who installs it again has not lifted it.
+    pub fn forget_conduct(&self, row: &InstalledPlugin, data: PrivateData) {
+        if data == PrivateData::Erase && self.quarantined(row).is_none() {
+            self.forget_score(row);
+        }
         self.forget_reviews(row);
     }
 

@@ -4,7 +4,7 @@
 use super::bring_up::Cause;
 use super::error::HostError;
 use super::manager::PluginManager;
-use super::policies::Stamps;
+use super::policies::{PolicySet, Stamps};
 use super::sources;
 use crate::plugin::PluginState;
 use crate::store::Desired;
@@ -79,16 +79,22 @@ impl PluginManager {
         let (host, configure) = (self.host(), ManagementAction::Configure);
         let dir = host.home.policy_dir();
         let stamps = Stamps::of(&dir);
-        let read = host.recorded(configure, "", || {
+        let read = host.recorded_in_full(configure, "policies", || {
             // A directory that is away says nothing: it is not one in which every policy was deleted.
             std::fs::read_dir(&dir).map_err(|source| HostError::Read { path: dir.clone(), source })?;
             let policies = sources::policies(&dir)?;
             let evaluator = host.parts().bridge.evaluator();
             let named = |error| sources::named(error, &dir, &policies);
             evaluator.check(&policies).map_err(named)?;
-            let count = policies.len().to_string();
-            host.intend(configure.name(), "", &[("change", "policies"), ("files", &count)])?;
-            evaluator.publish(&policies).map_err(named)?;
+            let set = PolicySet::of(&policies);
+            let PolicySet { digest, files, names } = &set;
+            let named_so = [("policies", digest.as_str()), ("files", files), ("names", names)];
+            let intended = [&[("change", "policies")][..], &named_so].concat();
+            host.intend(configure.name(), "", &intended)?;
+            let epoch = evaluator.publish(&policies).map_err(named)?.to_string();
+            // The epoch is known when they are in force: it ties every later decision to these texts.
+            host.protect("reload_policies", "", &[&named_so[..], &[("epoch", &epoch)]].concat());
+            host.policy_files.replaced(set.clone());
             host.policies_in_force(sources::digest_of(&policies))?;
             Ok(policies.len())
         });

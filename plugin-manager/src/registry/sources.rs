@@ -198,6 +198,20 @@ pub(crate) fn policies(dir: &Path) -> Result<Vec<PolicySource>, ForgeError> {
     Ok(sources)
 }
 
+/// Names of files that are told of at most.
+const MOST_UNREAD: usize = 16;
+
+/// What else is in the directory of the policies and is not read, by name: what has another ending than `.cedar`. As
+/// many as are told of; none when the directory cannot be listed, which reading the policies tells.
+pub(crate) fn unread_policies(dir: &Path) -> Vec<String> {
+    let read = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|e| e == "cedar");
+    let others = std::fs::read_dir(dir).into_iter().flatten().flatten().filter(|entry| !read(entry));
+    let mut names: Vec<String> =
+        others.take(MOST_UNREAD).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
 /// One digest for a set of policies, that of a line `DIGEST NAME` for each, by name; `None` of none.
 pub(super) fn digest_of(policies: &[PolicySource]) -> Option<Digest> {
     let line = |p: &PolicySource| format!("{} {}\n", Digest::of(p.text.as_bytes()), p.name);

@@ -145,12 +145,16 @@ fn is_private(resource: &Resource) -> bool {
     }
 }
 
+/// The code of a call that policies permitted and the service that was to do it denied.
+pub(super) const SERVICE: &str = "E2007";
+
 /// The calls of a log.
 #[derive(Debug, Default)]
 pub(super) struct RecordedCalls {
     /// Each kind of call, whether it was permitted when it was last recorded, and how often it was.
     pub calls: BTreeMap<RecordedCall, (bool, u64)>,
-    /// Calls that cannot be decided again: those whose record names no single resource, and those on behalf of others.
+    /// Calls that cannot be decided again: those whose record names no single resource, those on behalf of others, and
+    /// what the service of a permitted call denied.
     pub skipped: u64,
     /// Calls beyond the 100,000 different ones that are told apart.
     pub left_out: u64,
@@ -173,8 +177,9 @@ impl RecordedCalls {
             return;
         }
         let times = line.n.unwrap_or(1);
-        // What a grant, a secret or a caller's right held back is held back under any policy.
-        let held = line.is_denial() && (grant_missing(line) || line.code.as_deref() == Some("E2008"));
+        // What a grant, a secret, a caller's right or a service held back is held back under any policy.
+        let of_none = matches!(line.code.as_deref(), Some("E2008" | SERVICE));
+        let held = line.is_denial() && (grant_missing(line) || of_none);
         let unnamed =
             line.resource.is_redacted() || line.resource.name.is_empty() && line.resource.kind != "none";
         let undecided = line.decision.is_none() && line.code.is_some();

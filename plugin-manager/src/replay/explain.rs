@@ -1,7 +1,7 @@
 //! Why a recorded call was denied: the rule or the missing permission, and the smallest grant that would allow it.
 
 use super::bench::Bench;
-use super::calls::{Line, RecordedCall, grant_missing};
+use super::calls::{Line, RecordedCall, SERVICE, grant_missing};
 use crate::ledger::AuditSource;
 use crate::registry::sources;
 use common::audit;
@@ -32,6 +32,8 @@ pub enum HeldBy {
     NoRule,
     /// A policy that could not be evaluated.
     Fault,
+    /// The host service that was to do it: the policies permitted the call, and it led to what is denied.
+    Service,
 }
 
 impl HeldBy {
@@ -44,6 +46,7 @@ impl HeldBy {
             Self::Rule => "rule",
             Self::NoRule => "no-rule",
             Self::Fault => "fault",
+            Self::Service => "service",
         }
     }
 }
@@ -114,14 +117,19 @@ pub fn explain_denial(
         HeldBy::Grant | HeldBy::Caller | HeldBy::NoRule => {
             recorded.or_else(|| now.and_then(|denial| denial.missing.clone()))
         }
-        HeldBy::Secret | HeldBy::Rule | HeldBy::Fault => None,
+        HeldBy::Secret | HeldBy::Rule | HeldBy::Fault | HeldBy::Service => None,
     };
-    let reason = line.detail("reason").map(str::to_owned).or_else(|| now.map(|d| d.reason.clone()));
+    let reason = line.detail("reason").or_else(|| line.detail("cause"));
+    let reason = reason.map(str::to_owned).or_else(|| now.map(|d| d.reason.clone()));
     let rule = |id: &String| RuleText { text: bench.text(id), id: id.clone() };
     Ok(Explanation {
         seq: line.seq,
         reason: reason.unwrap_or_else(|| "the policies of that time denied it".to_owned()),
-        rules: line.decision.iter().flat_map(|d| &d.policies).map(rule).collect(),
+        // Those a service's refusal may name are the ones that permitted the call.
+        rules: match held_by {
+            HeldBy::Service => Vec::new(),
+            _ => line.decision.iter().flat_map(|d| &d.policies).map(rule).collect(),
+        },
         lacking: line.detail("lacking").map(str::to_owned),
         permitted_now: said.as_ref().map(Result::is_ok),
         code: line.code.unwrap_or_default(),
@@ -138,6 +146,7 @@ fn held_by(line: &Line) -> HeldBy {
         Some("E2008") => HeldBy::Secret,
         Some("E2001") => HeldBy::Rule,
         Some("E2003") => HeldBy::Fault,
+        Some(SERVICE) => HeldBy::Service,
         _ if grant_missing(line) => HeldBy::Grant,
         _ => HeldBy::NoRule,
     }

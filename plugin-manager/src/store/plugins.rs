@@ -112,8 +112,7 @@ impl Home {
             super::pending::drop_all(txn, name)?;
             drop_settings(txn, name.as_str())?;
             due(txn, name.as_str())?;
-            txn.open_table(QUARANTINE).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
-            txn.open_table(SCORES).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
+            forget_conduct(txn, &owner, data)?;
             txn.open_table(REVIEWS).or_db("open a table")?.remove(owner.as_str()).or_db("write")?;
             if data == PrivateData::Erase { erase_rows(txn, &owner) } else { Ok(()) }
         })?;
@@ -194,6 +193,16 @@ fn due(txn: &WriteTransaction, owner: &str) -> Result<(), StoreError> {
 
 pub(super) fn clip(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+/// A quarantine ends with a release alone: removing a plugin and installing it again is none. What a plugin did is known
+/// for as long as its data is kept or its quarantine lasts.
+fn forget_conduct(txn: &WriteTransaction, owner: &str, data: PrivateData) -> Result<(), StoreError> {
+    let quarantined = txn.open_table(QUARANTINE).or_db("open a table")?.get(owner).or_db("read")?.is_some();
+    if data == PrivateData::Erase && !quarantined {
+        txn.open_table(SCORES).or_db("open a table")?.remove(owner).or_db("write")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

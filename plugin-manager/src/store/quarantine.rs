@@ -1,5 +1,5 @@
 //! Which plugins are quarantined and why: by publisher and name together, over versions and openings of the home,
-//! until a plugin is released or removed.
+//! until a plugin is released; its removal changes nothing.
 
 use super::db::{OrDb, QUARANTINE};
 use super::plugins::{FAILURE_TEXT, clip};
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarantine_lasts_until_it_is_lifted_or_the_plugin_is_removed() {
+    fn a_quarantine_lasts_until_it_is_lifted_whoever_removes_the_plugin() {
         let dir = tempfile::tempdir().unwrap();
         let home = open(dir.path()).unwrap();
         let a = plugin("a", "1.0.0", b"a");
@@ -60,7 +60,15 @@ mod tests {
         assert_eq!(all.get("acme/b").map(String::as_str), Some("why"));
         assert_eq!(all.get("acme/a").map(String::len), Some(FAILURE_TEXT));
         home.set_quarantine("acme/b", None).unwrap();
-        home.remove(&a.name, PrivateData::Keep).unwrap();
+        home.keep_score("acme/a", b"score").unwrap();
+        home.remove(&a.name, PrivateData::Erase).unwrap();
+        assert_eq!((home.quarantined().unwrap().len(), home.scores().unwrap().len()), (1, 1));
+        home.set_quarantine("acme/a", None).unwrap();
+        for (data, left) in [(PrivateData::Keep, 1), (PrivateData::Erase, 0)] {
+            home.install(a.clone(), b"a").unwrap();
+            home.remove(&a.name, data).unwrap();
+            assert_eq!(home.scores().unwrap().len(), left);
+        }
         assert_eq!(home.quarantined().unwrap(), BTreeMap::new());
     }
 }

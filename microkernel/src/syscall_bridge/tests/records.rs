@@ -81,6 +81,12 @@ fn a_failed_effect_gets_a_second_record_with_its_cause() {
                 if *h == how && *o == outcome && c == code && line.contains("cause=the test says so"))
             });
             assert_eq!(second.count(), 1, "{} {status}: {events:?}", action.name);
+            // Policies that permitted a call are not those of its denial.
+            let denied = events.iter().filter_map(|e| match e {
+                Event::Recorded { outcome: Outcome::Denied, line, .. } => Some(line),
+                _ => None,
+            });
+            denied.for_each(|line| assert!(line.contains(" [] "), "{line}"));
             let counted = events.iter().any(|e| matches!(e, Event::Counted { ok: false, .. }));
             assert_eq!(counted, action.class == RecordClass::C, "{}: {events:?}", action.name);
             assert_eq!((caller.stats().allowed(), caller.stats().failed()), (1, 1));

@@ -166,7 +166,9 @@ fn host(url: &Url) -> Target<'static> {
 fn admit(further: &mut dyn Further, action: &str, target: &Target<'_>) -> Result<(), CallError> {
     let admitted = further.admit(action, target);
     admitted.map(drop).map_err(|status| match status {
-        Status::Denied => CallError::new(status, "a further decision denied it"),
+        Status::Denied => {
+            CallError::new(status, format!("it leads to {action} {}, which was denied", target.name))
+        }
         status => CallError::new(status, "a further decision could not be made"),
     })
 }

@@ -17,7 +17,7 @@ use crate::plugin::PluginState;
 use crate::store::{Home, InstalledPlugin, namespace};
 use common::audit::{Outcome, Record};
 use common::error::ForgeError;
-use common::identity::PluginId;
+use common::identity::{Name, PluginId};
 use kept::{decoded, encoded};
 use microkernel::syscall_bridge::SyscallBridge;
 use microkernel::trust::TrustClass;
@@ -137,15 +137,15 @@ impl Host {
         self.natives.part(&row.plugin.name).is_some() || signed()
     }
 
-    /// Lets decisions know the classes that were kept. Done once, when the home is opened.
-    pub fn publish_classes(&self) -> Result<(), ForgeError> {
-        let classes: BTreeMap<String, TrustClass> =
-            self.scores.all.lock().iter().map(|(owner, s)| (owner.clone(), s.score.class())).collect();
-        for row in self.rows()? {
-            let class = classes.get(&owner(&row)).copied().unwrap_or_default();
-            self.bridge.evaluator().set_class(id(&row), class);
+    /// Lets decisions know the classes that were kept, those of plugins that may be installed again included. Done once,
+    /// when the home is opened.
+    pub fn publish_classes(&self) {
+        for (owner, scored) in self.scores.all.lock().iter() {
+            let parts = owner.split_once('/').map(|(by, name)| (Name::new(by), Name::new(name)));
+            if let Some((Ok(publisher), Ok(name))) = parts {
+                self.bridge.evaluator().set_class(PluginId::new(&publisher, &name), scored.score.class());
+            }
         }
-        Ok(())
     }
 
     /// How far a plugin is trusted, as of the last look.

@@ -10,7 +10,7 @@ on_each_engine! {
     a_plugin_that_traps_falls_through_the_classes_into_quarantine
     what_a_command_saw_counts_when_the_plugin_is_stopped
     a_host_that_only_tells_leaves_it_in_service
-    a_removed_plugin_leaves_no_score_behind
+    removing_and_installing_again_restores_no_trust
     a_plugin_lowers_nobodys_score_but_its_own
     a_quarantine_ends_the_call_that_runs
 }
@@ -96,6 +96,9 @@ fn a_plugin_lowers_nobodys_score_but_its_own(kind: EngineKind) {
     assert!(world.recorded(&host, &["\"denial\"", "time_now", "\"lacking\":\"front\""]) > 0);
     assert_eq!(host.status("a").unwrap().denials, 20);
     assert_eq!(standing(&host), ("full", 80), "what it did for another does not count");
+    let front = host.status("front").unwrap();
+    assert_eq!(front.trust_why.len(), 1, "{:?}", front.trust_why);
+    assert!(front.trust_why[0].starts_with("20 denied host calls"), "who lacks the right pays: {:?}", front.trust_why);
     // Whoever calls directly sees it act in its own right, and it may.
     host.call("a", "clock", vec![]).unwrap();
     assert_eq!(host.status("a").unwrap().denials, 20);
@@ -175,7 +178,7 @@ fn a_host_that_only_tells_leaves_it_in_service(kind: EngineKind) {
     assert_eq!(host.status("a").unwrap().evidence, None);
 }
 
-fn a_removed_plugin_leaves_no_score_behind(kind: EngineKind) {
+fn removing_and_installing_again_restores_no_trust(kind: EngineKind) {
     let world = World::with(kind, SEVERE);
     let host = world.open();
     let package = Guest::new("a").package();
@@ -183,5 +186,17 @@ fn a_removed_plugin_leaves_no_score_behind(kind: EngineKind) {
     trapped(&host, 2);
     host.remove("a", true).unwrap();
     host.install(&package, true).unwrap();
-    assert_eq!(standing(&host), ("full", 80));
+    assert_eq!(standing(&host), ("reduced", 40), "its data is kept, and so is what it did");
+    host.remove("a", false).unwrap();
+    host.install(&package, true).unwrap();
+    assert_eq!(standing(&host), ("full", 80), "nothing is kept of it");
+    trapped(&host, 4);
+    host.remove("a", false).unwrap();
+    host.shutdown().unwrap();
+
+    let host = world.open();
+    assert_eq!(code(host.install(&package, true)), "E5002", "it is there, and does not start");
+    assert_eq!((host.status("a").unwrap().state.as_str(), standing(&host).0), ("Quarantined", "quarantined"));
+    host.release("a").unwrap();
+    assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");
 }

@@ -25,6 +25,7 @@ mod shutdown;
 mod staging;
 mod swap;
 mod threads;
+mod told;
 mod together;
 mod traces;
 mod trial;

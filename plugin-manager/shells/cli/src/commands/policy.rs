@@ -21,6 +21,7 @@ struct Checked {
     sources: Vec<SourceLine>,
     builtin: Vec<String>,
     actions: usize,
+    unread: Vec<String>,
     warnings: Vec<WarningLine>,
 }
 
@@ -50,6 +51,7 @@ impl From<PolicyReport> for Checked {
             sources: report.sources.into_iter().map(line).collect(),
             builtin: report.builtin,
             actions: report.actions,
+            unread: report.unread,
             warnings: report.warnings.into_iter().map(warning).collect(),
         }
     }
@@ -65,6 +67,9 @@ impl Show for Checked {
             table.add_row([source.name.clone(), source.file.display().to_string()]);
         }
         write_table(out, &table)?;
+        for name in &self.unread {
+            writeln!(out, "warning: {} is not read: policies are files named *.cedar", one_line(name))?;
+        }
         for WarningLine { policy, names, problem } in &self.warnings {
             writeln!(out, "warning: {} names {}: {problem}", one_line(policy), one_line(names))?;
         }

@@ -98,6 +98,7 @@ fn advice(e: &Explanation) -> String {
         HeldBy::NoRule => format!("a policy: {smallest}"),
         HeldBy::Rule => "no grant: a forbid wins; change or remove the rule".to_owned(),
         HeldBy::Secret => "no grant: what it has read is forgotten when the instance ends".to_owned(),
+        HeldBy::Service => "no grant: the call itself was permitted, and what it led to was not".to_owned(),
         HeldBy::Fault => "no grant: mend the policy that could not be evaluated".to_owned(),
     }
 }
