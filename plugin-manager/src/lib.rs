@@ -89,7 +89,7 @@ pub use registry::{
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, ReviewError, ReviewStatus,
     ReviewSubject, SoakLength, SoakReport, StageReport, StageRequest, StagingError, Supervision, TestReport,
     Told, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions,
-    UpgradeReport, WebhookMaker, open_evidence,
+    UpgradeReport, WebhookMaker, doctor_unopened, open_evidence,
 };
 pub use replay::{
     ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
@@ -101,6 +101,6 @@ pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
-    check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify, verify_telling,
-    with_staging,
+    check_policies_in, check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify,
+    verify_telling, with_staging,
 };

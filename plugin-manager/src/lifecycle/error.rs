@@ -279,6 +279,7 @@ impl Coded for LifecycleError {
                     .to_owned(),
             ),
             Self::NoOperation { operation, known, .. } => Some(advice(operation, known)),
+            Self::NotRunning { plugin, state, .. } => state.way_back(plugin),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
 use crate::extension::{BadRange, BadUrl, RootsError};
+use crate::plugin::PluginState;
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
 
@@ -189,7 +190,7 @@ pub enum HostError {
         /// The plugin.
         name: String,
         /// Its state.
-        state: &'static str,
+        state: PluginState,
         /// Why, when it failed.
         failure: Option<String>,
     },
@@ -354,7 +355,8 @@ impl Coded for HostError {
                 "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
                  accepts it, as `forgeone upgrade --accept-permissions` does"
             )),
-            Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::Quarantined { name, .. } => PluginState::Quarantined.way_back(name),
+            Self::NotRunning { name, state, .. } => state.way_back(name),
             Self::NoSecret(_) => Some("`forgeone secrets list` shows the names there are".to_owned()),
             Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,

@@ -151,11 +151,12 @@ impl<'a> Desk<'a> {
             ErrorClass::Limit => Outcome::Limit,
             _ => Outcome::Failed,
         };
-        // What a plugin says when it fails is data, and its own record names the cause; a refused package is judged
-        // in the host's words.
+        // What a plugin says when it fails is data, and its own record names the cause; that a package is refused, or
+        // that a step does not fit the state, is said in the host's words.
         let why = escaped(error.to_string().as_bytes(), WHY_BYTES);
         let why = [("why", why.as_str())];
-        let details = if error.class() == ErrorClass::Refused { &why[..] } else { &[] };
+        let own = matches!(error.class(), ErrorClass::Refused | ErrorClass::State);
+        let details = if own { &why[..] } else { &[] };
         let record = self.management(action, plugin, outcome, Some(error.code().id), details);
         if let Err(unrecorded) = self.audit.append(&record) {
             tracing::error!(%error, %unrecorded, "a refusal could not be recorded");

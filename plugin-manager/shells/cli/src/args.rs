@@ -353,13 +353,20 @@ pub struct Logs {
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Check trust/policy/*.cedar against the schema and list what would be loaded
-    Check,
+    Check(PolicyCheck),
     /// Tell why a recorded call was denied, and the smallest grant that would allow it
     Explain(PolicyExplain),
     /// Decide the recorded calls again by other policies: what would change
     Test(PolicyTest),
     /// Decide the recorded calls by two sets of policies: where they differ
     Diff(PolicyDiff),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// Another directory of .cedar files, which need not be in force [default: trust/policy in the home]
+    #[arg(value_name = "DIR")]
+    pub candidate: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::error::ErrorKind;
-use common::error::{ForgeError, codes};
+use common::error::{ErrorClass, ForgeError, codes};
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Answers a command line that clap did not turn into a command.
@@ -15,6 +16,14 @@ pub fn answer(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             Ok(()) => return ExitCode::SUCCESS,
             Err(failure) => failure,
         },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !output.json() => {
+            // Whoever reads it there has no use for an exit code, and a script has.
+            let _ = write!(io::stderr(), "{}", error.render());
+            return ExitCode::from(ErrorClass::Usage.exit_code());
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Failure::Error(ForgeError::new(&codes::E0101, "a command is missing"))
+        }
         _ => Failure::Error(bad_usage(&error.render().to_string())),
     };
     failure.report(output)

@@ -8,6 +8,7 @@ use crate::registry::PluginManager;
 use crate::registry::Probe;
 use crate::registry::hall::Hall;
 use common::error::ForgeError;
+use common::words::counted;
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
@@ -95,7 +96,9 @@ impl PluginManager {
             path.canonicalize().map_err(|source| DirectoryError::Io { doing: "resolve", path, source });
         let listed = found.and_then(|path| Ok((path.clone(), Place::open(&path)?.list()?)));
         let (verdict, detail) = match listed {
-            Ok((path, listing)) => ("ok", format!("{} has {} packages", path.display(), listing.files.len())),
+            Ok((path, listing)) => {
+                ("ok", format!("{} has {}", path.display(), counted(listing.files.len(), "package")))
+            }
             Err(DirectoryError::Io { path, source, .. }) if source.kind() == ErrorKind::NotFound => {
                 ("ok", format!("{} is not there; watching makes it", path.display()))
             }

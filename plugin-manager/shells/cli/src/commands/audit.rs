@@ -12,6 +12,7 @@ use comfy_table::Cell;
 use common::audit::{self, AuditError, Cosignature, Proof, RecordClass, VerifyReport, verifier_key};
 use common::crypto::Sha256;
 use common::error::{ForgeError, codes};
+use common::words::counted;
 use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
@@ -62,7 +63,10 @@ fn cells(record: &Value) -> [String; 8] {
     let actors = ["/actor/plugin", "/actor/user", "/actor/host"];
     let actor = actors.iter().map(|p| at(record, p)).find(|text| !text.is_empty()).unwrap_or("-");
     let resource = format!("{} {}", at(record, "/resource/kind"), at(record, "/resource/name"));
-    let count = record.get("n").and_then(Value::as_u64).map_or(String::new(), |n| format!(" ({n} times)"));
+    let count = record
+        .get("n")
+        .and_then(Value::as_u64)
+        .map_or(String::new(), |n| format!(" ({})", counted(n, "time")));
     [
         record.get("seq").map_or_else(String::new, Value::to_string),
         at(record, "/t").to_owned(),
@@ -84,8 +88,10 @@ fn why(record: &Value) -> String {
     if !missing.is_empty() {
         return one_line(&format!("missing permission {missing}"));
     }
-    let told =
-        ["/details/reason", "/details/why"].iter().map(|p| at(record, p)).find(|text| !text.is_empty());
+    let told = ["/details/reason", "/details/why", "/details/cause"]
+        .iter()
+        .map(|p| at(record, p))
+        .find(|text| !text.is_empty());
     told.map_or_else(String::new, one_line)
 }
 
@@ -153,16 +159,24 @@ impl Verified {
 impl Show for Verified {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let witnesses: Vec<&str> = self.witnesses.iter().map(|seen| seen.witness.as_str()).collect();
-        let kept = format!("it continues {} checkpoints kept outside it", self.kept);
-        let records = format!("{} in {} segments, each fits the one before it", self.records, self.segments);
+        let kept = format!("it continues {} kept outside it", counted(self.kept, "checkpoint"));
+        let segments = counted(self.segments, "segment");
+        let records = format!("{} in {segments}, each fits the one before it", self.records);
         write_pairs(
             out,
             &[
                 ("log", format!("{}, whole and unchanged", self.origin)),
                 ("records", records),
-                ("signed for", format!("{} by {} checkpoints", self.covered, self.checkpoints)),
-                ("not yet", format!("{} records, {} torn bytes", self.uncovered, self.torn_bytes)),
-                ("removed", format!("{} records by retention", self.removed)),
+                ("signed for", format!("{} by {}", self.covered, counted(self.checkpoints, "checkpoint"))),
+                (
+                    "not yet",
+                    format!(
+                        "{}, {}",
+                        counted(self.uncovered, "record"),
+                        counted(self.torn_bytes, "torn byte")
+                    ),
+                ),
+                ("removed", format!("{} by retention", counted(self.removed, "record"))),
                 ("kept", kept),
                 ("witnesses", if witnesses.is_empty() { "none".to_owned() } else { witnesses.join(", ") }),
                 ("root", self.root.clone()),

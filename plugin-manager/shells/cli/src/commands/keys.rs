@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::{Show, table, write_pairs, write_table};
 use common::error::{ForgeError, codes};
+use common::words::counted;
 use forgeone_api::asks;
 use forgeone_api::shown::{KeyLine, NotaryLine, RevokedLine};
 use plugin_manager::KeyRing;
@@ -40,7 +41,7 @@ impl Show for RevokedLine {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut pairs = vec![
             ("list", self.list.display().to_string()),
-            ("names", format!("{} certificates", self.revoked)),
+            ("names", counted(self.revoked, "certificate")),
             ("current until", self.until.clone()),
         ];
         if let Some(serial) = &self.serial {

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
+use common::words::counted;
 use forgeone_api::shown::{Brief, Full, NotReadyLine, Overview, ReviewLine, Standing};
 use forgeone_api::{DaemonInfo, asks};
 use serde::Serialize;
@@ -73,12 +74,13 @@ pub const CALLED: &str = ": a call brings it up";
 fn health_line(plugin: &Full) -> String {
     let ready = if plugin.ready { "ready" } else { "not ready" };
     let waits = plugin.waits_for.as_ref().map_or(String::new(), |need| format!(", waiting for {need}"));
+    let again = counted(plugin.restarts, "time");
     let next = plugin.next_restart_ms.map_or(String::new(), |ms| format!(", the next in {ms} ms"));
-    format!("{}, {ready}{waits}; started again {} times{next}", plugin.health, plugin.restarts)
+    format!("{}, {ready}{waits}; started again {again}{next}", plugin.health)
 }
 
 fn state_line(plugin: &Full) -> String {
-    let waits = plugin.state == "Stopped" && plugin.desired == "running";
+    let waits = plugin.state == "Stopped" && plugin.desired == "running" && plugin.failure.is_none();
     format!("{}, desired {}{}", plugin.state, plugin.desired, if waits { CALLED } else { "" })
 }
 
@@ -125,7 +127,12 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         ("limits", joined(&limits)),
         (
             "calls",
-            format!("{} ({} failed, {} host calls denied)", plugin.calls, plugin.errors, plugin.denials),
+            format!(
+                "{} ({} failed, {} denied)",
+                plugin.calls,
+                plugin.errors,
+                counted(plugin.denials, "host call")
+            ),
         ),
         ("memory", format!("{} bytes", plugin.memory_bytes)),
         ("trust", trust_line(plugin)),

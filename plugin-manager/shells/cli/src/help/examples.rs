@@ -121,7 +121,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
-    ("forgeone policy check", &["forgeone policy check"]),
+    ("forgeone policy check", &["forgeone policy check", "forgeone policy check site/policies/"]),
     (
         "forgeone policy explain",
         &["forgeone policy explain 42", "forgeone policy explain --plugin log-redactor"],
