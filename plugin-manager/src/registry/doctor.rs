@@ -153,7 +153,8 @@ pub(super) fn home_probe(path: &Path) -> Probe {
 /// Whether nobody else can read a private key.
 pub(super) fn keys_probe(keys: &Path) -> Probe {
     let open = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0);
-    let dirs = [keys.to_owned(), keys.join("publishers"), keys.join("retired")];
+    let below = ["publishers", "retired", "notary"].map(|dir| keys.join(dir));
+    let dirs = [&[keys.to_owned()][..], &below].concat();
     let all = dirs.iter().flat_map(|dir| private_keys(dir));
     let open: Vec<String> = all.filter(open).map(|path| path.display().to_string()).collect();
     let (verdict, detail) = match open.as_slice() {

@@ -412,6 +412,21 @@ pub struct AuditTail {
     /// How many records
     #[arg(short = 'n', long, default_value_t = 20)]
     pub lines: usize,
+    /// Only records of what this plugin did and of what was done with it
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// Only records that ended so
+    #[arg(long, value_enum)]
+    pub outcome: Option<RecordedOutcome>,
+}
+
+/// How what a record is of ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordedOutcome {
+    Ok,
+    Denied,
+    Failed,
+    Limit,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@
 //! [`Proven`], or [`Continued`] with --consistency; of `cosign`: [`Cosigned`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
 //! whose reasons name the file, the line and the record.
 
-use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify};
+use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify, RecordedOutcome};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
@@ -16,6 +16,7 @@ use common::words::counted;
 use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -97,10 +98,41 @@ fn why(record: &Value) -> String {
 
 fn tail(context: &Context, args: &AuditTail) -> Result<(), Failure> {
     let source = AuditSource::of(context.home())?;
-    let wanted = u64::try_from(args.lines).unwrap_or(u64::MAX);
-    let lines = audit::tail(&source.dir, wanted).map_err(ForgeError::from)?;
-    let records: Result<Vec<Value>, ForgeError> = lines.map(|line| record(&line?)).collect();
-    context.output().show(&Records { records: records? })
+    let filtered = args.plugin.is_some() || args.outcome.is_some();
+    let read = if filtered { u64::MAX } else { u64::try_from(args.lines).unwrap_or(u64::MAX) };
+    let mut last = VecDeque::new();
+    for line in audit::tail(&source.dir, read).map_err(ForgeError::from)? {
+        let record = record(&line.map_err(ForgeError::from)?)?;
+        if !wanted(&record, args) {
+            continue;
+        }
+        if last.len() >= args.lines {
+            last.pop_front();
+        }
+        last.push_back(record);
+    }
+    // Of none that are asked for the last one is still there.
+    last.truncate(args.lines);
+    context.output().show(&Records { records: last.into() })
+}
+
+/// Whether a record is among those that are asked for.
+fn wanted(record: &Value, args: &AuditTail) -> bool {
+    let outcome = args.outcome.is_none_or(|outcome| at(record, "/outcome") == outcome_name(outcome));
+    let about = |plugin: &String| {
+        let on = at(record, "/resource/kind") == "plugin" && at(record, "/resource/name") == plugin;
+        on || at(record, "/actor/plugin") == plugin
+    };
+    outcome && args.plugin.as_ref().is_none_or(about)
+}
+
+const fn outcome_name(outcome: RecordedOutcome) -> &'static str {
+    match outcome {
+        RecordedOutcome::Ok => "ok",
+        RecordedOutcome::Denied => "denied",
+        RecordedOutcome::Failed => "failed",
+        RecordedOutcome::Limit => "limit",
+    }
 }
 
 fn record(line: &str) -> Result<Value, ForgeError> {

@@ -1,6 +1,6 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
-//! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
+//! JSON of `list`: `{"plugins":[{"name","version","pending","trial","publisher","state","desired","engine","enforcement"}]}`.
 //! JSON of `status`: `{"daemon":{"pid","since"},"ready","not_ready":[{"plugin","why"}],"policy_review","plugins":[…]}` with every field
 //! of [`Full`]; `daemon` is null where none runs, which then says nothing of readiness; of `status NAME`, and of `start`, `stop`, `pause`, `resume` and `release`: one such object.
 
@@ -25,11 +25,15 @@ struct Listing {
     plugins: Vec<Brief>,
 }
 
-/// The cell of a version, with those that wait for consent.
+/// The cell of a version, with the one on trial and those that wait for consent.
 fn version_cell(plugin: &Brief) -> String {
-    match plugin.pending.as_slice() {
+    let mut others: Vec<String> = plugin.trial.iter().map(|version| format!("{version} on trial")).collect();
+    if !plugin.pending.is_empty() {
+        others.push(format!("{} pending", plugin.pending.join(", ")));
+    }
+    match others.as_slice() {
         [] => plugin.version.clone(),
-        pending => format!("{} ({} pending)", plugin.version, pending.join(", ")),
+        others => format!("{} ({})", plugin.version, others.join("; ")),
     }
 }
 
@@ -135,8 +139,9 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
             ),
         ),
         ("memory", format!("{} bytes", plugin.memory_bytes)),
-        ("trust", trust_line(plugin)),
+        ("trust", format!("{}, {} of 100", plugin.trust, plugin.trust_points)),
     ]);
+    pairs.extend(plugin.trust_why.iter().map(|why| ("", one_line(why))));
     if let Some(file) = &plugin.evidence {
         pairs.push(("evidence", file.clone()));
     }
@@ -146,12 +151,6 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         pairs.push(("health", health_line(plugin)));
     }
     pairs
-}
-
-/// How far it is trusted, and what speaks against it.
-fn trust_line(plugin: &Full) -> String {
-    let line = format!("{}, {} of 100", plugin.trust, plugin.trust_points);
-    if plugin.trust_why.is_empty() { line } else { format!("{line}: {}", plugin.trust_why.join("; ")) }
 }
 
 /// Every plugin, and the daemon that has the home.

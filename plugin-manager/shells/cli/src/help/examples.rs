@@ -137,7 +137,14 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone review policy", &["forgeone review policy --by ada"]),
     ("forgeone review list", &["forgeone review list", "forgeone review list --json"]),
-    ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
+    (
+        "forgeone audit tail",
+        &[
+            "forgeone audit tail",
+            "forgeone audit tail --plugin log-redactor --outcome denied",
+            "forgeone audit tail -n 100 --json",
+        ],
+    ),
     (
         "forgeone audit verify",
         &["forgeone audit verify", "forgeone audit verify --from-checkpoint /mnt/other/checkpoints"],
