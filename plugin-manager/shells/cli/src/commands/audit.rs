@@ -434,3 +434,24 @@ impl Show for Classes {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn why_is_told_by_whichever_detail_has_it_and_of_no_success() {
+        let record = |outcome: &str, details: Value| json!({"outcome": outcome, "details": details});
+        for detail in ["reason", "why", "cause"] {
+            assert_eq!(
+                why(&record("failed", json!({detail: "a redirect would leave TLS"}))),
+                "a redirect would leave TLS"
+            );
+        }
+        let denied =
+            record("denied", json!({"reason": "it was not granted", "missing": "random = [\"bytes\"]"}));
+        assert_eq!(why(&denied), "missing permission random = [\"bytes\"]");
+        assert_eq!(why(&record("ok", json!({"why": "the plugin is paused"}))), "");
+    }
+}

@@ -1,7 +1,7 @@
 //! `config NAME get|set|unset|list`: a plugin's settings (`config_get`) and, with `--env`, its variables (`env_get`).
 //!
 //! JSON of `get`: `{"plugin","section","key","value"}`; of `list`: `{"plugin","settings":[{"section","key","value"}]}`;
-//! of `set` and `unset`: what `get` has, with `value` null after `unset`.
+//! of `set` and `unset`: what `get` has, with `value` null after `unset`, whether or not it was set.
 
 use crate::args::{Config, ConfigKey, ConfigVerb};
 use crate::context::Context;
