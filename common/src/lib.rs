@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub mod identity;
 pub mod permission;
 pub mod telemetry;
+pub mod trace;
 pub mod words;
 
 /// The version of this crate, which plugins may depend on.

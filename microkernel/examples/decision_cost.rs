@@ -1,6 +1,8 @@
-//! Prints what a decision costs, in nanoseconds: remembered, sliced, by all policies; and a whole host call.
+//! Prints what a decision costs, in nanoseconds: remembered, sliced, by all policies; and a whole host call. Beside
+//! them, in the same run, what this machine needs for fixed arithmetic and for one look into a map.
 //!
-//! `cargo run --release -p microkernel --example decision_cost`. Medians of seven runs; the machine should be idle.
+//! `cargo run --release -p microkernel --example decision_cost`. Medians and ranges of seven runs. Exits with 1 when a
+//! goal is missed: 60 ns for what is remembered, 20 us for a decision by slice with 1,000 policies.
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
@@ -16,53 +18,91 @@ use microkernel::syscall_bridge::{
 use microkernel::trust::{
     Permit, PolicySource, Resource, ResourceKind, TrustContext, TrustEvaluator, Verdict,
 };
+use std::collections::HashMap;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Most nanoseconds of a decision that is remembered, and of one by slice.
+const GOALS: [f64; 2] = [60.0, 20_000.0];
+
 fn main() -> Result<(), Box<dyn Error>> {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load average {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
+    machine();
+    let mut met = true;
     for policies in [10, 1000] {
         println!("\n{policies} policies");
-        measure(policies)?;
+        met &= measure(policies)?;
     }
-    Ok(())
+    machine();
+    if met { Ok(()) } else { Err("a goal is missed".into()) }
 }
 
-fn measure(policies: usize) -> Result<(), Box<dyn Error>> {
+/// What the machine needs for work that never changes: what the other figures are to be read beside.
+fn machine() {
+    println!("\nthis machine");
+    let mut state = 1_u64;
+    run("1,000 dependent multiplications", 10_000, || {
+        for _ in 0..1000 {
+            state = black_box(state).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        }
+        true
+    });
+    let map: HashMap<String, u64> = (0..128).map(|i| (format!("user/{i}"), i)).collect();
+    run("a look into a map of 128 texts", 1_000_000, || map.contains_key(black_box("user/1")));
+}
+
+/// Whether the goals are met.
+fn measure(policies: usize) -> Result<bool, Box<dyn Error>> {
     let actions = builtin_actions();
     let started = Instant::now();
     let evaluator = Arc::new(TrustEvaluator::new(&actions, &[sources(policies)])?);
-    println!("  {:46} {:>12.1} ms", "check, compile and publish", started.elapsed().as_secs_f64() * 1e3);
-    decisions(&evaluator, &actions)?;
-    host_calls(&evaluator, actions)
+    println!("  {:48} {:>10.1} ms", "check, compile and publish", started.elapsed().as_secs_f64() * 1e3);
+    let met = decisions(&evaluator, &actions)?;
+    host_calls(&evaluator, actions, policies)?;
+    Ok(met)
 }
 
-fn decisions(evaluator: &TrustEvaluator, actions: &[Action]) -> Result<(), Box<dyn Error>> {
+fn decisions(evaluator: &TrustEvaluator, actions: &[Action]) -> Result<bool, Box<dyn Error>> {
+    let [remembered, sliced] = GOALS;
     let find = |name| actions.iter().find(|a| a.name == name).ok_or("no such action");
     let (ping, kv_get) = (find("ping")?, find("kv_get")?);
     let mut context = context()?;
     let key = |name| Resource { kind: ResourceKind::Key, name, private: true };
     let names: Vec<String> = (0..4096).map(|i| format!("user/{i}/{}", "x".repeat(240))).collect();
-    run("remembered by action (ping)", 1_000_000, || {
+    let by_action = run("remembered by action (ping)", 1_000_000, || {
         allowed(&evaluator.evaluate_syscall(&mut context, ping, &Resource::NONE))
     });
-    run("remembered by name (kv_get)", 1_000_000, || {
+    let by_name = run("remembered by name (kv_get)", 1_000_000, || {
         allowed(&evaluator.evaluate_syscall(&mut context, kv_get, &key("user/1")))
     });
     let mut next = names.iter().cycle();
     // Longer than what is remembered, so that each is decided anew.
-    run("decided anew by slice (kv_get)", 5_000, || {
+    let by_slice = run("decided anew by slice (kv_get)", 5_000, || {
         let name = next.next().map_or("", String::as_str);
         name.len() < 248 || allowed(&evaluator.evaluate_syscall(&mut context, kv_get, &key(name)))
+    });
+    // A context of its own each time, as a new instance has, and as every instance has after a publication.
+    let contexts: Vec<TrustContext> = (0..2100).map(|_| self::context()).collect::<Result<_, _>>()?;
+    let mut fresh = contexts.into_iter();
+    run("the first of an epoch, slice and all (kv_get)", 300, || {
+        fresh.next().is_some_and(|mut context| {
+            allowed(&evaluator.evaluate_syscall(&mut context, kv_get, &key("user/1")))
+        })
     });
     run("decided by all policies (kv_get)", 100, || {
         allowed(&evaluator.evaluate(&context, kv_get, &key("user/1")))
     });
-    Ok(())
+    Ok(by_action < remembered && by_name < remembered && by_slice < sliced)
 }
 
-fn host_calls(evaluator: &Arc<TrustEvaluator>, actions: Vec<Action>) -> Result<(), Box<dyn Error>> {
+fn host_calls(
+    evaluator: &Arc<TrustEvaluator>,
+    actions: Vec<Action>,
+    policies: usize,
+) -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let (key, _) = SigningKey::generate(Algorithm::Ed25519)?;
     let options = AuditOptions::new("cost");
@@ -72,8 +112,10 @@ fn host_calls(evaluator: &Arc<TrustEvaluator>, actions: Vec<Action>) -> Result<(
     // The same call, counted: what is left when the record is taken away.
     let mut counted = actions.clone();
     counted.iter_mut().filter(|a| a.name == "kv_set").for_each(|a| a.class = RecordClass::C);
+    // An evaluator of its own: one denies an action that differs from its table's.
+    let other = Arc::new(TrustEvaluator::new(&counted, &[sources(policies)])?);
     let counted = counted.into_iter().map(serve).collect();
-    let counted = SyscallBridge::new(evaluator.clone(), audit.clone(), clock.clone(), counted);
+    let counted = SyscallBridge::new(other, audit.clone(), clock.clone(), counted);
     let entries = actions.into_iter().map(serve).collect();
     let bridge = SyscallBridge::new(evaluator.clone(), audit, clock, entries);
     let mut caller = bridge.caller(context()?);
@@ -95,7 +137,8 @@ fn host_calls(evaluator: &Arc<TrustEvaluator>, actions: Vec<Action>) -> Result<(
     Ok(())
 }
 
-fn run(what: &str, times: u32, mut decide: impl FnMut() -> bool) {
+/// The median of seven runs, in nanoseconds for each time.
+fn run(what: &str, times: u32, mut decide: impl FnMut() -> bool) -> f64 {
     let mut runs = [0.0f64; 7];
     for nanos in &mut runs {
         let started = Instant::now();
@@ -104,8 +147,9 @@ fn run(what: &str, times: u32, mut decide: impl FnMut() -> bool) {
         assert_eq!(u32::try_from(allowed), Ok(times), "{what}: denied");
     }
     runs.sort_by(f64::total_cmp);
-    let [_, _, _, median, ..] = runs;
-    println!("  {what:46} {median:>12.1} ns");
+    let [least, _, _, median, _, _, most] = runs;
+    println!("  {what:48} {median:>10.1} ns   ({least:.1} to {most:.1})");
+    median
 }
 
 fn allowed(verdict: &Verdict) -> bool {

@@ -5,8 +5,10 @@
 
 mod auth;
 mod directory;
+mod keys;
 mod limits;
 mod network;
+mod objects;
 mod read;
 mod reviews;
 mod supervision;
@@ -16,8 +18,10 @@ mod trust_score;
 
 pub use auth::{Auth, TokenIssuer, TokenSignature};
 pub use directory::Directory;
+pub use keys::Keys;
 pub use limits::Limits;
 pub use network::Network;
+pub use objects::{FolderBucket, ObjectStorage, S3Bucket};
 pub use read::SettingsError;
 pub(crate) use read::syslog_target;
 pub use reviews::Reviews;
@@ -248,6 +252,26 @@ pub struct Audit {
     pub checkpoints: Checkpoints,
     /// Verifier keys of those whose cosignatures are accepted.
     pub witnesses: Vec<String>,
+    /// Kinds of resources that records of host calls tell apart without naming them.
+    pub redact: Vec<Redacted>,
+}
+
+/// An item of `audit.redact`: a kind of resource whose names may tell of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redacted {
+    /// Paths of files.
+    Path,
+    /// Keys of stored values.
+    Key,
+    /// Objects, with their buckets.
+    Object,
+    /// Hosts and ports.
+    Host,
+    /// Types of events.
+    Event,
+    /// Names of metrics.
+    Metric,
 }
 
 /// `audit.checkpoints`.
@@ -279,6 +303,7 @@ impl Default for Audit {
             refuse_free: ByteSize(64 << 20),
             checkpoints: Checkpoints::default(),
             witnesses: Vec::new(),
+            redact: Vec::new(),
         }
     }
 }
@@ -319,6 +344,8 @@ pub struct Config {
     pub limits: Limits,
     /// Requests of plugins.
     pub network: Network,
+    /// `objects`: buckets of objects.
+    pub objects: ObjectStorage,
     /// Whose tokens are believed.
     pub auth: Auth,
     /// What is measured.
@@ -333,6 +360,8 @@ pub struct Config {
     pub trust_score: TrustScore,
     /// How often somebody is to look at plugins and policies.
     pub reviews: Reviews,
+    /// When what runs out is warned of.
+    pub keys: Keys,
     /// Settings by plugin name.
     pub plugins: BTreeMap<String, PluginSection>,
 }
@@ -350,6 +379,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             limits: Limits::default(),
             network: Network::default(),
+            objects: ObjectStorage::default(),
             auth: Auth::default(),
             telemetry: Telemetry::default(),
             security: Security::default(),
@@ -357,6 +387,7 @@ impl Default for Config {
             supervision: SupervisionSection::default(),
             trust_score: TrustScore::default(),
             reviews: Reviews::default(),
+            keys: Keys::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -8,19 +8,24 @@
 
 use crate::attestation::trust::{AnchorEntry, CertificateSource, NamePattern, PublisherEntry, TrustConfig};
 use crate::attestation::{
-    Authority, AuthoritySpec, CertificateFacts, Environment, Issued, LeafSpec, Validity, certificate_facts,
-    pem_to_der,
+    Authority, AuthoritySpec, CertificateFacts, Environment, Issued, KeyTextError, LeafSpec, Passphrase,
+    Validity, certificate_facts, is_protected, pem_to_der,
 };
-use crate::workshop::{SignWith, key_der, now};
+use crate::workshop::{SignWith, now};
 use common::crypto::Algorithm;
 use common::error::{Code, Coded, ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use files::{Existing, Files, make_dir, read, write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 mod change;
+mod files;
+mod locked;
+
+pub use locked::Unlock;
 
 pub use change::{RevocationList, RevokeRequest};
 
@@ -67,6 +72,15 @@ pub enum KeyError {
         /// Why.
         why: String,
     },
+    /// A private key cannot be opened.
+    #[error("the private key of {who} cannot be used")]
+    Key {
+        /// Whose.
+        who: String,
+        /// Why.
+        #[source]
+        source: KeyTextError,
+    },
     /// A pattern of names that is none.
     #[error("\"{0}\" is not a pattern of names")]
     Pattern(String),
@@ -79,12 +93,14 @@ impl Coded for KeyError {
             Self::NoAuthority | Self::NoKey(_) | Self::OtherIssuer(_) => &codes::E5008,
             Self::List { .. } => &codes::E1305,
             Self::Taken(_) => &codes::E5009,
+            Self::Key { source, .. } => source.code(),
             Self::Pattern(_) => &codes::E0101,
         }
     }
     fn help(&self) -> Option<String> {
         match self {
             Self::NoAuthority => Some("make one with `forgeone keys init --name NAME`".to_owned()),
+            Self::Key { source, .. } => source.help(),
             Self::NoKey(_) => Some("`forgeone keys list` shows what there is".to_owned()),
             _ => None,
         }
@@ -99,6 +115,8 @@ pub struct KeyRing<'a> {
     keys: PathBuf,
     trust: PathBuf,
     record: Option<Box<RecordChange<'a>>>,
+    unlock: Option<Box<Unlock<'a>>>,
+    protect: Option<Passphrase>,
 }
 
 impl std::fmt::Debug for KeyRing<'_> {
@@ -151,6 +169,8 @@ pub struct KeyInfo {
     pub development: bool,
     /// Whether the private key is here too.
     pub private_key: bool,
+    /// Whether the private key that is here has a passphrase.
+    pub protected: bool,
 }
 
 /// A publisher's certificate to issue.
@@ -171,7 +191,8 @@ pub struct IssueRequest {
 impl<'a> KeyRing<'a> {
     /// The keys of this home. Nothing is read or made yet.
     pub fn new(home: &Path) -> Self {
-        Self { keys: home.join("keys"), trust: home.join("trust"), record: None }
+        let (keys, trust) = (home.join("keys"), home.join("trust"));
+        Self { keys, trust, record: None, unlock: None, protect: None }
     }
     /// Changes are recorded with this, and refused when they cannot be.
     #[must_use]
@@ -202,8 +223,8 @@ impl<'a> KeyRing<'a> {
         // Trust first: an anchor whose key was never kept harms nobody, a key nobody trusts cannot be made again.
         write(&self.trust.join(&root), issued.certificate.as_bytes(), Existing::Replace)?;
         self.write_trust(&trust)?;
-        files.write(&issued)?;
-        info(KeyKind::Authority, &issued.certificate, true)
+        files.write(&issued, self.protect.as_ref(), Existing::Refuse)?;
+        info(KeyKind::Authority, &files)
     }
 
     /// Makes a publisher's key and certificate, and trusts the publisher with these names.
@@ -239,8 +260,8 @@ impl<'a> KeyRing<'a> {
         trusted(&mut trust, &uri, development)?;
         self.recorded("key_issue", publisher.as_str(), &issued)?;
         self.write_trust(&trust)?;
-        files.write(&issued)?;
-        info(KeyKind::Publisher, &issued.certificate, true)
+        files.write(&issued, self.protect.as_ref(), Existing::Refuse)?;
+        info(KeyKind::Publisher, &files)
     }
 
     /// Every key and certificate: the authority first, then publishers by name.
@@ -249,13 +270,11 @@ impl<'a> KeyRing<'a> {
     /// When a certificate cannot be read.
     pub fn list(&self) -> Result<Vec<KeyInfo>, ForgeError> {
         let mut found = Vec::new();
-        if let Some(pem) = read(&self.authority().certificate)? {
-            found.push(info(KeyKind::Authority, &pem, self.authority().key.exists())?);
+        if self.authority().certificate.exists() {
+            found.push(info(KeyKind::Authority, &self.authority())?);
         }
         for name in self.publishers()? {
-            let files = self.publisher(&name);
-            let pem = read(&files.certificate)?.ok_or_else(|| KeyError::NoKey(name.clone()))?;
-            found.push(info(KeyKind::Publisher, &pem, files.key.exists())?);
+            found.push(info(KeyKind::Publisher, &self.publisher(&name))?);
         }
         Ok(found)
     }
@@ -268,7 +287,7 @@ impl<'a> KeyRing<'a> {
         Ok(read(&self.files(who)?.certificate)?.ok_or_else(|| KeyError::NoKey(who.to_owned()))?)
     }
 
-    /// The private key of a publisher, or of `authority`, as PEM.
+    /// The private key of a publisher, or of `authority`, as the PEM it is kept as: under its passphrase if it has one.
     ///
     /// # Errors
     /// E5008 when there is none.
@@ -283,8 +302,9 @@ impl<'a> KeyRing<'a> {
     pub fn signer(&self, publisher: &Publisher) -> Result<SignWith, ForgeError> {
         let files = self.publisher(publisher.as_str());
         let missing = || KeyError::NoKey(publisher.to_string());
-        let key = read(&files.key)?.ok_or_else(missing)?;
-        Ok(SignWith { key, certificate: read(&files.certificate)?.ok_or_else(missing)? })
+        let certificate = read(&files.certificate)?.ok_or_else(missing)?;
+        let key = self.opened(publisher.as_str(), &read(&files.key)?.ok_or_else(missing)?)?;
+        Ok(SignWith::of(&key, certificate)?)
     }
 
     fn authority(&self) -> Files {
@@ -321,9 +341,9 @@ impl<'a> KeyRing<'a> {
     fn open_authority(&self) -> Result<(Authority, CertificateFacts), ForgeError> {
         let files = self.authority();
         let certificate = read(&files.certificate)?.ok_or(KeyError::NoAuthority)?;
-        let key = read(&files.key)?.ok_or(KeyError::NoAuthority)?;
+        let key = self.opened(AUTHORITY, &read(&files.key)?.ok_or(KeyError::NoAuthority)?)?;
         let der = pem_to_der(certificate.as_bytes())?;
-        Ok((Authority::open(&der, &key_der(&key)?)?, certificate_facts(&der)?))
+        Ok((Authority::open(&der, &key)?, certificate_facts(&der)?))
     }
 
     fn trust_config(&self) -> Result<TrustConfig, ForgeError> {
@@ -352,26 +372,6 @@ impl<'a> KeyRing<'a> {
         let held = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let held = held.and_then(|file| file.lock().map(|()| file));
         held.map_err(|source| KeyError::File { doing: "lock", path, source })
-    }
-}
-
-/// The two files of one key.
-struct Files {
-    key: PathBuf,
-    certificate: PathBuf,
-}
-
-impl Files {
-    fn new(dir: &Path, name: &str) -> Self {
-        Self { key: dir.join(format!("{name}.key.pem")), certificate: dir.join(format!("{name}.cert.pem")) }
-    }
-    fn free(&self, what: &str) -> Result<(), KeyError> {
-        let taken = self.key.exists() || self.certificate.exists();
-        if taken { Err(KeyError::Taken(what.to_owned())) } else { Ok(()) }
-    }
-    fn write(&self, issued: &Issued) -> Result<(), KeyError> {
-        write(&self.key, issued.key_pem().as_bytes(), Existing::Refuse)?;
-        write(&self.certificate, issued.certificate.as_bytes(), Existing::Refuse)
     }
 }
 
@@ -434,8 +434,11 @@ fn entry(request: &IssueRequest, uri: &str, development: bool) -> Result<Publish
     Ok(entry)
 }
 
-fn info(kind: KeyKind, certificate: &str, private_key: bool) -> Result<KeyInfo, ForgeError> {
+fn info(kind: KeyKind, files: &Files) -> Result<KeyInfo, ForgeError> {
+    let certificate = read(&files.certificate)?;
+    let certificate = certificate.ok_or_else(|| KeyError::NoKey(files.certificate.display().to_string()))?;
     let facts = certificate_facts(&pem_to_der(certificate.as_bytes())?)?;
+    let key = read(&files.key)?;
     Ok(KeyInfo {
         kind,
         name: common_name(&facts).to_owned(),
@@ -447,48 +450,9 @@ fn info(kind: KeyKind, certificate: &str, private_key: bool) -> Result<KeyInfo, 
         not_before_ns: facts.not_before.saturating_mul(1_000_000_000),
         not_after_ns: facts.not_after.saturating_mul(1_000_000_000),
         development: facts.development,
-        private_key,
+        private_key: key.is_some(),
+        protected: key.is_some_and(|text| is_protected(&text)),
     })
-}
-
-fn make_dir(dir: &Path) -> Result<(), KeyError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| KeyError::File { doing: "make", path: dir.to_owned(), source })
-}
-
-/// The text of a file, or `None` when there is none.
-fn read(path: &Path) -> Result<Option<String>, KeyError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::File { doing: "read", path: path.to_owned(), source }),
-    }
-}
-
-/// What becomes of a file that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Refuse,
-    Replace,
-}
-
-/// Writes a file with mode 0600, whole or not at all, and durable when it returns.
-fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), KeyError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    make_dir(dir)?;
-    let fresh = path.with_extension("new");
-    let put = || {
-        let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        match existing {
-            // A link fails where a rename would replace.
-            Existing::Refuse => fs::hard_link(&fresh, path).and_then(|()| fs::remove_file(&fresh))?,
-            Existing::Replace => fs::rename(&fresh, path)?,
-        }
-        File::open(dir)?.sync_all()
-    };
-    put().map_err(|source| KeyError::File { doing: "write", path: path.to_owned(), source })
 }
 
 mod notary;

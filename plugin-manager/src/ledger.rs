@@ -1,12 +1,13 @@
 //! Where a home's audit log is, and the key that signs it. Reads the home, takes no lock.
 
 use crate::registry::sources;
-use crate::store::anchor_of;
-use common::audit::Witness;
+use crate::store::{Person, anchor_of, people_of};
+use common::audit::{Witness, sign_statement};
 use common::crypto::{PublicKey, SigningKey};
 use common::error::{ForgeError, codes};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The audit log of a home, for those who read and verify it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct AuditSource {
     pub key: PublicKey,
     /// The checkpoint the state database kept last; `None` when there is none, or while another process has the home.
     pub anchor: Option<String>,
+    signing: Arc<SigningKey>,
+    home: PathBuf,
 }
 
 impl AuditSource {
@@ -38,7 +41,29 @@ impl AuditSource {
             _ => unreadable(e.to_string()),
         })?;
         let key = SigningKey::from_pkcs8(&pkcs8).map_err(|e| unreadable(e.to_string()))?;
-        Ok(Self { dir: home.join("audit"), key: key.public(), anchor: anchor_of(home) })
+        Ok(Self {
+            dir: home.join("audit"),
+            key: key.public(),
+            anchor: anchor_of(home),
+            signing: Arc::new(key),
+            home: home.to_owned(),
+        })
+    }
+
+    /// Whom its records name, by pseudonym; without those who were erased.
+    ///
+    /// # Errors
+    /// E0002 and E0003 for files of `people/`.
+    pub fn people(&self) -> Result<Vec<Person>, ForgeError> {
+        Ok(people_of(&self.home)?)
+    }
+
+    /// A signed note of this log's key, of the name `origin`, that is no checkpoint.
+    ///
+    /// # Errors
+    /// E3004 when the text or the name cannot be signed.
+    pub fn sign(&self, origin: &str, subject: &str, lines: &str) -> Result<String, ForgeError> {
+        Ok(sign_statement(&self.signing, origin, subject, lines)?)
     }
 }
 

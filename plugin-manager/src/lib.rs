@@ -42,6 +42,8 @@
 pub mod abi;
 pub mod attestation;
 pub mod config;
+pub mod evidence;
+pub mod export;
 pub mod extension;
 #[cfg(any(test, feature = "authority"))]
 pub mod keys;
@@ -62,24 +64,29 @@ pub mod syscall;
 pub mod test_utils;
 pub mod workshop;
 
-pub use attestation::CheckOutcome;
 #[cfg(any(test, feature = "authority"))]
 pub use attestation::timestamp::{request as timestamp_request, response_of as check_timestamp};
+pub use attestation::{CheckOutcome, Ending, KeyTextError, Passphrase};
 pub use common::cancel::CancelToken;
+pub use common::trace::{BadTraceParent, TraceContext};
 pub use config::Config;
+pub use evidence::{
+    Covered as EvidenceCovered, Document as EvidenceDocument, Evidence, Framework, Request as EvidenceRequest,
+};
+pub use export::{Condition, Event as AuditEvent, ExportError, Format as ExportFormat, Selection};
 pub use extension::{
     Argument, BadUrl, ExtensionCall, ExtensionError, ExtensionHandler, SecretValue, SyscallExtension, Url,
 };
 #[cfg(any(test, feature = "authority"))]
 pub use keys::{
-    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest,
+    IssueRequest, KeyError, KeyInfo, KeyKind, KeyRing, NotaryInfo, RevocationList, RevokeRequest, Unlock,
 };
 pub use ledger::{AuditSource, witnesses};
 pub use loader::forgepkg::File as PackageFile;
 pub use loader::{Asset, LoadError, Manifest, Package, PackageLimits, PluginToml, Source, pack};
 pub use metrics::progress::{NoProgress, Phase, Progress};
 pub use microkernel::syscall_bridge::{ClassRow, SyscallArgs, classes};
-pub use microkernel::trust::TrustContext;
+pub use microkernel::trust::{Prospect, TrustContext};
 pub use plugin::{PluginState, WrongMove};
 pub use registry::{
     BadPercent, BroughtUp, CallFuture, CallOptions, DependencyKind, DependencyNeed, DependencyNode,
@@ -89,18 +96,19 @@ pub use registry::{
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, ReviewError, ReviewStatus,
     ReviewSubject, SoakLength, SoakReport, StageReport, StageRequest, StagingError, Supervision, TestReport,
     Told, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions,
-    UpgradeReport, WebhookMaker, doctor_unopened, open_evidence,
+    UpgradeReport, WebhookMaker, doctor_unopened, host_key, open_evidence,
 };
 pub use replay::{
-    ChangedDecision, Denied, Explanation, HeldBy, PolicyChanges, RecordedCall, RuleText, diff_policies,
-    explain_denial, test_policies,
+    ChangedDecision, ChangedProspect, Denied, Edit, EditedPolicy, Explanation, Foreseen, HeldBy,
+    PolicyChanges, RecordedCall, RuleText, diff_policies, explain_denial, test_policies,
 };
 pub use runtime::native::{ForgePlugin, NativeCallError, NativeError, NativeHost};
 pub use scaffold::{Language, Scaffold, ScaffoldError, Scaffolded, Sdk};
+pub use store::Person;
 pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
-    ClaimedSigner, PolicyFile, PolicyReport, SignWith, Verification, annotate, check_module, check_policies,
-    check_policies_in, check_policies_with, claimed_signer, cosign, sign, sign_in, sigstore_root, verify,
-    verify_telling, with_staging,
+    ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate,
+    certificate_ends_soon, check_module, check_policies, check_policies_in, check_policies_with, claimed_signer,
+    cosign, ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
 };

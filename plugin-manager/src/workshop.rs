@@ -2,13 +2,15 @@
 //! signer, check policies. Reads the home, takes no lock, changes nothing.
 
 use crate::attestation::{
-    self, CertificateFacts, CheckOutcome, ModuleLimits, NotedBundle, STAGING_BUNDLE, certificate_facts,
-    pem_to_der,
+    self, CertificateFacts, CheckOutcome, Ending, KeyTextError, ModuleLimits, NotedBundle, Passphrase,
+    STAGING_BUNDLE, certificate_facts, is_protected, key_text, open_key, pem_to_der,
 };
 use crate::extension::{SyscallExtension, checked};
 use crate::loader::{self, Package, PackageLimits};
 use crate::metrics::{NoProgress, Progress};
+use crate::registry::expiry;
 use crate::registry::judge::Judge;
+use crate::registry::offline::{OnFile, installed};
 use crate::registry::sources;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,12 +19,14 @@ use common::crypto::SigningKey;
 use common::error::{ForgeError, codes};
 use common::identity::{Digest, Name, Publisher};
 use microkernel::syscall_bridge::builtin_actions;
+use microkernel::trust::{Mention, TrustEvaluator};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
-/// A private key and its certificate, both as PEM text.
+/// A private key and its certificate, both as PEM text. The key is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct SignWith {
-    /// The key: PKCS#8.
+    /// The key: PKCS#8 without a passphrase; [`SignWith::unlocked`] makes it of one that has one.
     pub key: String,
     /// Its certificate.
     pub certificate: String,
@@ -34,27 +38,38 @@ impl std::fmt::Debug for SignWith {
     }
 }
 
+impl SignWith {
+    /// A key that may have a passphrase, which is asked for then, and its certificate.
+    ///
+    /// # Errors
+    /// E0142 when the passphrase is another's; E0101 when the text is no key; what `ask` answers.
+    pub fn unlocked(
+        key: &str,
+        certificate: String,
+        ask: impl FnOnce() -> Result<Passphrase, ForgeError>,
+    ) -> Result<Self, ForgeError> {
+        let passphrase = if is_protected(key) { Some(ask()?) } else { None };
+        Ok(Self::of(&open_key(key, passphrase.as_ref())?, certificate)?)
+    }
+
+    /// A key of this PKCS#8 DER.
+    pub(crate) fn of(pkcs8: &[u8], certificate: String) -> Result<Self, KeyTextError> {
+        Ok(Self { key: std::mem::take(&mut *key_text(pkcs8, None)?), certificate })
+    }
+}
+
+impl Drop for SignWith {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 /// Now, in nanoseconds since 1970.
 pub(crate) fn now() -> Result<u64, ForgeError> {
     let clock = SystemClock::start().map_err(|e| {
         ForgeError::new(&codes::E0002, "a thread for the clock cannot be started").reason(e.to_string())
     })?;
     Ok(clock.wall_ns())
-}
-
-/// The PKCS#8 DER in a PEM text that holds exactly one private key.
-pub(crate) fn key_der(pem_text: &str) -> Result<Vec<u8>, ForgeError> {
-    let bad = |why: &str| {
-        ForgeError::new(&codes::E0101, "the key is not a PKCS#8 private key in PEM")
-            .reason(why)
-            .with_help("convert it with `openssl pkcs8 -topk8 -nocrypt`")
-    };
-    match pem::parse_many(pem_text).as_deref() {
-        Ok([one]) if one.tag() == "PRIVATE KEY" => Ok(one.contents().to_vec()),
-        Ok([one]) => Err(bad(&format!("its block is \"{}\"", one.tag()))),
-        Ok(_) => Err(bad("it does not have exactly one block")),
-        Err(e) => Err(bad(&e.to_string())),
-    }
 }
 
 /// The package with a signature of this key, in place of the one it may have had.
@@ -75,7 +90,7 @@ fn bundle(package: &[u8], with: &SignWith, limits: &PackageLimits) -> Result<Vec
 
 /// The key, its certificate as DER, and the identity in that.
 pub(crate) fn signing_key(with: &SignWith) -> Result<(SigningKey, Vec<u8>, Option<String>), ForgeError> {
-    let key = SigningKey::from_pkcs8(&key_der(&with.key)?).map_err(|e| {
+    let key = SigningKey::from_pkcs8(&open_key(&with.key, None)?).map_err(|e| {
         ForgeError::new(&codes::E1203, "the private key cannot be used").reason(e.to_string())
     })?;
     let leaf = pem_to_der(with.certificate.as_bytes())?;
@@ -267,6 +282,30 @@ pub fn claimed_signer(package: &Package) -> Result<Option<ClaimedSigner>, ForgeE
     Ok(Some(certificate_facts(&der)?.into()))
 }
 
+/// What ends soon of the keys and the trust of a home, the soonest first: within `keys.warn_before`.
+///
+/// # Errors
+/// Why the configuration cannot be read.
+pub fn ending_soon(home: &Path, config: Option<&Path>) -> Result<Vec<Ending>, ForgeError> {
+    expiry::ending_soon(home, config, now()?)
+}
+
+/// The end of a certificate, PEM, when it is within `keys.warn_before` of a home's configuration.
+///
+/// # Errors
+/// Why the configuration or the certificate cannot be read.
+pub fn certificate_ends_soon(
+    home: &Path,
+    config: Option<&Path>,
+    certificate: &str,
+) -> Result<Option<Ending>, ForgeError> {
+    let within = expiry::warned_within(home, config)?;
+    let der = pem_to_der(certificate.as_bytes())?;
+    let name = ClaimedSigner::from(certificate_facts(&der)?).identity;
+    let ending = Ending::of_certificate("publisher", &name, &der)?;
+    Ok(if ending.is_within(now()?, within) { Some(ending) } else { None })
+}
+
 /// What the policies of a home are.
 #[derive(Debug, Clone)]
 pub struct PolicyReport {
@@ -276,6 +315,19 @@ pub struct PolicyReport {
     pub builtin: Vec<String>,
     /// How many actions the schema knows.
     pub actions: usize,
+    /// What policies name that this home does not know, by policy.
+    pub warnings: Vec<PolicyWarning>,
+}
+
+/// Something a policy names that a home does not know: a mistake in writing, or of a plugin that is yet to come.
+#[derive(Debug, Clone)]
+pub struct PolicyWarning {
+    /// The id of the policy.
+    pub policy: String,
+    /// What it names, as it is written in policies.
+    pub names: String,
+    /// What is not known of it.
+    pub problem: &'static str,
 }
 
 /// One policy file.
@@ -332,7 +384,7 @@ fn check_in(
     let files = sources::policies(dir)?;
     let mut actions = builtin_actions();
     actions.extend(added.into_iter().map(|(action, _)| action));
-    sources::evaluator(&actions, dir, &files, &config)?;
+    let evaluator = sources::evaluator(&actions, dir, &files, &config)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {
         name: s.name.clone(),
         file: dir.join(&s.name),
@@ -342,5 +394,38 @@ fn check_in(
         sources: files.iter().map(line).collect(),
         builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
+        warnings: strangers(home, &evaluator)?,
     })
+}
+
+/// The plugins, publishers and roles that policies name and the files of this home do not.
+fn strangers(home: &Path, evaluator: &TrustEvaluator) -> Result<Vec<PolicyWarning>, ForgeError> {
+    let installed: Vec<_> = installed(home)?.iter().map(OnFile::identity).collect();
+    // One that cannot be read names nobody, and `verify` and `doctor` tell of it.
+    let trust = sources::trust(&home.join("trust")).ok().flatten();
+    let trust = trust.as_ref().map(|root| root.config());
+    let unknown = |mention: &Mention| match mention.kind.as_str() {
+        "Plugin" | "PluginResource" => {
+            let known = installed.iter().any(|plugin| plugin.name.as_str() == mention.name);
+            (!known).then_some("no plugin of this name is installed")
+        }
+        "Publisher" => {
+            let mut trusted = trust.iter().flat_map(|t| &t.publishers).map(|p| &p.name);
+            let mut present = installed.iter().map(|plugin| &plugin.publisher);
+            let is = |name: &Name| name.as_str() == mention.name;
+            let known = trusted.any(is) || present.any(is);
+            (!known).then_some("trust.toml has no such publisher, and no plugin of one is installed")
+        }
+        "Role" => {
+            let known = trust.iter().flat_map(|t| &t.roles).any(|role| role.name.as_str() == mention.name);
+            (!known).then_some("trust.toml gives nobody this role")
+        }
+        _ => None,
+    };
+    let warn = |mention: Mention| {
+        let problem = unknown(&mention)?;
+        let names = format!("{}::{:?}", mention.kind, mention.name);
+        Some(PolicyWarning { policy: mention.policy, names, problem })
+    };
+    Ok(evaluator.mentions().into_iter().filter_map(warn).collect())
 }

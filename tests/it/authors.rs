@@ -1,6 +1,7 @@
 //! A new plugin from `forgeone new` to its first answer, in each language, with the commands its own files name.
 
 use forgeone_tests::{Engine, Environment, Ran, Wat, World, lifecycle, on_both_engines, workspace_root};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,7 +143,7 @@ fn tour_module(world: &World) -> PathBuf {
 }
 
 /// What each stop of the tour answers where everything is permitted. Three more are services a host may lack.
-const TOUR: [(&str, &str); 19] = [
+const TOUR: [(&str, &str); 25] = [
     ("ping", "pong"),
     ("kv_set", "done"),
     ("kv_get", "Some([49])"),
@@ -161,6 +162,12 @@ const TOUR: [(&str, &str); 19] = [
     ("random", "true"),
     ("metric_record", "done"),
     ("event_emit", "done"),
+    ("span_begin", "true"),
+    ("span_end", "done"),
+    ("object_put", "done"),
+    ("object_get", "Some([101])"),
+    ("object_list", "tour/a"),
+    ("object_delete", "done"),
     ("plugin_call", "hello"),
 ];
 
@@ -170,6 +177,9 @@ fn every_wrapper_of_the_sdk_means_what_the_host_means() {
     let module = tour_module(&builder);
     for engine in [Engine::Wasmtime, Engine::Wasmer] {
         let world = World::new(Environment::Development, engine);
+        let bucket = world.path("objects");
+        std::fs::create_dir(&bucket).unwrap();
+        let world = world.with("objects", json!({ "folders": { "tour": { "path": bucket } } }));
         let package = world.path("tour.forgepkg");
         world.run(&["pack", text(&example("tour")), "--wasm", text(&module), "-o", text(&package)]).ok();
         world.run(&["install", text(&package)]).ok();

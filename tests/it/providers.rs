@@ -3,11 +3,12 @@
 
 use common::crypto::{Algorithm, SigningKey};
 use forgeone_tests::{
-    Environment, Wat, World, lifecycle, on_both_engines, pack_args, parse_list, syscall_operation,
+    Engine, Environment, Wat, World, lifecycle, on_both_engines, pack_args, parse_list, syscall_operation,
 };
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 
 /// A plugin `client` that hands its inputs to these calls, and asks for what they need.
 fn client() -> Wat {
@@ -61,7 +62,7 @@ fn get(url: &str) -> Vec<u8> {
 }
 
 fn last_records(world: &World) -> String {
-    world.run(&["audit", "tail", "-n", "40", "--json"]).ok().text().to_owned()
+    world.run(&["audit", "tail", "-n", "1000", "--json"]).ok().text().to_owned()
 }
 
 on_both_engines! {
@@ -133,6 +134,141 @@ on_both_engines! {
         let mut late = good;
         late["exp"] = json!(1_000_000_000);
         world.call("client", "verify", &token(late)).fails(5, "E4002").says("status 3");
+    }
+}
+
+/// A plugin `keeper` of objects of the bucket `reports`.
+fn keeper() -> Wat {
+    let calls =
+        [("get", "object_get"), ("put", "object_put"), ("list", "object_list"), ("delete", "object_delete")];
+    let body: String = calls
+        .iter()
+        .zip(0..)
+        .map(|((operation, syscall), i)| syscall_operation(operation, syscall, 64 * i))
+        .collect();
+    let all = ["get:reports/**", "get:gone/**", "put:reports/**", "list:reports/**", "delete:reports/**"];
+    Wat::new("keeper", &["get", "put", "list", "delete"], &format!("{}{body}", lifecycle()))
+        .says("permissions", json!({ "objects": all }))
+}
+
+on_both_engines! {
+    fn an_object_needs_the_permission_the_policy_and_the_bucket(engine) {
+        let world = World::new(Environment::Development, engine);
+        let (bucket, secret) = (world.path("bucket"), world.path("secret"));
+        std::fs::create_dir(&bucket).unwrap();
+        std::fs::create_dir(&secret).unwrap();
+        let folders = json!({ "reports": { "path": bucket, "capacity": "1KB" }, "secret": { "path": secret } });
+        let world = world.with("objects", json!({ "folders": folders }));
+        world.install("keeper", &keeper().package()).ok();
+        let call = |operation: &str, args: &[&[u8]]| world.call("keeper", operation, &pack_args(args));
+        // Status -1, denied: no policy names the object.
+        call("put", &[b"reports/a", b"one"]).fails(5, "E4002").says("status 1");
+        let policy = "permit (principal == Plugin::\"keeper\", action in Action::\"objects.*\", resource)\n\
+                      when { resource.name like \"reports/*\" || resource.name == \"reports\" };\n";
+        world.write("home/trust/policy/objects.cedar", policy);
+        call("put", &[b"reports/2026/a", b"one"]).ok();
+        assert_eq!(std::fs::read(bucket.join("2026/a")).unwrap(), b"one");
+        assert_eq!(call("get", &[b"reports/2026/a"]).ok().stdout, b"one");
+        assert_eq!(parse_list(&call("list", &[b"reports"]).ok().stdout), [b"reports/2026/a"]);
+        for (args, status) in [
+            ([b"secret/a".as_slice(), b"x"], "status 1"),
+            ([b"reports/../secret/a", b"x"], "status 3"),
+            ([b"reports/b", &[0; 2000]], "status 4"),
+        ] {
+            call("put", &args).fails(5, "E4002").says(status);
+        }
+        assert_eq!(std::fs::read_dir(&secret).unwrap().count(), 0);
+        call("delete", &[b"reports/2026/a"]).ok();
+        call("get", &[b"reports/2026/a"]).fails(5, "E4002").says("status 2");
+        let records = last_records(&world);
+        for told in ["\"3 bytes\"", "\"reports/2026/a\"", "\"object\""] {
+            assert!(records.contains(told), "{told}: {records}");
+        }
+    }
+}
+
+/// A server that speaks S3, of PyPI's `moto`, with the bucket `media`; it is ended with this.
+struct Moto {
+    child: Child,
+    port: u16,
+}
+
+impl Moto {
+    fn start() -> Self {
+        let mut child = Command::new("moto_server")
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("moto_server is installed: pip install 'moto[server]'");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.split_once("http://127.0.0.1:")?.1.trim().parse().ok());
+        let moto = Self { child, port: port.expect("it tells its port") };
+        // What it says from now on is read, so that it can go on saying it.
+        std::thread::spawn(move || lines.for_each(drop));
+        assert!(moto.ask("PUT", "/media").starts_with("HTTP/1.1 200"));
+        moto
+    }
+
+    /// What it answers to a request of nobody.
+    fn ask(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+#[ignore = "run by cargo xtask interop: needs moto_server"]
+fn interop_objects_are_kept_by_a_server_that_speaks_s3() {
+    let moto = Moto::start();
+    for engine in [Engine::Wasmtime, Engine::Wasmer] {
+        let place = json!({
+            "endpoint": format!("http://127.0.0.1:{}", moto.port), "plain_http": true, "private_ranges": ["127.0.0.0/8"],
+            "bucket": "media", "prefix": format!("{engine:?}"), "access_key": "s3/key", "secret_key": "s3/secret",
+        });
+        let missing = json!({ "endpoint": place["endpoint"], "plain_http": true, "private_ranges": ["127.0.0.0/8"], "bucket": "none" });
+        let world = World::new(Environment::Development, engine);
+        let world = world.with("objects", json!({ "s3": { "reports": place, "gone": missing } }));
+        world.install("keeper", &keeper().package()).ok();
+        world.write(
+            "home/trust/policy/all.cedar",
+            "permit (principal, action in Action::\"objects.*\", resource);",
+        );
+        let call = |operation: &str, args: &[&[u8]]| world.call("keeper", operation, &pack_args(args));
+        call("put", &[b"reports/a", b"x"]).fails(5, "E4002").says("status 6");
+        world.run_with(&["secrets", "set", "s3/key"], b"AKIDEXAMPLE\n").ok();
+        world.run_with(&["secrets", "set", "s3/secret"], b"secret\n").ok();
+        let large = vec![b'x'; 60_000];
+        call("put", &[b"reports/2026/a b+c", &large]).ok();
+        call("put", &["reports/2026/ä".as_bytes(), b"two"]).ok();
+        call("put", &[b"reports/z", b""]).ok();
+        assert_eq!(call("get", &[b"reports/2026/a b+c"]).ok().stdout, large);
+        assert_eq!(call("get", &["reports/2026/ä".as_bytes()]).ok().stdout, b"two");
+        let part = [&b"reports/2026/a b+c"[..], &5u64.to_le_bytes(), &3u64.to_le_bytes()];
+        assert_eq!(call("get", &part).ok().stdout, b"xxx");
+        let names = |args: &[&[u8]]| parse_list(&call("list", args).ok().stdout);
+        let all = ["reports/2026/a b+c", "reports/2026/ä", "reports/z"].map(|name| name.as_bytes().to_vec());
+        assert_eq!(names(&[b"reports"]), all);
+        assert_eq!(names(&[b"reports/2026"]), all[..2]);
+        assert_eq!(names(&[b"reports", &all[0], &1u64.to_le_bytes()]), all[1..2]);
+        call("delete", &[b"reports/z"]).ok();
+        call("delete", &[b"reports/z"]).ok();
+        call("get", &[b"reports/z"]).fails(5, "E4002").says("status 2");
+        call("get", &[b"gone/a"]).fails(5, "E4002").says("status 6");
+        assert_eq!(names(&[b"reports"]), all[..2]);
+        assert!(moto.ask("GET", "/media?list-type=2").contains(&format!("{engine:?}/2026/a b+c")));
     }
 }
 

@@ -99,7 +99,7 @@ const LINES: &[&str] = &[
     "install needy.forgepkg",
     "keys init --name house",
     "keys init --name house --json",
-    "keys issue acme --algorithm ed25519 --days 30 --packages log-*",
+    "keys issue acme --algorithm ed25519 --days 90 --packages log-*",
     "keys issue acme",
     "keys list",
     "verify good.forgepkg",

@@ -193,6 +193,7 @@ fn json_of_packages_and_keys() {
         &world.run(&["keys", "issue", "acme", "--packages", "go*", "--json"]).ok(),
         &world,
     );
+    world.run(&["keys", "issue", "tools", "--days", "9"]).ok();
     snapshot("keys-list", &world.run(&["keys", "list", "--json"]).ok(), &world);
     snapshot("keys-notary", &world.run(&["keys", "notary", "--json"]).ok(), &world);
     snapshot("keys-export", &world.run(&["keys", "export", "acme", "--json"]).ok(), &world);
@@ -221,6 +222,11 @@ fn json_of_packages_and_keys() {
     snapshot("approve-reject", &world.run(&["approve", "good", "--reject", "--json"]).ok(), &world);
     world.run(&["upgrade", "more.forgepkg"]).fails(3, "E1407");
     snapshot("approve", &world.run(&["approve", "good", "--json"]).ok(), &world);
+    snapshot("keys-rotate", &world.run(&["keys", "rotate", "tools", "--json"]).ok(), &world);
+    snapshot("keys-revoke", &world.run(&["keys", "revoke", "tools", "--kill", "--json"]).ok(), &world);
+    let new = world.write("passphrase", "correct horse");
+    let protect = ["keys", "protect", "tools", "--new-passphrase-file", new.to_str().unwrap(), "--json"];
+    snapshot("keys-protect", &world.run(&protect).ok(), &world);
 }
 
 #[test]
@@ -311,8 +317,12 @@ fn shapes_of_what_differs_from_run_to_run() {
     world.run(&["list"]).ok();
     shape_snapshot("audit-tail", &world.run(&["audit", "tail", "-n", "1", "--json"]).ok());
     shape_snapshot("audit-verify", &world.run(&["audit", "verify", "--json"]).ok());
+    shape_snapshot("audit-people", &world.run(&["audit", "people", "--json"]).ok());
     shape_snapshot("audit-prove", &world.run(&["audit", "prove", "0", "--json"]).ok());
     shape_snapshot("doctor", &world.run(&["doctor", "--json"]).ok());
+    let people = world.run(&["audit", "people", "--json"]).ok().json();
+    let name = people["people"][0]["name"].as_str().unwrap();
+    shape_snapshot("audit-erase", &world.run(&["audit", "erase", "--subject", name, "--json"]).ok());
 }
 
 #[test]

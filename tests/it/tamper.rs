@@ -85,9 +85,9 @@ fn a_changed_package_is_not_installed_and_a_changed_store_is_not_run() {
     world.run(&["call", "good", "hello"]).ok();
 }
 
-/// Compiled code that was changed is not run: it is made anew.
+/// Compiled code that was changed is not run: a new one is made when an operator starts the plugin, and not before.
 #[test]
-fn changed_compiled_code_is_not_loaded() {
+fn changed_compiled_code_is_refused_until_the_plugin_is_started() {
     let (world, entries) = signed();
     world.install("good", &gzip(&tar_of(&entries))).ok();
     let cached = world.files_below("cache");
@@ -95,9 +95,31 @@ fn changed_compiled_code_is_not_loaded() {
     for (path, bytes) in &cached {
         for at in sample(bytes.len(), 3) {
             flip(path, bytes, at);
+            for _ in 0..2 {
+                world.run(&["call", "good", "hello"]).fails(3, "E1505");
+            }
+            world.run(&["start", "good"]).ok();
             assert_eq!(world.run(&["call", "good", "hello"]).ok().stdout, b"hello", "byte {at}");
         }
     }
+}
+
+/// What the host signed about an installed package is believed as a whole, or the plugin does not run.
+#[test]
+fn a_changed_summary_is_not_believed() {
+    let (world, entries) = signed();
+    let good = gzip(&tar_of(&entries));
+    world.install("good", &good).ok();
+    let (path, bytes) = world.files_below("store/summaries").into_iter().next().expect("a summary");
+    for at in sample(bytes.len() / 2, 4) {
+        flip(&path, &bytes, at);
+        world.run(&["call", "good", "hello"]).fails(3, "E1502");
+    }
+    std::fs::remove_file(&path).unwrap();
+    world.run(&["start", "good"]).fails(3, "E1501");
+    world.run(&["remove", "good", "--keep-data"]).ok();
+    world.install("good", &good).ok();
+    assert_eq!(world.run(&["call", "good", "hello"]).ok().stdout, b"hello");
 }
 
 fn flip(path: &Path, bytes: &[u8], at: usize) {

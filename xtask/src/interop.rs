@@ -11,7 +11,7 @@ use crate::test::{Sum, cargo_test, counted};
 use crate::{docs, guests};
 
 /// Debian packages, and a program each must bring.
-const DEBIAN: [(&str, &str); 12] = [
+const DEBIAN: [(&str, &str); 14] = [
     ("clang", "clang"),
     ("lld", "wasm-ld"),
     ("openssl", "openssl"),
@@ -24,6 +24,8 @@ const DEBIAN: [(&str, &str); 12] = [
     ("zsh", "zsh"),
     ("fish", "fish"),
     ("strace", "strace"),
+    ("rsyslog", "rsyslogd"),
+    ("chromium", "chromium"),
 ];
 
 /// Debian packages without a program, and a file each must bring.
@@ -36,7 +38,14 @@ const LIBRARIES: [(&str, &str); 2] = [
 const WASI_TARGET: &str = "wasm32-wasip1";
 
 /// PyPI packages with their versions, installed into an environment of their own.
-const PYPI: [&str; 2] = ["check-jsonschema==0.33.3", "cryptography==48.0.0"];
+const PYPI: [&str; 6] = [
+    "check-jsonschema==0.33.3",
+    "compliance-trestle==5.2.0",
+    "cryptography==48.0.0",
+    "jsonschema==4.26.0",
+    "moto[server]==5.2.5",
+    "ocsf-json-schema==1.2.0",
+];
 
 /// npm packages with their versions, installed into a directory of their own. They state newer engines than Debian's
 /// Node.js, and run on it from version 18: what they do is what the tests see.

@@ -71,6 +71,9 @@ pub enum AuditError {
         /// How many records the checkpoint covers.
         covered: u64,
     },
+    /// A statement whose text a signed note cannot carry, or that could be taken for a checkpoint.
+    #[error("a signed note cannot carry this text")]
+    Statement,
     /// The proof does not show what it claims.
     #[error("the proof does not hold: {0}")]
     Proof(&'static str),
@@ -97,7 +100,9 @@ impl Coded for AuditError {
     fn code(&self) -> &'static Code {
         match self {
             Self::Refused(_) | Self::Full { .. } | Self::TooLarge { .. } | Self::Closed => &codes::E3001,
-            Self::Locked { .. } | Self::Node(_) | Self::Key | Self::Io { .. } => &codes::E3004,
+            Self::Locked { .. } | Self::Node(_) | Self::Key | Self::Statement | Self::Io { .. } => {
+                &codes::E3004
+            }
             Self::OtherNode { .. } => &codes::E3011,
             Self::Damaged(finding) => finding.code(),
             Self::NoSuchRecord { .. } => &codes::E3006,

@@ -52,7 +52,7 @@ pub fn log_id(name: &str, key: &PublicKey) -> Hash {
 }
 
 /// The first four bytes of [`log_id`]: the key id in a signed note.
-fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
+pub(super) fn key_id(name: &str, key: &PublicKey) -> [u8; 4] {
     let [a, b, c, d, ..] = log_id(name, key);
     [a, b, c, d]
 }

@@ -1,7 +1,7 @@
 //! What a caller hands to the log: who acted, what was done to what, how it ended.
 
 use super::line::escape;
-use crate::identity::{IdentityContext, PluginIdentity, Principal};
+use crate::identity::{Digest, IdentityContext, PluginIdentity, Principal};
 use std::sync::Arc;
 
 /// How an action must be recorded.
@@ -59,8 +59,8 @@ impl Outcome {
 
 /// Who acts, rendered once: cheap to clone and to name in every record.
 ///
-/// A plugin is `{plugin, version, digest, publisher, instance}`, an operator `{user}` (and `roles` when there
-/// are any), a part of the host `{host}`.
+/// A plugin is `{plugin, version, digest, publisher, instance}`, an operator `{user}` (and `commitment` where the user
+/// is a pseudonym, and `roles` when there are any), a part of the host `{host}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor(Arc<Rendered>);
 
@@ -83,6 +83,17 @@ impl Actor {
         // Only whole strings were written, so this never replaces anything.
         Self(Arc::new(Rendered { json: String::from_utf8_lossy(&json).into_owned(), group }))
     }
+    /// An operator under a pseudonym, with a commitment to the name: what records say of people, so that they can be
+    /// forgotten and no record has to change. Another principal's fragment is that of [`Actor::new`].
+    pub fn under(identity: &IdentityContext, pseudonym: &str, commitment: &Digest) -> Self {
+        let Principal::Operator(_) = identity.principal() else { return Self::new(identity) };
+        let mut json = Vec::new();
+        field(&mut json, b'{', "user", pseudonym);
+        field(&mut json, b',', "commitment", &commitment.to_string());
+        render_roles(identity, &mut json);
+        let group = format!("user {pseudonym}");
+        Self(Arc::new(Rendered { json: String::from_utf8_lossy(&json).into_owned(), group }))
+    }
     pub(super) fn json(&self) -> &str {
         &self.0.json
     }
@@ -102,6 +113,11 @@ fn render_plugin(plugin: &PluginIdentity, json: &mut Vec<u8>) -> String {
 
 fn render_operator(name: &str, identity: &IdentityContext, json: &mut Vec<u8>) -> String {
     field(json, b'{', "user", name);
+    render_roles(identity, json);
+    format!("user {name}")
+}
+
+fn render_roles(identity: &IdentityContext, json: &mut Vec<u8>) {
     let mut before: &[u8] = b",\"roles\":[";
     for role in identity.roles() {
         json.extend_from_slice(before);
@@ -109,7 +125,6 @@ fn render_operator(name: &str, identity: &IdentityContext, json: &mut Vec<u8>) -
         before = b",";
     }
     json.extend_from_slice(if before == b"," { b"]}" } else { b"}" });
-    format!("user {name}")
 }
 
 fn render_host(name: &str, json: &mut Vec<u8>) -> String {
@@ -160,7 +175,7 @@ pub struct Record<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Digest, Name, PluginId};
+    use crate::identity::{Name, PluginId};
 
     #[test]
     fn actors_render_as_the_fields_of_their_kind() {
@@ -186,6 +201,12 @@ mod tests {
         assert_eq!(Actor::new(&user).json(), r#"{"user":"ann"}"#);
         let admin = user.with_role("b").with_role("a");
         assert_eq!(Actor::new(&admin).json(), r#"{"user":"ann","roles":["a","b"]}"#);
+        let commitment = Digest::of(b"salt and name");
+        let known = Actor::under(&admin, "person-1", &commitment);
+        let want = format!(r#"{{"user":"person-1","commitment":"{commitment}","roles":["a","b"]}}"#);
+        assert_eq!((known.json(), known.group()), (want.as_str(), "user person-1"));
+        let host = IdentityContext::new("host");
+        assert_eq!(Actor::under(&host, "person-1", &commitment), Actor::new(&host));
     }
 
     #[test]

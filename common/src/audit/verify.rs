@@ -40,6 +40,8 @@ pub struct VerifyReport {
     pub removed: u64,
     /// Checkpoints kept elsewhere that the log fits.
     pub kept: u64,
+    /// The latest checkpoint, a signed note.
+    pub checkpoint: String,
 }
 
 /// Verifies the log in `dir` against the public key of its checkpoints. Memory is bounded by one line.
@@ -79,7 +81,7 @@ pub fn verify_against(dir: &Path, key: &PublicKey, kept: &[String]) -> Result<Ve
         if let Some(newer) = history.next(key, &text)?.filter(|kept| kept.size > checkpoint.size) {
             return Err(marks::outdated(HISTORY, &newer));
         }
-        return without_segments(checkpoint, &kept);
+        return without_segments(checkpoint, text, &kept);
     }
     let (tip, first) = base.as_ref().map_or((Tip::start(), 1), |base| (base.tip(), base.segment + 1));
     let last = numbers.last().copied().unwrap_or(first);
@@ -100,7 +102,7 @@ pub fn verify_against(dir: &Path, key: &PublicKey, kept: &[String]) -> Result<Ve
     verification.run(walk, segments)
 }
 
-fn without_segments(checkpoint: Checkpoint, kept: &Kept) -> Result<VerifyReport, Finding> {
+fn without_segments(checkpoint: Checkpoint, text: String, kept: &Kept) -> Result<VerifyReport, Finding> {
     if checkpoint.size > 0 || checkpoint.root != Tip::start().edge.root() {
         return Err(Finding::of_file(FindingKind::Truncated, &segment::file_name(1), "there is no segment"));
     }
@@ -118,6 +120,7 @@ fn without_segments(checkpoint: Checkpoint, kept: &Kept) -> Result<VerifyReport,
         torn_bytes: 0,
         removed: 0,
         kept,
+        checkpoint: text,
     })
 }
 
@@ -186,6 +189,7 @@ impl Verification<'_> {
             torn_bytes,
             removed,
             kept,
+            checkpoint: self.text.to_owned(),
         })
     }
 

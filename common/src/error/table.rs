@@ -41,6 +41,9 @@ table! {
     E0125 State "the daemon is starting or stopping" => "run the command again, with a longer --wait";
     E0126 Limit "the daemon was stopped before everything had ended" => "give it longer with --drain; what was acknowledged is kept";
 
+    E0141 Usage "the private key is protected by a passphrase" => "give it with --passphrase-file or FORGEONE_PASSPHRASE, or run the command on a terminal, which asks for it";
+    E0142 Usage "the passphrase does not open the private key" => "give the passphrase the key was protected with: `forgeone keys list` shows which keys have one";
+
     E1001 Refused "the package is too large" => "make it smaller, or ask the operator to raise the package limits";
     E1002 Refused "the package is not a well-formed gzip-compressed tar" => "pack it again with `forgeone pack`";
     E1003 Refused "the package has an entry that is not allowed" => "pack regular files only, with plain relative names";
@@ -100,8 +103,9 @@ table! {
     E1417 Refused "the package was staged too long ago" => "stage it again and install what `forgeone stage` wrote, or raise verify.staging.max_age in trust.toml";
 
     E1501 Refused "the host attestation is missing" => "install the package again";
+    E1502 Refused "the host attestation does not hold" => "remove the plugin with --keep-data and install the package again; the store was changed by someone else";
     E1503 Refused "the stored package does not match its digest" => "install the package again; the store was changed by someone else";
-    E1505 Refused "the compiled code does not match its seal" => "it was set aside and is compiled anew; look for who can write to the cache";
+    E1505 Refused "the compiled code does not match its seal" => "it was set aside: look for who can write to the cache, then `forgeone start` with the plugin's name compiles it anew";
 
     E1601 Refused "the dependencies form a cycle" => "remove one of the dependencies on the path";
     E1602 Refused "a dependency is not installed" => "install the dependency first";
@@ -134,6 +138,7 @@ table! {
     E3013 Audit "the proof does not hold" => "make it again with `forgeone audit prove`; compare the checkpoint with a copy kept elsewhere";
     E3014 Audit "a checkpoint could not be sent" => "see the reason; it is tried again, and the log goes on";
     E3015 Audit "a cosignature is not a witness's" => "compare the verifier keys under audit.witnesses with those the witnesses publish";
+    E3016 Audit "records could not be delivered" => "see the reason; run it again with the same --cursor, and it goes on with what was not delivered";
 
     E4001 Plugin "the plugin trapped" => "see the trap and the plugin's log: `forgeone logs`";
     E4002 Plugin "the plugin returned a nonzero status" => "see its reason and its log: `forgeone logs`";

@@ -50,8 +50,8 @@ fn certificates(to: &Path) {
     std::fs::write(to.join("intermediate.pem"), &below_files.certificate).unwrap();
     let signer = leaf(&root, Algorithm::EcdsaP256Sha256);
     std::fs::write(to.join("leaf.der"), &signer.der).unwrap();
-    std::fs::write(to.join("leaf-below.der"), leaf(&below, Algorithm::EcdsaP256Sha256).der).unwrap();
-    std::fs::write(to.join("leaf-ed25519.der"), leaf(&root, Algorithm::Ed25519).der).unwrap();
+    std::fs::write(to.join("leaf-below.der"), &leaf(&below, Algorithm::EcdsaP256Sha256).der).unwrap();
+    std::fs::write(to.join("leaf-ed25519.der"), &leaf(&root, Algorithm::Ed25519).der).unwrap();
     let mut config = TrustConfig::default();
     config.anchors.push(AnchorEntry {
         name: Name::new("fuzz-root").unwrap(),

@@ -10,6 +10,7 @@ pub const PERMISSION: Target = Target {
         "filesystem",
         "read",
         "storage",
+        "objects",
         "get",
         "network",
         "connect",

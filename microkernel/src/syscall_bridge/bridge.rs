@@ -1,6 +1,7 @@
 //! One host call: target, verdict, record, effect, and a second record when the effect failed. In this order.
 
 use super::record::Recorder;
+use super::redact::{Redacting, Redaction};
 use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, Target, further};
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
 use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
@@ -74,6 +75,14 @@ impl SyscallBridge {
         Self { evaluator, audit, recorder, clock, entries, names }
     }
 
+    /// This bridge, recording without the names of the chosen kinds of resources: whoever calls through it, whatever
+    /// is decided.
+    #[must_use]
+    pub fn redacting(mut self, redaction: Redaction) -> Self {
+        self.recorder = Arc::new(Redacting { log: self.recorder, redaction });
+        self
+    }
+
     /// The evaluator behind it.
     pub fn evaluator(&self) -> &Arc<TrustEvaluator> {
         &self.evaluator
@@ -131,7 +140,7 @@ impl SyscallBridge {
         if entry.action.class == RecordClass::C {
             self.count(caller, entry, permit.epoch(), true, 0)?;
         }
-        caller.stats.count_allowed(action.index());
+        caller.tally().count_allowed(action.index());
         Ok(permit)
     }
 
@@ -184,6 +193,9 @@ impl SyscallBridge {
         let details = [("status", status.name()), ("cause", what), ("name", name.as_str())];
         let details = if known.is_some() { details.get(..2) } else { details.get(..) };
         caller.stats.count_failed();
+        if status.outcome() == Outcome::Limit {
+            caller.tally().count_limited();
+        }
         // What could not be understood has no effect, so there is nothing to refuse when it is not recorded.
         self.report(&Record {
             event: "host_call",
@@ -220,7 +232,7 @@ impl SyscallBridge {
         let resource = entry.resource(&target.name, target.private);
         let permit = self.decide(caller, entry, &resource)?;
         self.intend(caller, entry, &resource, &permit, args)?;
-        caller.stats.count_allowed(entry.id.index());
+        caller.tally().count_allowed(entry.id.index());
         let (epoch, policies, cached) = (permit.epoch(), permit.policies(), permit.cached());
         let began = self.clock.coarse_ms();
         let done = if caller.deadline != Deadline::NEVER && began >= caller.deadline.as_ms() {
@@ -240,6 +252,7 @@ impl SyscallBridge {
                     target: resource.name,
                     args,
                     response,
+                    spans: &mut caller.spans,
                     further: None,
                 },
             )
@@ -273,14 +286,15 @@ impl SyscallBridge {
     /// Records a denial, whatever the class of the action. One that cannot be recorded is no answer.
     #[cold]
     fn denied(&self, caller: &Caller, entry: &Entry, resource: &Resource<'_>, denial: &Denial) -> Status {
-        caller.stats.count_denied();
+        caller.tally().count_denied();
         let decided = self.decided(denial.epoch, denial.policies, denial.cached);
-        let chain = chain(&caller.chain);
+        let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let told = [
             ("reason", Some(&denial.reason)),
             ("missing", denial.missing.as_ref()),
             ("lacking", denial.lacking.as_ref()),
             ("chain", chain.as_ref()),
+            ("trace_id", trace.as_ref()),
         ];
         let details: Vec<(&str, &str)> =
             told.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect();
@@ -322,13 +336,17 @@ impl SyscallBridge {
         let decided = self.decided(permit.epoch(), permit.policies(), permit.cached());
         let chain = chain(&caller.chain);
         let summary = entry.handler.as_deref().and_then(|handler| handler.summary(args));
-        let chained = chain.as_deref().map(|c| ("chain", c));
-        let summed = summary.as_deref().map(|s| ("summary", s));
-        let pair = chained.zip(summed).map(|(c, s)| [c, s]);
-        let details: &[(&str, &str)] = match &pair {
-            Some(both) => both,
-            None => chained.as_ref().or(summed.as_ref()).map_or(&[], std::slice::from_ref),
-        };
+        let trace = trace_id(caller);
+        let told =
+            [("chain", chain.as_deref()), ("trace_id", trace.as_deref()), ("summary", summary.as_deref())];
+        let (mut details, mut count) = ([("", ""); 3], 0);
+        for (key, value) in told {
+            if let (Some(value), Some(slot)) = (value, details.get_mut(count)) {
+                *slot = (key, value);
+                count += 1;
+            }
+        }
+        let details = details.get(..count).unwrap_or_default();
         let record = Record { details, ..entry.record(caller, resource, &decided) };
         let recorded = match entry.action.class {
             RecordClass::A => self.recorder.commit(&record),
@@ -354,13 +372,14 @@ impl SyscallBridge {
     ) {
         caller.stats.count_failed();
         if error.status.outcome() == Outcome::Limit {
-            caller.stats.count_limited();
+            caller.tally().count_limited();
         }
-        let chain = chain(&caller.chain);
+        let (chain, trace) = (chain(&caller.chain), trace_id(caller));
         let details: Vec<(&str, &str)> = [
             Some(("status", error.status.name())),
             Some(("cause", &error.cause)),
             chain.as_deref().map(|c| ("chain", c)),
+            trace.as_deref().map(|t| ("trace_id", t)),
         ]
         .into_iter()
         .flatten()
@@ -470,4 +489,9 @@ fn chain(plugins: &[PluginId]) -> Option<String> {
     }
     let ids: Vec<String> = plugins.iter().map(ToString::to_string).collect();
     Some(ids.join(" "))
+}
+
+/// The trace this is part of, as records name it; `None` when nobody traces.
+fn trace_id(caller: &Caller) -> Option<String> {
+    caller.spans.context().map(|context| context.trace_id())
 }

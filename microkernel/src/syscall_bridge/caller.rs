@@ -1,5 +1,6 @@
 //! One principal at the door: its identity, its trust context, its counters, the deadline of its call.
 
+use super::Spans;
 use super::record::{Counter, Recorder};
 use crate::trust::{Chain, TrustContext};
 use common::audit::{Actor, AuditError, AuditLog};
@@ -18,6 +19,7 @@ pub struct Caller {
     pub(super) chain: Chain,
     pub(super) cancel: Option<CancelToken>,
     pub(super) stats: Arc<CallerStats>,
+    pub(super) spans: Spans,
     recorder: Arc<dyn Recorder>,
     counters: Vec<Option<Box<dyn Counter>>>,
 }
@@ -46,6 +48,7 @@ impl Caller {
             chain: Chain::new(),
             cancel: None,
             stats: Arc::default(),
+            spans: Spans::default(),
             recorder,
             counters: Vec::new(),
         }
@@ -71,11 +74,18 @@ impl Caller {
     pub fn begin(&mut self, deadline: Deadline, chain: Chain) {
         self.deadline = deadline;
         self.trust.act_for(&chain);
+        self.spans.begin(chain.trace());
         self.chain = chain;
     }
     /// Starts a call with the chain of the call before: [`Caller::begin`] without looking at those it acts for.
     pub fn begin_again(&mut self, deadline: Deadline) {
+        self.spans.begin(self.chain.trace());
         self.deadline = deadline;
+    }
+    /// Ends a call: the spans it left open end with it.
+    #[inline]
+    pub fn end(&mut self) {
+        self.spans.end();
     }
     /// What gives the calls from now on up, until it is told otherwise.
     pub fn cancelled_by(&mut self, cancel: Option<CancelToken>) {
@@ -88,6 +98,11 @@ impl Caller {
     /// What it has done so far; may be read from another thread while it goes on.
     pub fn stats(&self) -> &Arc<CallerStats> {
         &self.stats
+    }
+    /// Where what it does now is counted.
+    #[inline]
+    pub(super) fn tally(&self) -> &Tally {
+        if self.trust.acts_for_others() { &self.stats.for_others } else { &self.stats.own }
     }
     /// Counts one action of class C.
     #[inline]
@@ -125,27 +140,55 @@ impl Caller {
 
 /// What one caller has done. Written by the caller alone, read by anyone: each number is exact, and they
 /// need not be of the same moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CallerStats {
+    own: Tally,
+    for_others: Tally,
+    failed: AtomicU64,
+}
+
+/// Host calls made in one capacity.
+#[derive(Debug)]
+pub struct Tally {
     /// By the place of the action in the bridge's table; the last one takes the rest.
     allowed: [AtomicU64; COUNTED + 1],
     denied: AtomicU64,
-    failed: AtomicU64,
     limited: AtomicU64,
 }
 
 /// Actions of a bridge that are counted apart.
 pub(super) const COUNTED: usize = 63;
 
-impl Default for CallerStats {
+impl Default for Tally {
     fn default() -> Self {
         let none = AtomicU64::default;
-        let allowed = std::array::from_fn(|_| none());
-        Self { allowed, denied: none(), failed: none(), limited: none() }
+        Self { allowed: std::array::from_fn(|_| none()), denied: none(), limited: none() }
     }
 }
 
 impl CallerStats {
+    /// Host calls that were permitted and recorded.
+    pub fn allowed(&self) -> u64 {
+        self.own.allowed().wrapping_add(self.for_others.allowed())
+    }
+    /// Host calls that policy or grants denied.
+    pub fn denied(&self) -> u64 {
+        self.own.denied().wrapping_add(self.for_others.denied())
+    }
+    /// Host calls that failed: not understood, not recorded, too late, or permitted and not done.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+    /// What it did for no other plugin: what speaks for or against itself, and no plugin that calls it can change.
+    pub const fn own(&self) -> &Tally {
+        &self.own
+    }
+    pub(super) fn count_failed(&self) {
+        add_one(&self.failed);
+    }
+}
+
+impl Tally {
     /// Host calls that were permitted and recorded.
     pub fn allowed(&self) -> u64 {
         self.allowed.iter().map(|n| n.load(Ordering::Relaxed)).sum()
@@ -164,10 +207,6 @@ impl CallerStats {
     pub fn denied(&self) -> u64 {
         self.denied.load(Ordering::Relaxed)
     }
-    /// Host calls that failed: not understood, not recorded, too late, or permitted and not done.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
     #[inline]
     pub(super) fn count_allowed(&self, action: usize) {
         if let Some(number) = self.allowed.get(action.min(COUNTED)) {
@@ -179,9 +218,6 @@ impl CallerStats {
     }
     pub(super) fn count_denied(&self) {
         add_one(&self.denied);
-    }
-    pub(super) fn count_failed(&self) {
-        add_one(&self.failed);
     }
 }
 

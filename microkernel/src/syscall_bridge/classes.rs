@@ -46,7 +46,7 @@ pub struct ClassRow {
 
 /// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
 /// class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 29] = [
+const LIFECYCLE: [(&str, RecordClass, bool); 30] = [
     ("transition", RecordClass::A, false),
     ("init", RecordClass::A, false),
     ("ready", RecordClass::A, false),
@@ -69,6 +69,7 @@ const LIFECYCLE: [(&str, RecordClass, bool); 29] = [
     ("key_notary", RecordClass::A, false),
     ("key_revoke", RecordClass::A, false),
     ("key_rotate", RecordClass::A, false),
+    ("erase", RecordClass::A, false),
     ("trust_class", RecordClass::A, true),
     ("denial", RecordClass::B, false),
     ("label", RecordClass::B, false),
@@ -130,6 +131,7 @@ mod tests {
     #[test]
     fn the_classes_are_those_of_the_recording_page() {
         let effects = [
+            "auth_verify",
             "dir_create",
             "event_emit",
             "file_append",
@@ -144,6 +146,8 @@ mod tests {
             "kv_cas",
             "kv_delete",
             "kv_set",
+            "object_delete",
+            "object_put",
             "plugin_call",
             "secret_reveal",
             "secret_use",

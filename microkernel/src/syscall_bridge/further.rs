@@ -37,8 +37,9 @@ pub(super) fn dispatch(
     let (identity, chain, cancel) = (caller.identity.clone(), caller.chain.clone(), caller.cancel.clone());
     let link = caller.trust.link().clone();
     let deadline = caller.deadline;
+    let mut spans = std::mem::take(&mut caller.spans);
     let mut again = Again { bridge, caller };
-    handler.handle(
+    let done = handler.handle(
         permit,
         Call {
             identity: &identity,
@@ -50,7 +51,10 @@ pub(super) fn dispatch(
             target,
             args,
             response,
+            spans: &mut spans,
             further: Some(&mut again),
         },
-    )
+    );
+    again.caller.spans = spans;
+    done
 }

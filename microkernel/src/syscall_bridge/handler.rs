@@ -1,5 +1,6 @@
 //! What a service behind the door implements, and what it may answer.
 
+use super::Spans;
 use crate::trust::{Chain, Link, Permit};
 use common::audit::Outcome;
 use common::cancel::CancelToken;
@@ -130,6 +131,8 @@ pub struct Call<'a> {
     pub args: &'a [u8],
     /// Where the response goes; empty at the start.
     pub response: &'a mut Vec<u8>,
+    /// The spans the caller has open.
+    pub spans: &'a mut Spans,
     /// The way back to the door; there for handlers that ask for it ([`SyscallHandler::decides_further`]).
     pub further: Option<&'a mut dyn Further>,
 }

@@ -2,6 +2,7 @@
 
 use common::identity::{IdentityContext, PluginId};
 use common::permission::Permission;
+use common::trace::TraceContext;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,7 @@ pub struct Chain(Option<Arc<Links>>);
 struct Links {
     ids: Vec<PluginId>,
     behalf: Vec<Link>,
+    trace: Option<TraceContext>,
 }
 
 impl Chain {
@@ -66,18 +68,36 @@ impl Chain {
     /// These plugins called, and who is called acts in its own right: as its lifecycle functions do, which run
     /// because of a call and not for it.
     pub fn of(ids: impl IntoIterator<Item = PluginId>) -> Self {
-        Self::made(ids.into_iter().collect(), Vec::new())
+        Self::made(ids.into_iter().collect(), Vec::new(), None)
     }
     /// This chain with one more plugin at its end, which calls the next with the rights of this link.
     #[must_use]
     pub fn then(&self, id: PluginId, link: &Link) -> Self {
         let ids = self.iter().copied().chain([id]).collect();
-        Self::made(ids, self.behalf().iter().chain([link]).cloned().collect())
+        Self::made(ids, self.behalf().iter().chain([link]).cloned().collect(), self.trace())
     }
     /// The same plugins, for functions that do not act for them.
     #[must_use]
     pub fn in_own_right(&self) -> Self {
-        if self.behalf().is_empty() { self.clone() } else { Self::of(self.iter().copied()) }
+        if self.behalf().is_empty() {
+            self.clone()
+        } else {
+            Self::made(self.to_vec(), Vec::new(), self.trace())
+        }
+    }
+    /// The same chain, at this place of a trace.
+    #[must_use]
+    pub fn traced(&self, trace: Option<TraceContext>) -> Self {
+        if trace == self.trace() {
+            self.clone()
+        } else {
+            Self::made(self.to_vec(), self.behalf().to_vec(), trace)
+        }
+    }
+    /// Where in a trace the call is made, if it is part of one.
+    #[inline]
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.0.as_deref().and_then(|links| links.trace)
     }
     /// Whether this is the same chain and not only an equal one.
     #[inline]
@@ -93,8 +113,9 @@ impl Chain {
         self.0.as_deref().map_or(&[], |links| &links.behalf)
     }
 
-    fn made(ids: Vec<PluginId>, behalf: Vec<Link>) -> Self {
-        Self((!ids.is_empty()).then(|| Arc::new(Links { ids, behalf })))
+    fn made(ids: Vec<PluginId>, behalf: Vec<Link>, trace: Option<TraceContext>) -> Self {
+        let plain = ids.is_empty() && trace.is_none();
+        Self((!plain).then(|| Arc::new(Links { ids, behalf, trace })))
     }
 }
 
@@ -122,5 +143,10 @@ mod tests {
         assert_eq!((own.to_vec(), own.behalf().len()), (chain.to_vec(), 0));
         assert!(chain.is(&chain.clone()) && !chain.is(&own) && Chain::new().is(&Chain::of([])));
         assert_eq!(own.then(id(&b), &b).behalf().len(), 1);
+        let trace = TraceContext::new(1, 2, true);
+        let traced = chain.traced(trace);
+        assert_eq!((traced.to_vec(), traced.behalf().len(), traced.trace()), (chain.to_vec(), 2, trace));
+        assert_eq!((traced.in_own_right().trace(), traced.then(id(&b), &b).trace()), (trace, trace));
+        assert!(traced.traced(None).trace().is_none() && Chain::new().traced(trace).trace() == trace);
     }
 }

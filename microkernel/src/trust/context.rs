@@ -88,6 +88,12 @@ impl TrustContext {
         self.behalf.is_empty() || action.is_some_and(|action| action.resource == ResourceKind::Plugin)
     }
 
+    /// Whether it acts for plugins that called it.
+    #[inline]
+    pub const fn acts_for_others(&self) -> bool {
+        !self.behalf.is_empty()
+    }
+
     /// Whether it has been given something that a policy labels secret: what policies see as `context.tainted`.
     pub fn is_tainted(&self) -> bool {
         self.link.is_tainted()

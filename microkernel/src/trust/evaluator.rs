@@ -1,40 +1,44 @@
 //! Holds the policies and decides by them. A decision made after a policy was published is made by it.
 
-use super::engine::{Engine, Policies};
+use super::announced::{Announced, Numbered};
+use super::engine::{Engine, Policies, Subject};
 use super::ids::Ids;
+use super::membership::Position;
 use super::memory::{Answer, Keep, Owner};
+use super::outlook::Speaking;
 use super::ruling::{Circumstances, Effect, Ruling};
 use super::standing::Standings;
 use super::table::{Row, Table};
 use super::{
-    Denial, Link, ManagementAction, Permit, PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass,
-    TrustContext, TrustError, Verdict, flow, grants,
+    Denial, Link, ManagementAction, Memberships, Mention, Permit, PolicyOptions, PolicySource, Resource,
+    ResourceKind, TrustClass, TrustContext, TrustError, Verdict, flow, grants,
 };
 use crate::syscall_bridge::Action;
-use arc_swap::ArcSwap;
 use common::error::codes;
-use common::identity::PluginId;
-use parking_lot::Mutex;
+use common::identity::{IdentityContext, PluginId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The policies of one epoch.
+/// What decides in one epoch.
+#[derive(Clone)]
 struct Snapshot {
-    epoch: u64,
     policies: Arc<Policies>,
     standings: Arc<Standings>,
+    members: Arc<Memberships>,
+}
+
+impl Snapshot {
+    fn position<'a>(&'a self, identity: &'a IdentityContext) -> Position<'a> {
+        Position::new(self.standings.of(identity), &self.members, identity)
+    }
 }
 
 /// Holds the policies and decides by them.
 pub struct TrustEvaluator {
-    // INVARIANT: the epoch is raised only after the snapshot of that epoch is in place, and readers load the
-    // epoch first. So who reads epoch n decides by snapshot n or a later one, never by an earlier one.
-    epoch: AtomicU64,
+    /// Its number is the policy epoch.
+    snapshot: Announced<Snapshot>,
     owner: Arc<Owner>,
     table: Table,
     engine: Engine,
-    snapshot: ArcSwap<Snapshot>,
-    publishing: Mutex<()>,
     ids: Ids,
 }
 
@@ -66,19 +70,21 @@ impl TrustEvaluator {
         let engine = Engine::new(&table, options)?;
         let policies = Arc::new(engine.compile(sources)?);
         Ok(Self {
-            epoch: AtomicU64::new(1),
+            snapshot: Announced::new(Snapshot {
+                policies,
+                standings: Arc::default(),
+                members: Arc::default(),
+            }),
             owner: Arc::new(Owner),
             table,
             engine,
-            snapshot: ArcSwap::from_pointee(Snapshot { epoch: 1, policies, standings: Arc::default() }),
-            publishing: Mutex::new(()),
             ids: Ids::new(),
         })
     }
 
     /// The policy epoch: rises with every change of anything a decision depends on. Starts at 1.
     pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.snapshot.number()
     }
 
     /// Replaces the policies by the built-in policy and these sources, and returns the new epoch. Every
@@ -89,28 +95,26 @@ impl TrustEvaluator {
     /// When a source is not valid; then the policies stay what they were.
     pub fn publish(&self, sources: &[PolicySource]) -> Result<u64, TrustError> {
         let policies = Arc::new(self.engine.compile(sources)?);
-        let _one_at_a_time = self.publishing.lock();
-        let standings = self.snapshot.load().standings.clone();
-        Ok(self.put_in_force(policies, standings))
+        Ok(self.snapshot.replace(|now| Some(Snapshot { policies, ..now.clone() })))
     }
 
     /// The plugin is trusted so far from now on: what policies see as `principal.trust`. A plugin nobody spoke of is
     /// `full`. A class that changes raises the epoch, so that every decision that begins after this returns sees it.
     pub fn set_class(&self, plugin: PluginId, class: TrustClass) -> u64 {
-        let _one_at_a_time = self.publishing.lock();
-        let now = self.snapshot.load_full();
-        match now.standings.with(plugin, class) {
-            Some(standings) => self.put_in_force(now.policies.clone(), Arc::new(standings)),
-            None => now.epoch,
-        }
+        self.snapshot.replace(|now| {
+            let standings = Arc::new(now.standings.with(plugin, class)?);
+            Some(Snapshot { standings, ..now.clone() })
+        })
     }
 
-    /// Done under the lock of publishing.
-    fn put_in_force(&self, policies: Arc<Policies>, standings: Arc<Standings>) -> u64 {
-        let epoch = self.epoch.load(Ordering::Acquire) + 1;
-        self.snapshot.store(Arc::new(Snapshot { epoch, policies, standings }));
-        self.epoch.store(epoch, Ordering::Release);
-        epoch
+    /// Replaces all roles and tiers that are given here: what policies see as `Role::"…"`, `principal.roles` and
+    /// `principal.tier`. Others than there were raise the epoch, so that every decision that begins after this returns
+    /// sees them.
+    pub fn set_memberships(&self, members: Memberships) -> u64 {
+        self.snapshot.replace(|now| {
+            let changed = *now.members != members;
+            changed.then(|| Snapshot { members: Arc::new(members), ..now.clone() })
+        })
     }
 
     /// Checks sources as [`TrustEvaluator::publish`] does, and changes nothing.
@@ -128,7 +132,18 @@ impl TrustEvaluator {
 
     /// The text of the policy of this id, as it is in force; `None` when none has it, and without the feature `cedar`.
     pub fn policy_text(&self, id: &str) -> Option<String> {
-        self.engine.text(&self.snapshot.load().policies, id)
+        self.engine.text(&self.snapshot.value().value.policies, id)
+    }
+
+    /// Every policy in force, the built-in ones first: its id and its text. Without the feature `cedar` the built-in
+    /// ones have no text.
+    pub fn policy_texts(&self) -> Vec<(String, String)> {
+        self.engine.texts(&self.snapshot.value().value.policies)
+    }
+
+    /// What the policies in force name, each name once for each policy; empty without the feature `cedar`.
+    pub fn mentions(&self) -> Vec<Mention> {
+        self.engine.mentions(&self.snapshot.value().value.policies)
     }
 
     /// Decides one host call, using and filling the context's cache.
@@ -176,6 +191,27 @@ impl TrustEvaluator {
         self.table.find(action)
     }
 
+    pub(super) fn management_row(&self, action: ManagementAction) -> Option<Row> {
+        self.table.management(action)
+    }
+
+    pub(super) fn action_in(&self, row: Row) -> Option<&Action> {
+        self.table.get(row)
+    }
+
+    /// The policies that may speak of this principal doing the action in this row, and what `rule` makes of them.
+    pub(super) fn speaking(
+        &self,
+        identity: &IdentityContext,
+        row: Row,
+        rule: impl FnOnce(&Engine, &Policies, &Subject) -> Ruling,
+    ) -> (Speaking, Ruling) {
+        let snapshot = self.snapshot.value();
+        let Snapshot { policies, .. } = &snapshot.value;
+        let subject = self.engine.subject(identity, &snapshot.value.position(identity));
+        (self.engine.speaking(policies, &subject, row), rule(&self.engine, policies, &subject))
+    }
+
     /// Decides the action in this row; no row is a denial.
     #[inline]
     pub(crate) fn decide(
@@ -203,7 +239,7 @@ impl TrustEvaluator {
         if context.is_newly_tainted() {
             context.notice();
         }
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.snapshot.number();
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         match context.memory.find(&self.owner, epoch, row, resource) {
             Some(decided) => decided,
@@ -236,12 +272,12 @@ impl TrustEvaluator {
         row: Row,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
-        let snapshot = self.snapshot.load();
+        let snapshot = self.snapshot.value();
         context.memory.adopt(&self.owner);
         let (answer, keep) = self.answer(context, &snapshot, row, resource);
-        let decided = answer.decided(snapshot.epoch, false);
+        let decided = answer.decided(snapshot.number, false);
         // A snapshot newer than the epoch that was read is about to be announced: decide anew then.
-        if snapshot.epoch == epoch {
+        if snapshot.number == epoch {
             context.memory.keep(keep, epoch, row, resource, answer);
         }
         decided
@@ -250,29 +286,30 @@ impl TrustEvaluator {
     fn answer(
         &self,
         context: &mut TrustContext,
-        snapshot: &Snapshot,
+        snapshot: &Numbered<Snapshot>,
         row: Row,
         resource: &Resource<'_>,
     ) -> (Answer, Keep) {
-        let (action, resource) = match self.question(snapshot.epoch, row, resource) {
+        let (epoch, snapshot) = (snapshot.number, &snapshot.value);
+        let (action, resource) = match self.question(epoch, row, resource) {
             Ok(question) => question,
             Err(denial) => return (Answer::Deny(denial), Keep::Not),
         };
         let TrustContext { link, depth, tainted, memory, .. } = context;
         let Link { identity, grants, .. } = &*link;
         let (grants, circumstances) = (&**grants, Circumstances { depth: *depth, tainted: *tainted });
-        if let Some(denial) = barred(grants, action, &resource, circumstances, snapshot.epoch) {
+        if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return (Answer::Deny(denial), Keep::Named);
         }
         let (engine, policies) = (&self.engine, &snapshot.policies);
         let prepared = memory.slice(
-            snapshot.epoch,
+            epoch,
             row,
-            || engine.subject(identity, snapshot.standings.of(identity)),
+            || engine.subject(identity, &snapshot.position(identity)),
             |subject| engine.slice(policies, subject, row),
         );
         let Some((subject, slice)) = prepared else {
-            return (Answer::Deny(unknown_action(snapshot.epoch)), Keep::Not);
+            return (Answer::Deny(unknown_action(epoch)), Keep::Not);
         };
         let any_name = !slice.names_resources() && grants::covered_always(grants, action.needs);
         let keep = match action.resource {
@@ -286,7 +323,7 @@ impl TrustEvaluator {
         let named =
             keep == Keep::Fixed && ruling.effect == Effect::Silent && resource.kind != ResourceKind::None;
         let keep = if named { Keep::Named } else { keep };
-        (self.ruled(&ruling, snapshot.epoch, || engine.suggestion(identity, row, &resource)), keep)
+        (self.ruled(&ruling, epoch, || engine.suggestion(identity, row, &resource)), keep)
     }
 
     fn decide_whole(
@@ -313,8 +350,8 @@ impl TrustEvaluator {
         row: Option<Row>,
         resource: &Resource<'_>,
     ) -> Result<Permit, Box<Denial>> {
-        let snapshot = self.snapshot.load();
-        let epoch = snapshot.epoch;
+        let snapshot = self.snapshot.value();
+        let (epoch, snapshot) = (snapshot.number, &snapshot.value);
         let Some(row) = row else { return Err(unknown_action(epoch)) };
         let (action, resource) = self.question(epoch, row, resource)?;
         let Link { identity, grants, .. } = context.link();
@@ -322,7 +359,7 @@ impl TrustEvaluator {
         if let Some(denial) = barred(grants, action, &resource, circumstances, epoch) {
             return Err(denial);
         }
-        let subject = self.engine.subject(identity, snapshot.standings.of(identity));
+        let subject = self.engine.subject(identity, &snapshot.position(identity));
         let ruling = self.engine.decide_whole(&snapshot.policies, &subject, row, &resource, circumstances);
         let suggestion = || self.engine.suggestion(identity, row, &resource);
         self.ruled(&ruling, epoch, suggestion).decided(epoch, false)

@@ -15,7 +15,12 @@ pub(super) fn carries_out(action: &Action, resource: &Resource<'_>) -> bool {
         return false;
     }
     let leaves = match resource.kind {
-        ResourceKind::Host | ResourceKind::Plugin | ResourceKind::Metric | ResourceKind::Event => true,
+        // Asking a store for an object tells it the name that was asked for.
+        ResourceKind::Host
+        | ResourceKind::Object
+        | ResourceKind::Plugin
+        | ResourceKind::Metric
+        | ResourceKind::Event => true,
         ResourceKind::None
         | ResourceKind::Path
         | ResourceKind::Key
@@ -25,7 +30,9 @@ pub(super) fn carries_out(action: &Action, resource: &Resource<'_>) -> bool {
         | ResourceKind::Token => false,
     };
     let strays = action.needs.iter().any(|need| !WITHIN.contains(&need.family()));
-    leaves || strays || action.class != RecordClass::C
+    // A token is verified within the host; it is recorded one by one because somebody is believed for it.
+    let acts = action.class != RecordClass::C && resource.kind != ResourceKind::Token;
+    leaves || strays || acts
 }
 
 #[cfg(test)]
@@ -47,14 +54,27 @@ mod tests {
             "kv_set",
             "kv_delete",
             "kv_cas",
+            "object_get",
+            "object_put",
+            "object_list",
+            "object_delete",
             "metric_record",
             "event_emit",
             "plugin_call",
         ];
         assert!(expected.iter().all(|name| named.contains(name)), "{named:?}");
-        for stays in
-            ["log", "ping", "file_read", "kv_get", "kv_list", "time_now", "random", "config_get", "env_get"]
-        {
+        for stays in [
+            "log",
+            "ping",
+            "file_read",
+            "kv_get",
+            "kv_list",
+            "time_now",
+            "random",
+            "config_get",
+            "env_get",
+            "auth_verify",
+        ] {
             assert!(!named.contains(&stays), "{stays}");
         }
         assert!(carrying(true).is_empty(), "the private area is the plugin's own");

@@ -42,6 +42,7 @@
 //! }
 //! ```
 
+mod announced;
 mod chain;
 mod context;
 mod error;
@@ -50,7 +51,9 @@ mod flow;
 mod grants;
 pub mod habits;
 mod ids;
+mod membership;
 mod memory;
+mod outlook;
 mod permit;
 mod policy;
 pub mod quarantine;
@@ -79,6 +82,8 @@ pub use chain::{Chain, Link};
 pub use context::TrustContext;
 pub use error::TrustError;
 pub use evaluator::TrustEvaluator;
+pub use membership::{Memberships, PluginPattern, RoleMembers, STANDARD, TierMembers};
+pub use outlook::{Mention, Outlook, Prospect};
 pub use permit::Permit;
 pub use policy::{Enforcement, PolicyOptions, PolicySource};
 pub use score::TrustClass;

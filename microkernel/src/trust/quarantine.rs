@@ -98,7 +98,9 @@ fn digest_set(digest: &Digest) -> Value {
 /// The last of these lines that name a plugin, the oldest first: [`MOST_RECORDS`] and [`RECORD_BYTES`] at most.
 pub fn records_of(plugin: &str, lines: impl Iterator<Item = String>) -> Vec<String> {
     // Names are the contract's: no character of one is escaped in JSON.
-    let (actor, resource) = (format!("\"plugin\":\"{plugin}\""), format!("\"name\":\"{plugin}\""));
+    // A key or an event may bear the name of another plugin: only a resource that is a plugin names it.
+    let actor = format!("\"plugin\":\"{plugin}\"");
+    let resource = format!("\"resource\":{{\"kind\":\"plugin\",\"name\":\"{plugin}\"}}");
     let mut last = std::collections::VecDeque::new();
     let mut bytes = 0_usize;
     for line in lines.filter(|line| line.contains(&actor) || line.contains(&resource)) {
@@ -152,5 +154,10 @@ mod tests {
         let long = |i: usize| format!("{}{}", line(i, "a"), "x".repeat(RECORD_BYTES / 3));
         assert_eq!(records_of("a", (0..9).map(long)).len(), 2);
         assert_eq!(records_of("b", (0..9).map(long)), Vec::<String>::new());
+        let on = |kind: &str| {
+            format!("{{\"actor\":{{\"plugin\":\"b\"}},\"resource\":{{\"kind\":\"{kind}\",\"name\":\"a\"}}}}")
+        };
+        let lines = ["plugin", "key", "event"].map(on);
+        assert_eq!(records_of("a", lines.iter().cloned()), [on("plugin")], "others cannot fill it");
     }
 }

@@ -1,9 +1,11 @@
 //! The built-in policies without Cedar: the same rulings under the same ids, and no policy source is accepted.
 
+use super::membership::Position;
+use super::outlook::Speaking;
 use super::policy::builtin;
 use super::ruling::{Circumstances, Effect, Ruling};
 use super::table::{MANAGEMENT, Row, SYSCALL, Table};
-use super::{Enforcement, PolicyOptions, PolicySource, Resource, TrustClass, TrustError};
+use super::{Enforcement, Mention, PolicyOptions, PolicySource, Resource, TrustError};
 use crate::syscall_bridge::Action;
 use common::identity::{IdentityContext, Principal};
 use std::collections::BTreeSet;
@@ -61,7 +63,29 @@ impl Engine {
         None
     }
 
-    pub(super) fn subject(&self, identity: &IdentityContext, _: TrustClass) -> Subject {
+    pub(super) fn texts(&self, _: &Policies) -> Vec<(String, String)> {
+        let options = PolicyOptions { enforcement: self.enforcement, ..PolicyOptions::default() };
+        options.builtin().into_iter().map(|id| (id.to_owned(), String::new())).collect()
+    }
+
+    pub(super) const fn mentions(&self, _: &Policies) -> Vec<Mention> {
+        Vec::new()
+    }
+
+    /// The rules that may speak of it: those that do in the private area.
+    pub(super) fn speaking(&self, _: &Policies, subject: &Subject, row: Row) -> Speaking {
+        let on = |private| self.rule(*subject, row, &Resource { private, ..Resource::NONE });
+        let (inside, outside) = (on(true), on(false));
+        let ids: Vec<String> = inside.ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        Speaking {
+            permits: inside.effect == Effect::Permit,
+            depends: inside != outside,
+            ids,
+            shut: Vec::new(),
+        }
+    }
+
+    pub(super) fn subject(&self, identity: &IdentityContext, _: &Position<'_>) -> Subject {
         match identity.principal() {
             Principal::Plugin(_) => Subject::Plugin,
             Principal::Host(_) => Subject::Host,

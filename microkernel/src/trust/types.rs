@@ -11,6 +11,7 @@ pub enum ResourceKind {
     None,
     Path,
     Key,
+    Object,
     Host,
     Secret,
     Variable,
@@ -23,10 +24,11 @@ pub enum ResourceKind {
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::None,
         Self::Path,
         Self::Key,
+        Self::Object,
         Self::Host,
         Self::Secret,
         Self::Variable,
@@ -42,6 +44,7 @@ impl ResourceKind {
             Self::None => "none",
             Self::Path => "path",
             Self::Key => "key",
+            Self::Object => "object",
             Self::Host => "host",
             Self::Secret => "secret",
             Self::Variable => "variable",

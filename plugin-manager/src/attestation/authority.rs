@@ -12,6 +12,7 @@ use rcgen::{
 };
 use std::time::Duration;
 use x509_cert::der::asn1::ObjectIdentifier;
+use zeroize::Zeroize;
 
 /// The extended key usage id-kp-timeStamping alone, DER.
 const TIME_STAMPING: [u8; 12] = [0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 8];
@@ -70,7 +71,7 @@ pub struct Issued {
     pub certificate: String,
     /// The certificate, DER.
     pub der: Vec<u8>,
-    /// The private key, PKCS#8 DER. Whoever holds it signs as its owner.
+    /// The private key, PKCS#8 DER. Whoever holds it signs as its owner. Overwritten when it is dropped.
     pub key: Vec<u8>,
 }
 
@@ -80,10 +81,9 @@ impl std::fmt::Debug for Issued {
     }
 }
 
-impl Issued {
-    /// The private key as PEM text.
-    pub fn key_pem(&self) -> String {
-        pem::encode(&pem::Pem::new("PRIVATE KEY", self.key.clone()))
+impl Drop for Issued {
+    fn drop(&mut self) {
+        self.key.zeroize();
     }
 }
 

@@ -4,7 +4,7 @@ use super::bundle::Bundle;
 use super::certificate::Cert;
 use super::error::AttestationError;
 use super::tlog;
-use common::audit::tree::Hash;
+use common::audit::tree::Edge;
 use common::crypto::{CryptoError, SigningKey};
 use common::error::{Code, Coded, codes};
 
@@ -59,13 +59,13 @@ impl NotedBundle {
         let algorithm = || Ok(Cert::parse(&self.0.certificate)?.public_key()?.algorithm());
         algorithm().map(|algorithm| tlog::body(&self.0, algorithm)).map_err(NoteError::Bundle)
     }
-    /// Adds the entry of a log whose leaves so far are `before`, and gives the log's new checkpoint.
+    /// Adds the entry of a log whose tree so far is `before`, and gives the log's new checkpoint.
     ///
     /// # Errors
     /// When the certificate cannot be read or the checkpoint not signed.
     pub fn add_log_entry(
         &mut self,
-        before: &[Hash],
+        before: &Edge,
         origin: &str,
         key: &SigningKey,
     ) -> Result<String, NoteError> {

@@ -55,6 +55,12 @@ impl Crl {
     pub(super) const fn this_update(&self) -> u64 {
         self.this_update
     }
+    pub(super) const fn next_update(&self) -> Option<u64> {
+        self.next_update
+    }
+    pub(super) fn issuer_name(&self) -> String {
+        self.issuer.to_string()
+    }
     pub(super) fn list(&self) -> &CertRevocationList<'static> {
         &self.list
     }

@@ -1,7 +1,7 @@
 //! Seconds since 1970 as RFC 3339 text in UTC, and back.
 
 /// `2026-11-20T23:08:45Z`. Years beyond 9999 are written with more digits.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)

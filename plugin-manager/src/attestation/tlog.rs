@@ -8,7 +8,7 @@ use super::error::AttestationError;
 use crate::loader::document::{DocumentError, Node};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::audit::tree::{Edge, Hash, leaf, path_ranges, root_of_path};
+use common::audit::tree::{Edge, Hash, leaf, root_of_path};
 use common::audit::{Checkpoint, MAX_NOTE, log_id};
 use common::crypto::{Algorithm, CryptoError, PublicKey, SigningKey, sha256};
 use serde_json::{Value, json};
@@ -181,35 +181,26 @@ pub(super) fn body(bundle: &Bundle, algorithm: Algorithm) -> String {
     )
 }
 
-/// Appends to a log and proves the new leaf: gives the entry and the new checkpoint. `before` are the leaves so far.
+/// Appends to a log and proves the new leaf: gives the entry and the new checkpoint. `before` is the tree so far, whose
+/// perfect subtrees are the path of the leaf after them.
 pub(super) fn append(
-    before: &[Hash],
+    before: &Edge,
     body: String,
     origin: &str,
     key: &SigningKey,
 ) -> Result<LogEntry, CryptoError> {
-    let mut leaves = before.to_vec();
-    leaves.push(leaf(body.as_bytes()));
-    let (index, size) = (before.len() as u64, leaves.len() as u64);
-    let checkpoint = Checkpoint { origin: origin.to_owned(), size, root: root(&leaves) };
-    let ranges = path_ranges(index, size).into_iter();
-    let part = |r: std::ops::Range<u64>| leaves.get(r.start as usize..r.end as usize).unwrap_or_default();
+    let mut after = before.clone();
+    after.push(leaf(body.as_bytes()));
+    let checkpoint = Checkpoint { origin: origin.to_owned(), size: after.size(), root: after.root() };
     Ok(LogEntry {
         log_id: log_id(origin, &key.public()).to_vec(),
-        index,
-        size,
+        index: before.size(),
+        size: after.size(),
         root: checkpoint.root.to_vec(),
-        path: ranges.map(|range| root(part(range)).to_vec()).collect(),
+        path: before.hashes().iter().rev().map(|hash| hash.to_vec()).collect(),
         checkpoint: checkpoint.sign(key)?,
         body: body.into_bytes(),
     })
-}
-
-/// The root over these leaves.
-pub(super) fn root(leaves: &[Hash]) -> Hash {
-    let mut edge = Edge::default();
-    leaves.iter().for_each(|leaf| edge.push(*leaf));
-    edge.root()
 }
 
 /// Protobuf writes 64-bit numbers as text; numbers are read too.

@@ -87,7 +87,7 @@ fn is_scope(scope: &str) -> bool {
     connect(scope).is_some()
 }
 
-fn is_range(range: &str) -> bool {
+pub(super) fn is_range(range: &str) -> bool {
     let Some((network, bits)) = range.split_once('/') else { return false };
     let most = network.parse().map(|ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 });
     let digits = (1..=3).contains(&bits.len()) && bits.bytes().all(|b| b.is_ascii_digit());

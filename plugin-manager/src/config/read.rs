@@ -141,28 +141,30 @@ impl Config {
         ];
         let path = |key: &str| key.split('.').map(str::to_owned).collect();
         let range = ranges.into_iter().find(|(_, valid, _)| !valid);
-        range
-            .map(|(key, _, problem)| (path(key), problem.to_owned()))
-            .or_else(|| Some(placed("network", self.network.problem()?)))
-            .or_else(|| {
-                Some((vec!["auth".to_owned(), "issuers".to_owned()], self.auth.problem()?.to_owned()))
+        range.map(|(key, _, problem)| (path(key), problem.to_owned())).or_else(|| self.section_problem())
+    }
+
+    /// The path of the first value out of its range in a section that knows its own, and what it may be.
+    fn section_problem(&self) -> Option<(Vec<String>, String)> {
+        let at = |section: &str, below: &[&str], problem: &str| {
+            let path = std::iter::once(section).chain(below.iter().copied());
+            (path.map(str::to_owned).collect(), problem.to_owned())
+        };
+        let in_sections = [
+            self.network.problem().map(|(key, problem)| at("network", &[key], problem)),
+            self.objects.problem().map(|(below, problem)| at("objects", &below, problem)),
+            self.auth.problem().map(|problem| at("auth", &["issuers"], problem)),
+            self.supervision.problem().map(|(below, problem)| at("supervision", &below, problem)),
+            self.trust_score.problem().map(|(key, problem)| at("trust_score", &[key], problem)),
+            self.reviews.problem().map(|(key, problem)| at("reviews", &[key], problem)),
+        ];
+        in_sections.into_iter().flatten().next().or_else(|| {
+            self.plugins.iter().find_map(|(name, own)| {
+                let (below, problem) = own.problem(name)?;
+                let path = ["plugins", name].into_iter().chain(below);
+                Some((path.map(str::to_owned).collect(), problem))
             })
-            .or_else(|| {
-                let (below, problem) = self.supervision.problem()?;
-                Some((
-                    ["supervision"].into_iter().chain(below).map(str::to_owned).collect(),
-                    problem.to_owned(),
-                ))
-            })
-            .or_else(|| Some(placed("trust_score", self.trust_score.problem()?)))
-            .or_else(|| Some(placed("reviews", self.reviews.problem()?)))
-            .or_else(|| {
-                self.plugins.iter().find_map(|(name, own)| {
-                    let (below, problem) = own.problem(name)?;
-                    let path = ["plugins", name].into_iter().chain(below);
-                    Some((path.map(str::to_owned).collect(), problem))
-                })
-            })
+        })
     }
 
     /// The keys that are set to something else than their default and that this build does not act on.
@@ -252,9 +254,4 @@ pub(crate) fn syslog_target(text: &str) -> Option<SyslogTarget> {
 fn node_name(name: &str) -> bool {
     (1..=128).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/'))
-}
-
-/// Where in the document a section has a value out of its range, and what is wrong.
-fn placed(section: &str, (key, problem): (&str, &str)) -> (Vec<String>, String) {
-    (vec![section.to_owned(), key.to_owned()], problem.to_owned())
 }

@@ -103,9 +103,11 @@ fn values_have_ranges_and_faults_a_place() {
 #[test]
 fn the_log_is_kept_as_configured_and_within_bounds() {
     let parse = |audit: &str| Config::parse("c.yaml", &format!("plugin_manager: {{ audit: {{ {audit} }} }}"));
-    let audit =
-        parse("segment_size: 1MiB, retain_size: 5MiB, retain_for: 30d, checkpoints: { syslog: 'udp:h:514' }");
+    let audit = parse(
+        "segment_size: 1MiB, retain_size: 5MiB, retain_for: 30d, checkpoints: { syslog: 'udp:h:514' }, redact: [key, path]",
+    );
     let audit = audit.unwrap().audit;
+    assert_eq!(audit.redact, [Redacted::Key, Redacted::Path]);
     assert_eq!((audit.segment_size.0, audit.retain_size.unwrap().0), (1 << 20, 5 << 20));
     assert_eq!(audit.retain_for.unwrap().0.as_secs(), 30 * 86_400);
     for at in ["unix:/dev/log", "udp:host:514", "tcp:[::1]:6514"] {
@@ -120,6 +122,7 @@ fn the_log_is_kept_as_configured_and_within_bounds() {
         ("checkpoints: { syslog: 'unix:dev/log' }", "must be unix:/path"),
         ("checkpoints: { webhook: 'http://h/x' }", "must begin with https://"),
         ("witnesses: ['w+1234+AAAA']", "must be verifier keys of witnesses"),
+        ("redact: [keys]", "did you mean `key`?"),
     ] {
         let error = parse(bad).unwrap_err();
         let told = format!("{error}: {}", std::error::Error::source(&error).unwrap());

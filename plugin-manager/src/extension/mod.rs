@@ -11,10 +11,12 @@ mod files;
 mod http;
 mod kv;
 mod metric;
+mod objects;
 mod plugin_call;
 mod secret;
 mod service;
 mod settings;
+mod span;
 #[cfg(test)]
 mod testing;
 
@@ -33,6 +35,7 @@ pub use http::{
 };
 pub use kv::{Kv, KvError, KvLimits, KvPersist, KvRoom, KvWrite, PersistError};
 pub use metric::{Measurement, MetricLimits, MetricSink, Metrics};
+pub use objects::{ObjectOptions, ObjectPlace, Objects, ObjectsError, S3Keys, S3Place};
 pub use plugin_call::{MAX_CHAIN, PluginRouter, RouteError, RoutedCall, RouterSlot};
 pub use secret::{SecretFailure, SecretSource, SecretValue, is_secret_name};
 pub use settings::{PluginSettings, Settings};
@@ -62,6 +65,8 @@ pub struct Dependencies {
     pub secrets: Arc<dyn SecretSource>,
     /// Issuers of tokens.
     pub issuers: Arc<Issuers>,
+    /// Buckets of objects.
+    pub objects: Arc<Objects>,
 }
 
 /// Every service with the name of its action.
@@ -80,6 +85,8 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
         ("config_get", D::put(settings::ConfigGet(on.settings.clone()))),
         ("env_get", D::put(settings::EnvGet(on.settings.clone()))),
         ("metric_record", D::put(metric::MetricRecord(on.metrics.clone()))),
+        ("span_begin", D::put(span::SpanBegin)),
+        ("span_end", D::put(span::SpanEnd)),
         ("event_emit", D::put(event::EventEmit(on.events.clone()))),
         ("plugin_call", D::put(plugin_call::PluginCall(on.router.clone()))),
     ];
@@ -90,6 +97,7 @@ fn compose<D: Door>(on: &Dependencies) -> Vec<(&'static str, D::Handler)> {
     ]);
     all.extend(kv::services::<D>(&on.kv));
     all.extend(files::services::<D>(&on.files));
+    all.extend(objects::services::<D>(&on.objects));
     all
 }
 

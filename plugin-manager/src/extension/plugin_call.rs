@@ -154,7 +154,7 @@ fn chain(call: &Call<'_>, callee: PluginId) -> Result<Chain, CallError> {
     if call.chain.len() + 2 > MAX_CHAIN {
         return Err(limit("the chain of calls is longer than 8 plugins"));
     }
-    Ok(call.chain.then(caller, call.link))
+    Ok(call.chain.then(caller, call.link).traced(call.spans.context()))
 }
 
 fn answer_by(deadline: Deadline, clock: &dyn Clock) -> Deadline {

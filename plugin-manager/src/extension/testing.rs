@@ -10,6 +10,7 @@ use super::http::{Http, HttpOptions, SystemResolver, Vouchers};
 use super::kv::tests::Rows;
 use super::kv::{Kv, KvLimits};
 use super::metric::{Measurement, MetricLimits, MetricSink, Metrics};
+use super::objects::{ObjectOptions, Objects};
 use super::plugin_call::RouterSlot;
 use super::secret::{SecretFailure, SecretSource, SecretValue};
 use super::service::{Door, Service};
@@ -17,7 +18,9 @@ use super::settings::Settings;
 use common::clock::{Clock, Deadline, ManualClock};
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity};
 use common::telemetry::MetricType;
-use microkernel::syscall_bridge::{Call, CallError, Further, Status, SyscallArgs, Target, builtin_actions};
+use microkernel::syscall_bridge::{
+    Call, CallError, Further, Spans, Status, SyscallArgs, Target, builtin_actions,
+};
 use microkernel::trust::{Chain, Link, Permit, Resource, TrustContext, TrustEvaluator, Verdict};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -136,10 +139,12 @@ pub(super) struct Host {
     pub(super) files: Arc<Files>,
     pub(super) http: Arc<Http>,
     pub(super) issuers: Arc<Issuers>,
+    pub(super) objects: Arc<Objects>,
     /// What further decisions deny.
     pub(super) denies: Mutex<Vec<String>>,
     /// What further decisions were asked.
     pub(super) asked: Mutex<Vec<String>>,
+    pub(super) spans: Mutex<Spans>,
     pub(super) cancel: Option<common::cancel::CancelToken>,
     secrets: Arc<Secrets>,
 }
@@ -183,6 +188,9 @@ impl Host {
         let metrics = Arc::new(Taken::default());
         let http = Http::new(HttpOptions::default(), Vouchers::System, Arc::new(SystemResolver));
         let http = Arc::new(http);
+        let secrets: Arc<Secrets> = Arc::default();
+        let kept: Arc<dyn SecretSource> = secrets.clone();
+        let objects = Objects::new(&ObjectOptions::default(), &http, &kept).unwrap();
         Self {
             identity: Arc::new(IdentityContext::plugin(plugin())),
             clock: ManualClock::at(0),
@@ -198,11 +206,13 @@ impl Host {
             ),
             files: Arc::new(Files::open(&dirs, files).unwrap()),
             issuers: Arc::new(Issuers::new(Vec::new(), http.clone())),
+            objects: Arc::new(objects),
             http,
             denies: Mutex::default(),
             asked: Mutex::default(),
+            spans: Mutex::default(),
             cancel: None,
-            secrets: Arc::default(),
+            secrets,
             dir,
         }
     }
@@ -229,7 +239,14 @@ impl Host {
             http: self.http.clone(),
             secrets: self.secrets.clone(),
             issuers: self.issuers.clone(),
+            objects: self.objects.clone(),
         }
+    }
+    /// The same host with these buckets.
+    pub(super) fn with_objects(mut self, options: &ObjectOptions) -> Self {
+        let kept: Arc<dyn SecretSource> = self.secrets.clone();
+        self.objects = Arc::new(Objects::new(options, &self.http, &kept).unwrap());
+        self
     }
     pub(super) fn keep_secret(&self, name: &str, value: &[u8]) {
         self.secrets.0.lock().insert(name.into(), value.into());
@@ -273,6 +290,7 @@ impl Host {
             target: &target.name,
             args,
             response: &mut response,
+            spans: &mut self.spans.lock(),
             further: Some(&mut decides),
         })?;
         Ok(response)

@@ -1,9 +1,8 @@
 //! Certificates that are taken back and replaced: `trust/crl/NAME.pem` names what the home's authority revoked, and
 //! `keys/retired/` keeps what was replaced. The list is the only record of what it names.
 
-use super::{
-    BACKDATED, DAY, Existing, Files, KeyError, KeyInfo, KeyKind, KeyRing, info, make_dir, read, write,
-};
+use super::files::{Existing, Files, make_dir, read, write};
+use super::{BACKDATED, DAY, KeyError, KeyInfo, KeyKind, KeyRing, info};
 use crate::attestation::trust::{PublisherEntry, SignerEntry};
 use crate::attestation::{Revoked, certificate_facts, pem_to_der, revoked_in};
 use crate::keys::IssueRequest;
@@ -122,9 +121,8 @@ impl KeyRing<'_> {
         let issued = super::issue(&authority, &facts, &request, &uri, before.development)?;
         self.recorded("key_rotate", who.as_str(), &issued)?;
         self.retire(who, &files, &before.serial)?;
-        write(&files.key, issued.key_pem().as_bytes(), Existing::Replace)?;
-        write(&files.certificate, issued.certificate.as_bytes(), Existing::Replace)?;
-        info(KeyKind::Publisher, &issued.certificate, true)
+        files.write(&issued, self.protect.as_ref(), Existing::Replace)?;
+        info(KeyKind::Publisher, &files)
     }
 
     /// Makes the key and certificate of somebody who signs beside publishers, in these roles, and trusts them with it.

@@ -3,26 +3,28 @@
 //! The log is `transparency/entries.jsonl`, an entry a line, and `transparency/checkpoint`, the signed note over them.
 //! An entry is durable before a checkpoint covers it; lines that no checkpoint covers are dropped by the next entry.
 
-use super::{BACKDATED, DAY, Existing, Files, KeyError, KeyRing, common_name, make_dir, read, write};
+use super::files::{Existing, Files, make_dir, read, write};
+use super::{BACKDATED, DAY, KeyError, KeyRing, common_name};
+use crate::attestation::key_text;
 use crate::attestation::timestamp::Timestamper;
 use crate::attestation::trust::{CertificateSource, LogAuthority, TimestampAuthority};
 use crate::attestation::{Issued, NotedBundle, Validity, certificate_facts};
-use crate::workshop::{key_der, now};
+use crate::workshop::now;
 use common::audit::Checkpoint;
-use common::audit::tree::{Edge, Hash, leaf};
+use common::audit::tree::{Edge, leaf};
 use common::crypto::{Algorithm, SigningKey};
 use common::error::{ForgeError, codes};
 use common::identity::{Digest, Name};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const TIMESTAMPS: &str = "timestamps";
 /// How long the timestamp certificate is valid, at most: as long as the authority is.
 const DAYS: u64 = 3650;
-/// Longest log that is read, in bytes: some hundred thousand entries.
-const MAX_LOG: u64 = 256 << 20;
+/// Longest entry, in bytes. A certificate that is accepted has at most 16 KiB, half as much again in base64.
+const MAX_ENTRY: u64 = 64 << 10;
 
 /// A home's notary, as it is shown.
 #[derive(Debug, Clone)]
@@ -58,12 +60,9 @@ impl KeyRing<'_> {
         };
         self.recorded("key_notary", name.as_str(), &issued)?;
         self.trust_notary(&name, &issued, log)?;
-        write(
-            &self.log_key(),
-            pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8)).as_bytes(),
-            Existing::Refuse,
-        )?;
-        files.write(&issued)?;
+        let log_key = key_text(&pkcs8, self.protect.as_ref())?;
+        write(&self.log_key(), log_key.as_bytes(), Existing::Refuse)?;
+        files.write(&issued, self.protect.as_ref(), Existing::Refuse)?;
         Ok(info)
     }
 
@@ -91,7 +90,7 @@ impl KeyRing<'_> {
         let files = self.timestamps();
         let key = read(&files.key)?.ok_or_else(no_notary)?;
         let certificate = read(&files.certificate)?.ok_or_else(no_notary)?;
-        let key = SigningKey::from_pkcs8(&key_der(&key)?).map_err(crypto)?;
+        let key = SigningKey::from_pkcs8(&self.opened("the timestamp authority", &key)?).map_err(crypto)?;
         let chain = format!("{certificate}{}", self.certificate("authority")?);
         let now = now()? / 1_000_000_000;
         Ok(Timestamper::new(key, chain.as_bytes())?.stamp(message, now)?)
@@ -103,21 +102,21 @@ impl KeyRing<'_> {
     /// E5008 when the home has no notary; E3003 when the log is not the one its checkpoint was signed over.
     pub fn enter(&self, bundle: &mut NotedBundle) -> Result<(), ForgeError> {
         let key = read(&self.log_key())?.ok_or_else(no_notary)?;
-        let key = SigningKey::from_pkcs8(&key_der(&key)?).map_err(crypto)?;
+        let key = SigningKey::from_pkcs8(&self.opened("the transparency log", &key)?).map_err(crypto)?;
         let certificate = self.certificate("authority")?;
         let facts = certificate_facts(&crate::attestation::pem_to_der(certificate.as_bytes())?)?;
         let origin = origin(common_name(&facts));
         let mut log = Log::open(&self.transparency())?;
-        let leaves = log.leaves(&origin, &key)?;
+        let edge = log.tree(&origin, &key)?;
         let body = bundle.log_body()?;
-        let checkpoint = bundle.add_log_entry(&leaves, &origin, &key)?;
+        let checkpoint = bundle.add_log_entry(&edge, &origin, &key)?;
         log.append(&body, &checkpoint)
     }
 
-    fn timestamps(&self) -> Files {
+    pub(super) fn timestamps(&self) -> Files {
         Files::new(&self.keys.join("notary"), TIMESTAMPS)
     }
-    fn log_key(&self) -> PathBuf {
+    pub(super) fn log_key(&self) -> PathBuf {
         self.keys.join("notary/log.key.pem")
     }
     fn transparency(&self) -> PathBuf {
@@ -159,33 +158,31 @@ impl Log {
         Ok(Self { entries, path, checkpoint: dir.join("checkpoint"), covered: 0 })
     }
 
-    /// The leaves that the checkpoint covers, whose root is the one that was signed.
-    fn leaves(&mut self, origin: &str, key: &SigningKey) -> Result<Vec<Hash>, ForgeError> {
+    /// The tree that the checkpoint covers, whose root is the one that was signed. Every entry is read, one at a time.
+    fn tree(&mut self, origin: &str, key: &SigningKey) -> Result<Edge, ForgeError> {
         let damaged = |why: &str| {
             ForgeError::new(&codes::E3003, format!("the log {} does not hold", self.path.display()))
                 .reason(why)
                 .with_help("restore `transparency/` from a copy; what others saw of it cannot be made again")
         };
-        let Some(note) = read(&self.checkpoint)? else { return Ok(Vec::new()) };
+        let Some(note) = read(&self.checkpoint)? else { return Ok(Edge::default()) };
         let signed = Checkpoint::open(&note, &key.public()).map_err(|e| damaged(&e.to_string()))?;
-        let length = self.entries.metadata().map_or(0, |m| m.len());
-        if length > MAX_LOG {
-            return Err(damaged("it is longer than 256 MiB"));
+        let failed = |source| KeyError::File { doing: "read", path: self.path.clone(), source };
+        let mut lines = BufReader::new(self.entries.try_clone().map_err(failed)?);
+        lines.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let (mut edge, mut covered, mut line) = (Edge::default(), 0_u64, Vec::new());
+        while edge.size() < signed.size {
+            line.clear();
+            let read = lines.by_ref().take(MAX_ENTRY).read_until(b'\n', &mut line).map_err(failed)?;
+            let entry = line.strip_suffix(b"\n").ok_or_else(|| damaged("an entry is cut off or too long"))?;
+            edge.push(leaf(entry));
+            covered = covered.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         }
-        let text = read(&self.path)?.unwrap_or_default();
-        let (mut leaves, mut edge, mut covered) = (Vec::new(), Edge::default(), 0);
-        for line in text.split_inclusive('\n').take(usize::try_from(signed.size).unwrap_or(usize::MAX)) {
-            let entry = line.strip_suffix('\n').ok_or_else(|| damaged("its last entry is cut off"))?;
-            let leaf = leaf(entry.as_bytes());
-            edge.push(leaf);
-            leaves.push(leaf);
-            covered += line.len() as u64;
-        }
-        if signed.origin != origin || edge.size() != signed.size || edge.root() != signed.root {
+        if signed.origin != origin || edge.root() != signed.root {
             return Err(damaged("its entries are not those the checkpoint was signed over"));
         }
         self.covered = covered;
-        Ok(leaves)
+        Ok(edge)
     }
 
     fn append(&mut self, body: &str, checkpoint: &str) -> Result<(), ForgeError> {

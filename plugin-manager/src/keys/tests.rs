@@ -174,3 +174,61 @@ fn who_signs_beside_publishers_is_trusted_with_its_roles() {
     assert!(loaded.bundle().is_none());
     assert_eq!(loaded.attestations().count(), 1);
 }
+
+fn passphrase(text: &str) -> crate::Passphrase {
+    crate::Passphrase::new(text.to_owned()).unwrap()
+}
+
+/// The keys of a home that open with this passphrase, and are written under that one.
+fn locked<'a>(home: &std::path::Path, opens: &'a str, protects: Option<&str>) -> KeyRing<'a> {
+    KeyRing::new(home)
+        .unlocked_by(Box::new(move |_| Ok(passphrase(opens))))
+        .protecting(protects.map(passphrase))
+}
+
+#[test]
+fn protected_keys_open_with_their_own_passphrase_and_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    locked(home.path(), "-", Some("of the authority")).init(&name("house"), false).unwrap();
+    let code = |result: Result<KeyInfo, ForgeError>| result.map(drop).map_err(|e| e.code().id);
+    assert_eq!(code(KeyRing::new(home.path()).issue(&request("acme"))), Err("E0141"));
+    assert_eq!(code(locked(home.path(), "guessed", None).issue(&request("acme"))), Err("E0142"));
+    assert!(!home.path().join("keys/publishers").exists(), "nothing was made of it");
+    locked(home.path(), "of the authority", Some("of acme")).issue(&request("acme")).unwrap();
+    let listed: Vec<_> = KeyRing::new(home.path()).list().unwrap().iter().map(|k| k.protected).collect();
+    assert_eq!(listed, [true, true]);
+    assert_eq!(
+        locked(home.path(), "of the authority", None).signer(&name("acme")).unwrap_err().code().id,
+        "E0142"
+    );
+    let signer = locked(home.path(), "of acme", None).signer(&name("acme")).unwrap();
+    assert!(crate::sign(&crate::loader::testing::sample(), &signer).is_ok());
+    locked(home.path(), "of the authority", None).rotate(&name("acme"), 30).unwrap();
+    assert!(KeyRing::new(home.path()).signer(&name("acme")).is_ok(), "the new one was made without");
+    let kept = fs::read_dir(home.path().join("keys/retired")).unwrap().flatten().map(|e| e.path());
+    let kept: Vec<_> = kept.filter(|p| p.to_string_lossy().ends_with(".key.pem")).collect();
+    assert!(matches!(&kept[..], [one] if fs::read_to_string(one).unwrap().contains("ENCRYPTED")));
+    let again = RevokeRequest { who: None, serial: None, kill: false, days: 1 };
+    assert_eq!(KeyRing::new(home.path()).revoke(&again).unwrap_err().code().id, "E0141");
+    locked(home.path(), "of the authority", None).revoke(&again).unwrap();
+}
+
+#[test]
+fn a_passphrase_is_set_changed_and_removed_and_a_key_is_never_lost_by_it() {
+    let home = tempfile::tempdir().unwrap();
+    let ring = KeyRing::new(home.path());
+    ring.init(&name("house"), false).unwrap();
+    let plain = ring.private_key("authority").unwrap();
+    locked(home.path(), "-", Some("one")).protect("authority").unwrap();
+    assert!(ring.is_protected("authority").unwrap());
+    assert_eq!(locked(home.path(), "zero", Some("two")).protect("authority").unwrap_err().code().id, "E0142");
+    locked(home.path(), "one", Some("two")).protect("authority").unwrap();
+    locked(home.path(), "two", None).notary().unwrap();
+    locked(home.path(), "-", Some("three")).protect_notary().unwrap();
+    assert!(ring.is_notary_protected().unwrap());
+    assert_eq!(ring.timestamp(b"x").unwrap_err().code().id, "E0141");
+    assert!(locked(home.path(), "three", None).timestamp(b"x").is_ok());
+    locked(home.path(), "two", None).protect("authority").unwrap();
+    assert_eq!(ring.private_key("authority").unwrap(), plain);
+    assert_eq!(ring.protect("nobody").unwrap_err().code().id, "E5008");
+}

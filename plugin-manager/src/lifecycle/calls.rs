@@ -89,11 +89,14 @@ impl ManagedPlugin {
         }
         let when = self.service.blueprint.operations.get(usize::from(operation));
         let judged = self.service.judged(When::Operation(when.cloned().unwrap_or_default()), outcome);
-        // A fresh instance ends with its call, however it ends: nothing has to be restarted for it.
-        if !alive && self.service.blueprint.mode != InstanceMode::Fresh {
-            return judged.inspect_err(|e| self.lost_to(e, hurried));
+        if alive {
+            return judged;
         }
-        judged
+        judged.inspect_err(|error| match self.service.blueprint.mode {
+            // A fresh instance ends with its call, however it ends: nothing has to be restarted for it.
+            InstanceMode::Fresh => drop(self.is_to_blame(error, hurried)),
+            InstanceMode::Shared | InstanceMode::Pooled => self.lost_to(error, hurried),
+        })
     }
 
     /// Records a call that its caller gave up before it came here, and gives the error.
@@ -149,13 +152,23 @@ impl ManagedPlugin {
         }
     }
 
-    /// An instance is gone. It counts against the plugin unless the host failed or the caller left less time
-    /// than the plugin may take.
-    pub(super) fn lost_to(&self, error: &LifecycleError, hurried: bool) {
-        if error.trap().is_some_and(Trap::ends_instance) {
+    /// Counts that an instance is gone. Whether it counts against the plugin: not when the host failed, the caller gave
+    /// up, or it left less time than the plugin may take.
+    fn is_to_blame(&self, error: &LifecycleError, hurried: bool) -> bool {
+        let trapped = error.trap().is_some_and(Trap::ends_instance);
+        if trapped {
             self.metrics().trap();
         }
-        if !error.blames_plugin() || (hurried && matches!(error.trap(), Some(Trap::Deadline))) {
+        let to_blame = error.blames_plugin() && !(hurried && matches!(error.trap(), Some(Trap::Deadline)));
+        if trapped && to_blame {
+            self.metrics().fault();
+        }
+        to_blame
+    }
+
+    /// An instance is gone.
+    pub(super) fn lost_to(&self, error: &LifecycleError, hurried: bool) {
+        if !self.is_to_blame(error, hurried) {
             return;
         }
         let spent = self.budget.lock().lose(self.service.blueprint.clock.coarse_ms());

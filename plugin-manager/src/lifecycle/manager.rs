@@ -275,8 +275,8 @@ impl ManagedPlugin {
         })
     }
 
-    /// Out of service at once, for this reason, until it is released: new calls are refused, and an instance that a
-    /// call in flight has is dropped when that ends, at its deadline at the latest. `stop` is not run.
+    /// Out of service at once, for this reason, until it is released: new calls are refused, calls in flight are ended
+    /// and their instances dropped. `stop` is not run.
     ///
     /// # Errors
     /// [`LifecycleError::Move`] when it is not in service.
@@ -287,6 +287,8 @@ impl ManagedPlugin {
         *failure = Some(Failure::OfPlugin(why.to_owned()));
         drop(failure);
         drop(self.pool.abandon());
+        // After the state, so that whoever is ended finds it out of service.
+        self.service.over.token().cancel();
         self.protected(from, PluginState::Quarantined, why)
     }
 

@@ -57,6 +57,8 @@ pub struct PluginMetrics {
     errors: AtomicU64,
     /// Traps and deadlines, after which the instance was dropped.
     traps: AtomicU64,
+    /// Those of them that are the plugin's own fault.
+    faults: AtomicU64,
     /// Instances made.
     instances: AtomicU64,
     /// Moves from one state to another.
@@ -81,6 +83,7 @@ pub struct PluginSample {
     pub calls: u64,
     pub errors: u64,
     pub traps: u64,
+    pub faults: u64,
     pub instances: u64,
     pub transitions: u64,
     pub host_calls_refused: u64,
@@ -99,6 +102,10 @@ impl PluginMetrics {
     /// An instance trapped and was dropped.
     pub fn trap(&self) {
         self.traps.fetch_add(1, Ordering::Relaxed);
+    }
+    /// A trap or a deadline was the plugin's own fault.
+    pub fn fault(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
     }
     /// An instance was brought up.
     pub fn instance(&self, took: Duration) {
@@ -133,6 +140,7 @@ impl PluginMetrics {
             calls: self.calls.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
+            faults: self.faults.load(Ordering::Relaxed),
             instances: self.instances.load(Ordering::Relaxed),
             transitions: self.transitions.load(Ordering::Relaxed),
             host_calls_refused: self.host_calls_refused.load(Ordering::Relaxed),

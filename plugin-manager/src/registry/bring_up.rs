@@ -5,7 +5,7 @@ use super::dependencies::plan;
 use super::error::HostError;
 use super::hall::Loaded;
 use super::install::End;
-use super::load::identity;
+use super::load::{Rebuild, identity};
 use super::manager::PluginManager;
 use super::steps::wrong;
 use crate::metrics::{Phase, Stage};
@@ -104,7 +104,7 @@ impl PluginManager {
         self.host().not_quarantined(&row, cause)?;
         desired_running(&row, cause)?;
         let from = if row.failure.is_some() { PluginState::Failed } else { from };
-        let loaded = Arc::new(self.load(&row, from)?);
+        let loaded = Arc::new(self.load(&row, from, cause)?);
         if row.failure.is_some() {
             self.host().set_failure(name, None)?;
         }
@@ -135,13 +135,22 @@ impl PluginManager {
     }
 
     /// The load path from the stored bytes. A native plugin is as it was registered.
-    fn load(&self, row: &InstalledPlugin, state: PluginState) -> Result<Loaded, ForgeError> {
+    fn load(
+        &self,
+        row: &InstalledPlugin,
+        state: PluginState,
+        cause: Cause<'_>,
+    ) -> Result<Loaded, ForgeError> {
         let host = self.host();
         if let Some(native) = host.natives.part(&row.plugin.name) {
             return host.loaded_native(&native, state);
         }
+        let summary = host.summary_of(row)?;
         let grant = self.proven(row)?;
-        let ready = host.ready(&grant)?;
+        let asked = matches!(cause, Cause::Start | Cause::Initialize);
+        let rebuild = if asked { Rebuild::Asked } else { Rebuild::NotAsked };
+        let ready = host.ready(&grant, rebuild)?;
+        host.still_attested((&grant, &ready), &summary, rebuild)?;
         let denials = Arc::new(Denials::default());
         let plugin = host.assemble(&grant, ready, state, &denials);
         Ok(Loaded::new(plugin, denials))

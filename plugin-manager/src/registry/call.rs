@@ -8,6 +8,8 @@ use super::manager::PluginManager;
 use common::cancel::{CancelToken, OnCancel};
 use common::clock::Deadline;
 use common::error::{ForgeError, codes};
+use common::trace::TraceContext;
+use microkernel::trust::Chain;
 use parking_lot::Mutex;
 use std::fmt;
 use std::future::Future;
@@ -21,6 +23,7 @@ use std::time::Duration;
 pub struct CallOptions {
     timeout: Option<Duration>,
     cancel: Option<CancelToken>,
+    trace: Option<TraceContext>,
 }
 
 impl CallOptions {
@@ -40,6 +43,17 @@ impl CallOptions {
     pub fn cancel(mut self, token: CancelToken) -> Self {
         self.cancel = Some(token);
         self
+    }
+    /// The call is part of this trace: its records name it, spans of plugins are within it, and requests they send
+    /// carry it on.
+    #[must_use]
+    pub const fn trace(mut self, at: TraceContext) -> Self {
+        self.trace = Some(at);
+        self
+    }
+    /// The beginning of the chain of calls, when somebody traces.
+    fn chain(&self) -> Option<Chain> {
+        self.trace.map(|at| Chain::new().traced(Some(at)))
     }
     fn deadline(&self, manager: &PluginManager) -> Deadline {
         self.timeout.map_or(Deadline::NEVER, |t| Deadline::after(&*manager.hall().host.clock, t))
@@ -117,7 +131,9 @@ impl OperationHandle {
         options: &CallOptions,
     ) -> Result<(), ForgeError> {
         let deadline = options.deadline(self.manager());
-        self.call_within(input, output, Within { deadline, cancel: options.cancel.as_ref() })
+        let chain = options.chain();
+        let within = Within { deadline, cancel: options.cancel.as_ref(), chain: chain.as_ref() };
+        self.call_within(input, output, within)
     }
 
     /// [`PluginManager::call_async`] of this operation.
@@ -171,6 +187,8 @@ impl CallFuture {
             handle,
             input,
             own: own.clone(),
+            chain: options.chain(),
+            span: tracing::Span::current(),
             callers: options.cancel,
             answer: Answer(Some(Arc::clone(&letterbox))),
         };
@@ -254,6 +272,10 @@ pub(super) struct AsyncCall {
     handle: OperationHandle,
     input: Vec<u8>,
     deadline: Deadline,
+    /// Where in a trace it is.
+    chain: Option<Chain>,
+    /// The span in which the future was polled first.
+    span: tracing::Span,
     /// Cancelled when the future is dropped.
     own: CancelToken,
     /// The caller's, which may be for several calls.
@@ -280,10 +302,11 @@ impl Job for AsyncCall {
     }
 
     fn run(mut self) {
+        let _within_callers = self.span.clone().entered();
         let mut output = Vec::new();
         let follows: Arc<dyn OnCancel> = Arc::new(Follows(self.own.clone()));
         let _with_callers = self.callers.as_ref().map(|callers| callers.listen(follows));
-        let within = Within { deadline: self.deadline, cancel: Some(&self.own) };
+        let within = Within { deadline: self.deadline, cancel: Some(&self.own), chain: self.chain.as_ref() };
         let done = self.handle.call_within(&mut self.input, &mut output, within);
         self.answer.give(done.map(|()| output));
     }

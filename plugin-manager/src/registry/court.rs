@@ -1,12 +1,14 @@
 //! The judge in office, and who was let run by it: a change of the trust configuration is asked of everyone that runs.
 
 use super::judge::Judge;
-use crate::attestation::Standing;
+use super::members::memberships;
+use crate::attestation::{Standing, TrustRoot};
 use crate::lifecycle::{Warrant, Withdrawn};
 use arc_swap::ArcSwap;
 use common::cancel::CancelToken;
 use common::clock::Clock;
 use common::error::{Code, ForgeError, codes};
+use microkernel::trust::TrustEvaluator;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -21,6 +23,8 @@ pub(super) struct Court {
     /// With the number of its term, from 1.
     office: ArcSwap<(u64, Judge)>,
     clock: Arc<dyn Clock>,
+    /// Who is told the roles and tiers of the trust configuration.
+    evaluator: Arc<TrustEvaluator>,
     /// Those that may run. As many as there are plugins that are up, on trial or drained.
     warrants: Mutex<Vec<Weak<HouseWarrant>>>,
     changing: Mutex<()>,
@@ -29,11 +33,13 @@ pub(super) struct Court {
 }
 
 impl Court {
-    pub fn new(judge: Judge, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(judge: Judge, clock: Arc<dyn Clock>, evaluator: Arc<TrustEvaluator>) -> Self {
+        announce(&judge, &evaluator);
         let office = ArcSwap::from_pointee((1, judge));
         Self {
             office,
             clock,
+            evaluator,
             warrants: Mutex::default(),
             changing: Mutex::default(),
             replacing: Mutex::default(),
@@ -57,6 +63,7 @@ impl Court {
         if office.1.is_like(&judge) {
             return office;
         }
+        announce(&judge, &self.evaluator);
         let next = Arc::new((office.0.saturating_add(1), judge));
         self.office.store(next.clone());
         next
@@ -89,6 +96,13 @@ impl Court {
     pub fn review(&self) -> usize {
         let all: Vec<Arc<HouseWarrant>> = self.warrants.lock().iter().filter_map(Weak::upgrade).collect();
         all.iter().filter(|warrant| warrant.review()).count()
+    }
+}
+
+/// Roles and tiers of a configuration that cannot be used stay what they were.
+fn announce(judge: &Judge, evaluator: &TrustEvaluator) {
+    if judge.problem().is_none() {
+        evaluator.set_memberships(memberships(judge.verifier().trust().map(TrustRoot::config)));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Host calls of a plugin, over all its instances: those denied, those that hit a limit, those permitted by action.
+//! Host calls of a plugin, over all its instances: those denied, those that hit a limit, those permitted by action; and
+//! of them what it did in its own right, which is scored.
 
 use crate::metrics::PluginSample;
 use microkernel::syscall_bridge::CallerStats;
@@ -25,17 +26,18 @@ struct Counts {
 pub(super) struct Calls {
     pub denied: u64,
     pub limited: u64,
-    /// Instances lost to a trap or a deadline, and host calls that were too many a second: the plugin's own counts.
+    /// Instances lost to a trap or a deadline that are its own fault: the plugin's count.
     pub traps: u64,
-    pub refused: u64,
     pub allowed: BTreeMap<usize, u64>,
 }
 
 impl Calls {
+    /// What it did for others is left out: whoever may call a plugin could lower its score otherwise.
     fn add(&mut self, stats: &CallerStats) {
-        self.denied = self.denied.wrapping_add(stats.denied());
-        self.limited = self.limited.wrapping_add(stats.limited());
-        for (action, calls) in stats.allowed_by_action() {
+        let own = stats.own();
+        self.denied = self.denied.wrapping_add(own.denied());
+        self.limited = self.limited.wrapping_add(own.limited());
+        for (action, calls) in own.allowed_by_action() {
             let sum = self.allowed.entry(action).or_default();
             *sum = sum.wrapping_add(calls);
         }
@@ -48,7 +50,6 @@ impl Calls {
             denied: self.denied.saturating_sub(before.denied),
             limited: self.limited.saturating_sub(before.limited),
             traps: self.traps.saturating_sub(before.traps),
-            refused: self.refused.saturating_sub(before.refused),
             allowed: allowed.filter(|(_, n)| *n > 0).collect(),
         }
     }
@@ -71,11 +72,11 @@ impl Denials {
         total.saturating_sub(before)
     }
     /// What was called since this was asked last, with what the plugin's own counters say now.
-    pub fn unscored(&self, own: PluginSample) -> Calls {
+    pub fn unscored(&self, own: &PluginSample) -> Calls {
         let mut counts = self.0.lock();
         let mut now = counts.gone_calls.clone();
         counts.live.iter().for_each(|stats| now.add(stats));
-        (now.traps, now.refused) = (own.traps, own.host_calls_refused);
+        now.traps = own.faults;
         let since = now.since(&counts.scored);
         counts.scored = now;
         since

@@ -23,12 +23,15 @@ impl PluginManager {
             keys_probe(&self.host().parts().home.keys_dir()),
             self.audit_probe(),
             self.trust_probe(),
+            self.host().expiry_probe(),
             self.policy_probe(),
+            self.conduct_probe(),
             self.review_probe(),
             self.directory_probe(),
             self.plugins_probe(),
             self.isolation_probe(),
         ]);
+        probes.extend(self.host().authority_key_probe());
         probes.extend(self.host().natives.refused().into_iter().map(|(name, why)| Probe {
             name: format!("native plugin {name}"),
             verdict: "problem",

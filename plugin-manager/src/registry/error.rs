@@ -1,9 +1,11 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
-use crate::extension::{BadRange, BadUrl, RootsError};
+use crate::extension::{BadRange, BadUrl, ObjectsError, RootsError};
 use crate::plugin::PluginState;
+use crate::store::StoreError;
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A refusal or a failure of the hall.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,17 @@ pub enum HostError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The host said nothing of a package that is installed. Installing it again says it.
+    #[error("there is no summary of this host about the package of plugin {0}")]
+    Unattested(String),
+    /// What the host said of a package does not hold. Somebody else changed the store.
+    #[error("the summary of this host about plugin {name} does not hold: {why}")]
+    Attestation {
+        /// The plugin.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A thread of the host cannot be started.
     #[error("a thread of the host cannot be started")]
     Thread(#[source] std::io::Error),
@@ -45,14 +58,26 @@ pub enum HostError {
     #[error("the file of network.tls_roots cannot be used")]
     TlsRoots(#[source] RootsError),
     /// A range of addresses cannot be read.
-    #[error("network.private_ranges is not valid")]
+    #[error("a list of private_ranges is not valid")]
     Range(#[source] BadRange),
     /// The URL of an issuer's keys cannot be read.
     #[error("the URL of an issuer's keys is none")]
     KeysUrl(#[source] BadUrl),
+    /// The endpoint of a bucket cannot be read.
+    #[error("the endpoint of a bucket of `objects` is no URL")]
+    Endpoint(#[source] BadUrl),
+    /// A bucket of objects cannot be set up.
+    #[error("the buckets of `objects` cannot be set up")]
+    Objects(#[source] ObjectsError),
     /// No secret of this name is kept.
     #[error("no secret {0} is kept")]
     NoSecret(String),
+    /// Records name nobody of this name.
+    #[error("records of this home name nobody who is called so")]
+    NoPerson,
+    /// The pseudonym of an operator cannot be kept, so nothing can be recorded of it.
+    #[error("the operator cannot be named in records")]
+    Unnamed(#[source] Arc<StoreError>),
     /// No plugin of this name is installed.
     #[error("no plugin {0} is installed")]
     NoPlugin(String),
@@ -323,6 +348,8 @@ impl Coded for HostError {
             Self::NativeManifest { .. } | Self::NativePublisher { .. } => &codes::E1104,
             Self::Publisher(_) => &codes::E0101,
             Self::OtherPublisher { .. } => &codes::E1411,
+            Self::Unattested(_) => &codes::E1501,
+            Self::Attestation { .. } => &codes::E1502,
             Self::Lookalike { .. } => &codes::E1413,
             Self::Full(_) => &codes::E4018,
             Self::Busy(_) => &codes::E4010,
@@ -335,8 +362,14 @@ impl Coded for HostError {
             Self::Unfinished { .. } => &codes::E4033,
             Self::WrongMove { .. } | Self::NotPaused { .. } | Self::Quarantined { .. } => &codes::E5002,
             Self::Denied { code, .. } => code,
-            Self::TooManyPolicies | Self::TlsRoots(_) | Self::Range(_) | Self::KeysUrl(_) => &codes::E0102,
-            Self::NoSecret(_) => &codes::E5008,
+            Self::TooManyPolicies
+            | Self::TlsRoots(_)
+            | Self::Range(_)
+            | Self::KeysUrl(_)
+            | Self::Endpoint(_)
+            | Self::Objects(_) => &codes::E0102,
+            Self::NoSecret(_) | Self::NoPerson => &codes::E5008,
+            Self::Unnamed(source) => source.code(),
             Self::OtherTrust { .. } | Self::Setting(_) => &codes::E0101,
         }
     }
@@ -366,6 +399,7 @@ impl Coded for HostError {
                  `forgeone remove {name} --keep-data` first, which keeps what it stored"
             )),
             Self::NoSecret(_) => Some("`forgeone secrets list` shows the names there are".to_owned()),
+            Self::NoPerson => Some("`forgeone audit people` shows whom they name".to_owned()),
             Self::Supervised => Some("stop the supervision there is first".to_owned()),
             _ => None,
         }

@@ -85,11 +85,13 @@ pub(super) enum Called {
 pub(super) struct Within<'a> {
     pub deadline: Deadline,
     pub cancel: Option<&'a CancelToken>,
+    /// The chain the call is the beginning of, when it is part of a trace.
+    pub chain: Option<&'a Chain>,
 }
 
 impl Within<'_> {
     /// As long as the plugin may take.
-    pub const ANY: Self = Self { deadline: Deadline::NEVER, cancel: None };
+    pub const ANY: Self = Self { deadline: Deadline::NEVER, cancel: None, chain: None };
 }
 
 /// A plugin that was loaded, and who was allowed to call it last, in which policy epoch.
@@ -264,7 +266,8 @@ impl Hall {
         within: Within<'_>,
     ) -> Result<Called, ForgeError> {
         let epoch = self.may_call(loaded, operator)?;
-        let terms = Terms { deadline: within.deadline, chain: &self.no_chain, cancel: within.cancel };
+        let chain = within.chain.unwrap_or(&self.no_chain);
+        let terms = Terms { deadline: within.deadline, chain, cancel: within.cancel };
         match loaded.call(Tried { operation, input, output, terms, epoch }) {
             Ok(()) => Ok(Called::Done),
             Err(LifecycleError::Superseded { .. }) => Ok(Called::Elsewhere),

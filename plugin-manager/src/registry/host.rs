@@ -21,7 +21,7 @@ use crate::syscall::LogBus;
 use common::audit::{Actor, AuditLog};
 use common::cancel::CancelToken;
 use common::clock::Clock;
-use common::crypto::MacKey;
+use common::crypto::{MacKey, SigningKey};
 use common::error::ForgeError;
 use common::identity::{Name, PluginId};
 use microkernel::syscall_bridge::SyscallBridge;
@@ -60,10 +60,14 @@ pub(super) struct Host {
     /// Who hears of long work.
     pub progress: Arc<dyn Progress>,
     pub seal: MacKey,
+    /// Signs what this host says of packages.
+    pub attestor: SigningKey,
     /// Who opened the home, as records name it.
     pub actor: Actor,
     /// How many operators there were, the one who opened the home included.
     pub operators: AtomicU64,
+    /// How many people were erased since.
+    pub erasures: AtomicU64,
     pub engines: Mutex<BTreeMap<EngineKind, Arc<dyn Engine>>>,
     /// Plugins that are code of this program.
     pub natives: Natives,

@@ -4,7 +4,7 @@ use super::bring_up::Cause;
 use super::dependencies::{dependencies, plan};
 use super::error::HostError;
 use super::events::EventKind;
-use super::load::{Ready, identity};
+use super::load::{Ready, Rebuild, identity};
 use super::manager::PluginManager;
 use super::report::InstallReport;
 use super::steps::known;
@@ -61,7 +61,8 @@ impl PluginManager {
             let grant = host.grant(verified)?;
             // Asked before compiling, so that a refusal is cheap, and again when nobody else changes the answer.
             self.room_for(&grant)?;
-            let ready = host.ready(&grant)?;
+            let ready = host.ready(&grant, Rebuild::Asked)?;
+            let _beside = host.attest(&grant, &ready)?;
             let desired = if start { Desired::Running } else { Desired::Stopped };
             let row = row(&grant, &ready, Digest::of(package), desired)?;
             self.enroll(&grant, row, package)?;

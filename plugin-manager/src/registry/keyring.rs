@@ -7,7 +7,7 @@ use crate::attestation::{TrustConfig, TrustRoot};
 use crate::keys::KeyRing;
 use crate::workshop::SignWith;
 use common::audit::{Outcome, Record};
-use common::error::ForgeError;
+use common::error::{ForgeError, codes};
 use common::identity::Name;
 use microkernel::trust::ManagementAction;
 
@@ -30,7 +30,7 @@ impl PluginManager {
     /// attestations count by `trust.toml` and whose key is here.
     ///
     /// # Errors
-    /// E5008 when there is none, E0101 when there are several; when the policy denies the operator to stage.
+    /// E5008 when there is none, E0101 when there are several, E0141 when its key has a passphrase; when the policy denies the operator to stage.
     pub fn stager(&self, name: Option<&Name>) -> Result<SignWith, ForgeError> {
         let (host, stage) = (self.host(), ManagementAction::Stage);
         host.recorded(stage, "", || {
@@ -40,7 +40,15 @@ impl PluginManager {
             let counting = trust.into_iter().flat_map(TrustConfig::stagers).map(|signer| &signer.name);
             let counting: Vec<&Name> = counting.filter(|n| name.is_none_or(|name| name == *n)).collect();
             let ring = KeyRing::new(host.parts().home.path());
-            let mut here: Vec<_> = counting.iter().filter_map(|n| Some((n, ring.signer(n).ok()?))).collect();
+            let mut here = Vec::new();
+            for name in &counting {
+                match ring.signer(name) {
+                    Ok(key) => here.push((name, key)),
+                    // Its key is elsewhere.
+                    Err(error) if error.code() == &codes::E5008 => {}
+                    Err(error) => return Err(error),
+                }
+            }
             let names = |of: &[&Name]| of.iter().map(ToString::to_string).collect();
             match (here.pop(), here.is_empty()) {
                 (Some((_, key)), true) => Ok(key),

@@ -30,8 +30,19 @@ pub(super) struct Ready {
     module: CompiledModule,
     /// The digest the code is stored under.
     pub code: Digest,
+    /// The digest of the stored code itself.
+    pub sealed: Digest,
     /// Time of compilation; `None` when the code came from the cache.
     pub compiled_in: Option<Duration>,
+}
+
+/// Whether code that was set aside may be compiled anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rebuild {
+    /// An operator installs, upgrades or starts the plugin.
+    Asked,
+    /// It is brought up for a call, or kept up.
+    NotAsked,
 }
 
 /// What a plugin is made of beside its grant.
@@ -63,14 +74,20 @@ impl Host {
         Ok(self.sandbox.grant(package)?)
     }
 
-    /// Code for the grant's engine: from the cache when its seal holds, compiled and sealed otherwise.
-    pub fn ready(&self, grant: &Grant) -> Result<Ready, ForgeError> {
+    /// Code for the grant's engine: from the cache when it has some, compiled and sealed otherwise.
+    ///
+    /// Code whose seal does not hold is set aside, recorded and refused; from then on it is compiled anew when an
+    /// operator asks for it, and not otherwise.
+    pub fn ready(&self, grant: &Grant, rebuild: Rebuild) -> Result<Ready, ForgeError> {
         let engine = self.engine(grant.engine())?;
         let fuel = grant.limits().fuel.is_some();
         let package = grant.package();
         let key = CodeKey { module: package.facts().digest, fingerprint: engine.fingerprint(fuel) };
-        if let Some(module) = self.cached(&*engine, &key, fuel)? {
-            return Ok(Ready { engine, module, code: key.digest(), compiled_in: None });
+        if let Some((module, sealed)) = self.cached(&*engine, &key, fuel)? {
+            return Ok(Ready { engine, module, code: key.digest(), sealed, compiled_in: None });
+        }
+        if rebuild == Rebuild::NotAsked && self.home.is_code_aside(&key.digest()) {
+            return Err(RuntimeError::Seal.into());
         }
         let name = package.package().manifest().name.as_str();
         let _compiling = Stage::new(&*self.progress, Phase::Compile, name, None);
@@ -79,20 +96,22 @@ impl Host {
         let took = Duration::from_nanos(self.clock.mono_ns().saturating_sub(began));
         let sealed = key.seal(&self.seal, &engine.serialize(&module)?);
         self.home.keep_code(&key.digest(), &sealed)?;
-        Ok(Ready { engine, module, code: key.digest(), compiled_in: Some(took) })
+        let digest = Digest::of(&sealed);
+        Ok(Ready { engine, module, code: key.digest(), sealed: digest, compiled_in: Some(took) })
     }
 
-    /// Code whose seal does not hold is set aside, recorded, and compiled anew.
+    /// Stored code, and its digest.
     fn cached(
         &self,
         engine: &dyn Engine,
         key: &CodeKey,
         fuel: bool,
-    ) -> Result<Option<CompiledModule>, ForgeError> {
+    ) -> Result<Option<(CompiledModule, Digest)>, ForgeError> {
         let Some(sealed) = self.home.compiled_code(&key.digest())? else { return Ok(None) };
+        let digest = Digest::of(&sealed);
         let loaded = key.open(&self.seal, sealed).and_then(|code| engine.load(&code, fuel));
         match loaded {
-            Ok(module) => Ok(Some(module)),
+            Ok(module) => Ok(Some((module, digest))),
             Err(error @ (RuntimeError::Seal | RuntimeError::Load(..))) => {
                 let name = key.digest().to_string();
                 self.audit.append(&Record {
@@ -106,7 +125,7 @@ impl Host {
                     details: &[],
                 })?;
                 self.home.set_code_aside(&key.digest())?;
-                Ok(None)
+                Err(error.into())
             }
             Err(other) => Err(other.into()),
         }

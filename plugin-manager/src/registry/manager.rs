@@ -7,7 +7,7 @@ use super::host::Host;
 use super::install::End;
 use super::open::ManagerBuilder;
 use super::operator::{Desk, Operator};
-use super::recording;
+use super::{people, recording};
 use crate::metrics::telemetry::prometheus_text;
 use crate::store::InstalledPlugin;
 use common::error::ForgeError;
@@ -46,8 +46,9 @@ impl PluginManager {
         Self { operator: hall.opener.clone(), hall }
     }
     /// A handle to the same host for another principal: policies decide about it, with the roles and attributes of
-    /// its identity, and the management it does through this handle is recorded under its name. Calls are judged for
-    /// it too, and counted for the plugin: their records name the plugin alone.
+    /// its identity, and the management it does through this handle is recorded under its pseudonym. Calls are judged
+    /// for it too, and counted for the plugin: their records name the plugin alone. Everything it asks for is refused
+    /// when the home cannot keep who it is.
     ///
     /// ```no_run
     /// use common::identity::IdentityContext;
@@ -60,7 +61,8 @@ impl PluginManager {
     #[must_use = "the handle it is called on goes on acting for who it acted for"]
     pub fn acting_as(&self, trust: &TrustContext) -> Self {
         let number = self.hall.host.operators.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        Self { hall: self.hall.clone(), operator: Operator::numbered(trust, number) }
+        let actor = people::actor(&self.hall.host.home, trust.identity());
+        Self { hall: self.hall.clone(), operator: Operator::numbered(trust, number, actor) }
     }
 
     /// A handle to this hall for another operator.
@@ -154,6 +156,7 @@ impl PluginManager {
             + &self.hall.call_threads.prometheus_text()
             + &host.ledgers.prometheus_text()
             + &host.quarantine_text()
+            + &host.expiry_text()
             + &host.policies_text()
             + &host.scores_text()
             + &host.reviews_text()

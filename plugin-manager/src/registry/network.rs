@@ -1,10 +1,10 @@
-//! From the configuration to the client of requests and the issuers of tokens.
+//! From the configuration to the client of requests, the issuers of tokens and the buckets of objects.
 
 use super::error::HostError;
-use crate::config::{Config, NetworkAccess, TokenIssuer, TokenSignature};
+use crate::config::{Config, NetworkAccess, S3Bucket, TokenIssuer, TokenSignature};
 use crate::extension::{
-    BadUrl, Http, HttpAccess, HttpOptions, Issuer, Issuers, KeySource, Range, SystemResolver, Tls,
-    TokenAlgorithm, Vouchers,
+    BadUrl, Http, HttpAccess, HttpOptions, Issuer, Issuers, KeySource, ObjectOptions, ObjectPlace, Objects,
+    Range, S3Keys, S3Place, SecretSource, SystemResolver, Tls, TokenAlgorithm, Vouchers,
 };
 use common::error::ForgeError;
 use std::sync::Arc;
@@ -61,5 +61,46 @@ fn issuer(named: &TokenIssuer) -> Result<Issuer, BadUrl> {
         keys,
         leeway: named.leeway.0,
         refresh: named.refresh.0,
+    })
+}
+
+/// The buckets this configuration names.
+pub(super) fn objects(
+    config: &Config,
+    http: &Arc<Http>,
+    secrets: &Arc<dyn SecretSource>,
+) -> Result<Arc<Objects>, ForgeError> {
+    let objects = &config.objects;
+    let folders = objects.folders.iter().map(|(name, bucket)| {
+        let path = bucket.path.clone();
+        let place = ObjectPlace::Folder { path, bytes: bucket.capacity.0, entries: bucket.entries };
+        Ok((name.clone(), place))
+    });
+    let stores = objects.s3.iter().map(|(name, s3)| Ok((name.clone(), ObjectPlace::S3(s3_place(s3)?))));
+    let options = ObjectOptions {
+        buckets: folders.chain(stores).collect::<Result<_, HostError>>()?,
+        object_limit: usize::try_from(objects.object_limit.0).unwrap_or(usize::MAX),
+        timeout: objects.request_timeout.0,
+        at_once: objects.requests_at_once,
+        requests_per_second: objects.requests_per_second,
+        bytes_per_second: objects.bytes_per_second.0,
+    };
+    Ok(Arc::new(Objects::new(&options, http, secrets).map_err(HostError::Objects)?))
+}
+
+fn s3_place(s3: &S3Bucket) -> Result<S3Place, HostError> {
+    let ranges = s3.private_ranges.iter().map(|range| range.parse::<Range>());
+    let keys = s3.access_key.clone().zip(s3.secret_key.clone());
+    Ok(S3Place {
+        endpoint: s3.endpoint.parse().map_err(HostError::Endpoint)?,
+        region: s3.region.clone(),
+        bucket: s3.bucket.clone(),
+        prefix: s3.prefix.clone(),
+        keys: keys.map(|(access_key, secret_key)| S3Keys {
+            access_key,
+            secret_key,
+            session_token: s3.session_token.clone(),
+        }),
+        private_ranges: ranges.collect::<Result<_, _>>().map_err(HostError::Range)?,
     })
 }

@@ -9,19 +9,18 @@ use super::host::{Host, Roster};
 use super::judge::Judge;
 use super::manager::PluginManager;
 use super::native::Natives;
-use super::network;
 use super::operator::Operator;
 use super::policies::{PolicyFiles, Stamps};
 use super::quarantine::Quarantine;
 use super::recording::{self, WebhookMaker};
 use super::reviews::Reviews;
 use super::scores::Scores;
-use super::sources;
 use super::staging::Inherited;
-use crate::config::Config;
+use super::{network, people, sources};
+use crate::config::{Config, Redacted};
 use crate::extension::{
-    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, Settings,
-    SyscallExtension,
+    self, Added, Dependencies, FileDirs, FileLimits, Kv, KvLimits, Metrics, RouterSlot, SecretSource,
+    Settings, SyscallExtension,
 };
 use crate::loader::PackageLimits;
 use crate::metrics::{GuestMetrics, NoProgress, Progress};
@@ -35,8 +34,8 @@ use common::clock::{Clock, SystemClock};
 use common::error::ForgeError;
 use common::identity::{IdentityContext, Publisher};
 use common::permission::Capability;
-use microkernel::syscall_bridge::{Action, SyscallBridge, SyscallHandler, builtin_actions};
-use microkernel::trust::{PolicySource, TrustEvaluator};
+use microkernel::syscall_bridge::{Action, Redaction, SyscallBridge, SyscallHandler, builtin_actions};
+use microkernel::trust::{PolicySource, ResourceKind, TrustEvaluator};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -152,8 +151,9 @@ impl ManagerBuilder {
         log_is_there(&home)?;
         let audit = recording::open(&home, &config, files, &clock, self.webhook)?;
         let begun = Begun { home, config, clock, audit };
-        let host = open(begun, &operator, progress, publisher, added)?;
-        let operator = Operator::opener(&operator);
+        let actor = people::actor(&begun.home, &operator)?;
+        let host = open(begun, actor.clone(), progress, publisher, added)?;
+        let operator = Operator::opener(&operator, actor);
         host.desk(&operator).announce();
         host.desk(&operator).settle_plans()?;
         host.publish_settings()?;
@@ -183,7 +183,7 @@ struct Begun {
 
 fn open(
     begun: Begun,
-    operator: &IdentityContext,
+    actor: Actor,
     progress: Arc<dyn Progress>,
     publisher: Publisher,
     added: Vec<Added>,
@@ -197,13 +197,20 @@ fn open(
     let policies = sources::policies(&home.policy_dir())?;
     let evaluator = evaluator(&home, &config, &policies, &added)?;
     let bridge = bridge(evaluator, &audit, &clock, &services, added.clone());
+    let bridge = redacting(bridge, &home, &config)?;
     let logs = Arc::new(home.logs(LogLimits::default()));
     let bus = LogBus::start(Arc::new(LogLines(logs.clone()))).map_err(HostError::Thread)?;
-    let court = Arc::new(Court::new(Judge::new(&config, &home.trust_dir())?, clock.clone()));
+    let court = Arc::new(Court::new(
+        Judge::new(&config, &home.trust_dir())?,
+        clock.clone(),
+        bridge.evaluator().clone(),
+    ));
     let sandbox = SandboxPolicy::new(&config, runtime::available(), capabilities(&bridge))?;
     let host = Host {
         seal: home.mac_key()?,
-        actor: Actor::new(operator),
+        attestor: home.attestation_key()?,
+        actor,
+        erasures: AtomicU64::new(0),
         operators: AtomicU64::new(1),
         package_limits: PackageLimits::default(),
         progress,
@@ -249,6 +256,7 @@ fn dependencies(
     let dirs = FileDirs { data: home.data_dir(), staging: home.file_staging_dir() };
     let files = extension::Files::open(&dirs, FileLimits { bytes: quota, ..FileLimits::default() })?;
     let http = network::http(config)?;
+    let secrets: Arc<dyn SecretSource> = Arc::new(Secrets(home.clone()));
     Ok(Dependencies {
         kv: Arc::new(kv),
         files: Arc::new(files),
@@ -257,8 +265,9 @@ fn dependencies(
         events: Arc::new(Events(feed.clone())),
         router: Arc::new(RouterSlot::new()),
         issuers: network::issuers(config, &http)?,
+        objects: network::objects(config, &http, &secrets)?,
         http,
-        secrets: Arc::new(Secrets(home.clone())),
+        secrets,
     })
 }
 
@@ -294,6 +303,26 @@ fn bridge(
     };
     let entries = actions.into_iter().map(entry).collect();
     SyscallBridge::new(Arc::new(evaluator), audit.clone(), clock.clone(), entries)
+}
+
+/// A bridge that records what the configuration lets it name.
+fn redacting(bridge: SyscallBridge, home: &Home, config: &Config) -> Result<SyscallBridge, ForgeError> {
+    let hidden: Vec<ResourceKind> = config.audit.redact.iter().map(|kind| hidden(*kind)).collect();
+    if hidden.is_empty() {
+        return Ok(bridge);
+    }
+    Ok(bridge.redacting(Redaction::new(hidden, home.redaction_key()?)))
+}
+
+const fn hidden(kind: Redacted) -> ResourceKind {
+    match kind {
+        Redacted::Path => ResourceKind::Path,
+        Redacted::Key => ResourceKind::Key,
+        Redacted::Object => ResourceKind::Object,
+        Redacted::Host => ResourceKind::Host,
+        Redacted::Event => ResourceKind::Event,
+        Redacted::Metric => ResourceKind::Metric,
+    }
 }
 
 /// The capabilities some action of this bridge uses; what is asked for beyond them is withheld.

@@ -2,6 +2,7 @@
 
 use super::error::HostError;
 use super::host::Host;
+use crate::store::StoreError;
 use crate::syscall::text::escaped;
 use common::audit::{Actor, Outcome, Record};
 use common::error::{ErrorClass, ForgeError};
@@ -16,6 +17,9 @@ const NUMBER_BITS: u32 = 24;
 /// Bytes of the reason kept in the record of a refused package.
 const WHY_BYTES: usize = 256;
 
+/// What records say of an operator who cannot be named.
+const UNNAMED: &str = "unnamed";
+
 /// The number of who opened the home.
 const OPENER: u64 = 1;
 
@@ -24,6 +28,8 @@ const OPENER: u64 = 1;
 pub(super) struct Operator {
     /// As records name it.
     actor: Actor,
+    /// Why records cannot name it.
+    unnamed: Option<Arc<StoreError>>,
     /// As decisions know it.
     trust: TrustContext,
     /// Which of the operators of this host it is.
@@ -31,16 +37,20 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Who opened the home.
-    pub fn opener(identity: &IdentityContext) -> Arc<Self> {
-        Arc::new(Self { actor: Actor::new(identity), trust: TrustContext::new(identity), number: OPENER })
+    /// Who opened the home, under this name in records.
+    pub fn opener(identity: &IdentityContext, actor: Actor) -> Arc<Self> {
+        Arc::new(Self { actor, unnamed: None, trust: TrustContext::new(identity), number: OPENER })
     }
 
-    /// The operator this context speaks of.
-    pub fn numbered(trust: &TrustContext, number: u64) -> Arc<Self> {
+    /// The operator this context speaks of. One who cannot be named in records may do nothing.
+    pub fn numbered(trust: &TrustContext, number: u64, actor: Result<Actor, StoreError>) -> Arc<Self> {
         let mut own = TrustContext::with_grants(trust.identity().clone(), trust.grants().to_vec());
         own.set_depth(trust.depth());
-        Arc::new(Self { actor: Actor::new(trust.identity()), trust: own, number })
+        let (actor, unnamed) = match actor {
+            Ok(actor) => (actor, None),
+            Err(error) => (Actor::new(&IdentityContext::operator(UNNAMED)), Some(Arc::new(error))),
+        };
+        Arc::new(Self { actor, unnamed, trust: own, number })
     }
 
     /// Whether it is who opened the home.
@@ -91,6 +101,9 @@ impl<'a> Desk<'a> {
     /// Whether the operator may do this with this plugin. Recording a denial is the caller's part.
     pub fn authorise(self, action: ManagementAction, plugin: &str) -> Result<(), ForgeError> {
         let trust = &self.operator.trust;
+        if let Some(source) = &self.operator.unnamed {
+            return Err(HostError::Unnamed(source.clone()).into());
+        }
         match self.bridge.evaluator().evaluate_management(trust, action, plugin) {
             Verdict::Allow(_) => Ok(()),
             Verdict::Deny(denial) => Err(HostError::Denied {
@@ -184,7 +197,8 @@ mod tests {
     #[test]
     fn marks_of_two_operators_or_two_epochs_differ_and_large_ones_are_none() {
         let trust = TrustContext::new(&IdentityContext::operator("ada"));
-        let mark = |number, epoch| Operator::numbered(&trust, number).mark(epoch);
+        let mark =
+            |number, epoch| Operator::numbered(&trust, number, Ok(Actor::new(trust.identity()))).mark(epoch);
         let marks = [mark(1, 1), mark(2, 1), mark(1, 2), mark(2, 2)];
         assert!(marks.iter().all(|m| m.is_some_and(|m| m != 0)), "{marks:?}");
         assert_eq!(marks.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);

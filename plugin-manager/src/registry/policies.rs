@@ -15,9 +15,9 @@ use std::path::Path;
 /// What tells two states of a file apart without reading it: device, inode, size, time of change in nanoseconds.
 type Stamp = (u64, u64, u64, i64, i64);
 
-/// The state of a policy directory. One that cannot be listed is like an empty one, until it can be again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Stamps(BTreeMap<OsString, Option<Stamp>>);
+/// The state of a policy directory; `None` of one that cannot be listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamps(Option<BTreeMap<OsString, Option<Stamp>>>);
 
 impl Stamps {
     /// As the directory is now. Looks at no more files than a host reads.
@@ -26,10 +26,11 @@ impl Stamps {
             let m = std::fs::metadata(path).ok()?;
             Some((m.dev(), m.ino(), m.len(), m.ctime(), m.ctime_nsec()))
         };
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        let policies = entries.filter(|path| path.extension().is_some_and(|e| e == "cedar"));
+        let Ok(entries) = std::fs::read_dir(dir) else { return Self(None) };
+        let policies = entries.flatten().map(|entry| entry.path());
+        let policies = policies.filter(|path| path.extension().is_some_and(|e| e == "cedar"));
         let stamped = |path: std::path::PathBuf| Some((path.file_name()?.to_owned(), stamp(&path)));
-        Self(policies.take(crate::config::MAX_POLICIES + 1).filter_map(stamped).collect())
+        Self(Some(policies.take(crate::config::MAX_POLICIES + 1).filter_map(stamped).collect()))
     }
 }
 
@@ -107,6 +108,11 @@ impl PluginManager {
         let now = Stamps::of(&host.home.policy_dir());
         let changed = host.policy_files.0.lock().stamps != now;
         changed.then(|| self.read_policies_again())
+    }
+
+    pub(super) fn conduct_probe(&self) -> Probe {
+        let (verdict, detail) = self.host().conduct();
+        Probe { name: "conduct".to_owned(), verdict, detail }
     }
 
     pub(super) fn policy_probe(&self) -> Probe {

@@ -5,7 +5,7 @@ use super::host::Host;
 use super::manager::PluginManager;
 use super::operator::Desk;
 use super::report::Probe;
-use crate::store::{Home, InstalledPlugin, namespace};
+use crate::store::{Home, InstalledPlugin, namespace, people_of};
 use common::audit::{Outcome, Record};
 use common::error::{Code, Coded, ForgeError, codes};
 use common::identity::Digest;
@@ -76,7 +76,7 @@ pub struct ReviewStatus {
     pub subject: String,
     /// What is there now: the digest of the plugin's manifest, or of the set of policies.
     pub digest: Digest,
-    /// Who reviewed exactly that last; `None` when nobody did.
+    /// Who reviewed exactly that last, by pseudonym where the name was erased; `None` when nobody did.
     pub reviewer: Option<String>,
     /// When, in nanoseconds since 1970.
     pub at_ns: Option<u64>,
@@ -202,6 +202,26 @@ impl Host {
         Ok(rows.iter().filter_map(|row| self.review_of(row)).chain(self.policy_review()).collect())
     }
 
+    /// These with the names of reviewers that are known in place of pseudonyms.
+    pub fn by_name(&self, mut reviews: Vec<ReviewStatus>) -> Result<Vec<ReviewStatus>, ForgeError> {
+        if reviews.iter().all(|review| review.reviewer.is_none()) {
+            return Ok(reviews);
+        }
+        let names: BTreeMap<String, String> =
+            people_of(self.home.path())?.into_iter().map(|person| (person.pseudonym, person.name)).collect();
+        for reviewer in reviews.iter_mut().filter_map(|review| review.reviewer.as_mut()) {
+            if let Some(name) = names.get(reviewer) {
+                reviewer.clone_from(name);
+            }
+        }
+        Ok(reviews)
+    }
+
+    /// As [`Host::by_name`], of one.
+    pub fn review_by_name(&self, review: Option<ReviewStatus>) -> Result<Option<ReviewStatus>, ForgeError> {
+        Ok(self.by_name(review.into_iter().collect())?.pop())
+    }
+
     fn overdue_reviews(&self) -> Result<Vec<ReviewStatus>, ForgeError> {
         Ok(self.all_reviews()?.into_iter().filter(|review| review.overdue).collect())
     }
@@ -221,11 +241,13 @@ impl Host {
 
 impl Desk<'_> {
     fn take_down(self, review: &Reviewed<'_>) -> Result<(), ForgeError> {
+        // Who reviewed is a person: named by pseudonym in the record and in the row, so that an erasure reaches both.
+        let person = self.home.person(review.reviewer)?;
         let (subject, digest) = (review.shown, review.digest.to_string());
         let details = [
             ("subject", subject),
             ("digest", digest.as_str()),
-            ("reviewer", review.reviewer),
+            ("reviewer", person.pseudonym.as_str()),
             ("version", review.version),
         ];
         let action = ManagementAction::Review.name();
@@ -234,7 +256,7 @@ impl Desk<'_> {
         self.audit.commit(&Record { event: "review", resource, ..record })?;
         let mut kept = self.reviews.0.lock();
         let (at_ns, note) = (self.clock.wall_ns(), review.note.map(str::to_owned));
-        let row = Row { form: FORM, digest, at_ns, reviewer: review.reviewer.to_owned(), note };
+        let row = Row { form: FORM, digest, at_ns, reviewer: person.pseudonym.clone(), note };
         self.keep(&mut kept, review.key, row)
     }
 }
@@ -300,6 +322,7 @@ impl PluginManager {
             found = host.review_of(row);
             Ok(())
         })?;
+        let found = host.review_by_name(found)?;
         found.ok_or_else(|| ReviewError::Native(name.to_owned()).into())
     }
 
@@ -310,7 +333,7 @@ impl PluginManager {
             let digest = host.policy_review().ok_or(ReviewError::NoPolicy)?.digest;
             let (key, shown, plugin, version) = (POLICY, POLICY, "", "");
             host.take_down(&Reviewed { key, shown, plugin, version, digest, reviewer, note })?;
-            Ok(host.policy_review().ok_or(ReviewError::NoPolicy)?)
+            Ok(host.review_by_name(host.policy_review())?.ok_or(ReviewError::NoPolicy)?)
         })
     }
 
@@ -320,7 +343,7 @@ impl PluginManager {
     /// When the policy denies the operator to read.
     pub fn policy_review(&self) -> Result<Option<ReviewStatus>, ForgeError> {
         self.host().may_read("")?;
-        Ok(self.host().policy_review())
+        self.host().review_by_name(self.host().policy_review())
     }
 
     /// How the reviews of everything stand: of each plugin by name, but for code of the host program, and of the
@@ -330,7 +353,7 @@ impl PluginManager {
     /// When the home cannot be read, or the policy denies it.
     pub fn reviews(&self) -> Result<Vec<ReviewStatus>, ForgeError> {
         self.host().may_read("")?;
-        self.host().all_reviews()
+        self.host().by_name(self.host().all_reviews()?)
     }
 
     pub(super) fn review_probe(&self) -> Probe {

@@ -2,6 +2,7 @@
 //! changed policies put in force.
 
 use super::bring_up::Cause;
+use super::error::HostError;
 use super::manager::PluginManager;
 use super::policies::Stamps;
 use super::sources;
@@ -79,6 +80,8 @@ impl PluginManager {
         let dir = host.home.policy_dir();
         let stamps = Stamps::of(&dir);
         let read = host.recorded(configure, "", || {
+            // A directory that is away says nothing: it is not one in which every policy was deleted.
+            std::fs::read_dir(&dir).map_err(|source| HostError::Read { path: dir.clone(), source })?;
             let policies = sources::policies(&dir)?;
             let evaluator = host.parts().bridge.evaluator();
             let named = |error| sources::named(error, &dir, &policies);

@@ -58,6 +58,17 @@ pub(super) fn package(path: &Path, limit: u64) -> Result<Vec<u8>, HostError> {
     read(path, file, limit.saturating_add(1))
 }
 
+/// The text of a home's lock file, of any size; `None` when there is none.
+pub(super) fn lock_text(home: &Path) -> Result<Option<String>, ForgeError> {
+    let path = home.join("forgeone.lock");
+    let (file, meta) = match regular(&path) {
+        Err(e) if e.is_missing() => return Ok(None),
+        other => other?,
+    };
+    let bytes = read(&path, file, meta.len())?;
+    Ok(Some(String::from_utf8(bytes).map_err(|_| HostError::Unfit { path, problem: "is not UTF-8 text" })?))
+}
+
 fn text(path: &Path) -> Result<String, HostError> {
     let bytes = bytes(path)?;
     String::from_utf8(bytes)

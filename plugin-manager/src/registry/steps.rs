@@ -270,7 +270,7 @@ impl PluginManager {
             trust_points: standing.points,
             trust_why: standing.why,
             evidence: self.host().evidence_of(row),
-            review: self.host().review_of(row),
+            review: self.host().review_by_name(self.host().review_of(row))?,
             digest: plugin.manifest,
             signer: known(row, fact::SIGNER)?,
             unjudged_signature: known::<Option<bool>>(row, fact::UNJUDGED)?.unwrap_or(false),

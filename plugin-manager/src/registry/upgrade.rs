@@ -10,7 +10,7 @@ use super::error::HostError;
 use super::events::EventKind;
 use super::hall::Loaded;
 use super::install::{report, row};
-use super::load::Ready;
+use super::load::{Ready, Rebuild};
 use super::manager::PluginManager;
 use super::report::UpgradeReport;
 use super::versions::UpgradeOptions;
@@ -161,7 +161,8 @@ impl PluginManager {
             self.hall().drains.room(x.old.plugin.name.as_str())?;
             let plan = self.fits(&x)?;
             x.can_be_checked()?;
-            let ready = host.ready(&x.grant)?;
+            let ready = host.ready(&x.grant, Rebuild::Asked)?;
+            let _beside = host.attest(&x.grant, &ready)?;
             // Before calls wait for the change, which takes it away.
             let _plan = host.plan(x.action, &x.old.plugin.name)?;
             let new = row(&x.grant, &ready, x.digest, x.old.plugin.desired)?;

@@ -2,14 +2,16 @@
 
 use super::calls::RecordedCall;
 use crate::config::Config;
+use crate::registry::members::of_home;
 use crate::registry::sources;
 use common::error::ForgeError;
 use common::identity::{Digest, IdentityContext, Name, PluginId, PluginIdentity, Publisher};
 use common::permission::Permission;
 use microkernel::syscall_bridge::{Action, builtin_actions};
 use microkernel::trust::{
-    Denial, ManagementAction, Resource, ResourceKind, TrustContext, TrustEvaluator, Verdict,
+    Denial, ManagementAction, Memberships, Resource, ResourceKind, TrustContext, TrustEvaluator, Verdict,
 };
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,17 +19,41 @@ use std::sync::Arc;
 pub(super) struct Bench {
     evaluator: TrustEvaluator,
     actions: Vec<Action>,
+    members: Memberships,
 }
 
 /// What the policies of a bench say: which of them permit, or why not.
 pub(super) type Said = Result<Vec<String>, Box<Denial>>;
 
 impl Bench {
-    /// The policies in this directory.
-    pub fn of(dir: &Path, config: &Config) -> Result<Self, ForgeError> {
+    /// The policies in this directory, with the configuration, the roles and the tiers of a home. A trust
+    /// configuration that cannot be used gives none, as when a home is opened.
+    pub fn of(dir: &Path, home: &Path, config: &Config) -> Result<Self, ForgeError> {
         let actions = builtin_actions();
         let evaluator = sources::evaluator(&actions, dir, &sources::policies(dir)?, config)?;
-        Ok(Self { evaluator, actions })
+        let members = of_home(home);
+        evaluator.set_memberships(members.clone());
+        Ok(Self { evaluator, actions, members })
+    }
+
+    pub const fn evaluator(&self) -> &TrustEvaluator {
+        &self.evaluator
+    }
+
+    pub fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    /// Every policy by its id.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        self.evaluator.policy_texts().into_iter().collect()
+    }
+
+    /// The operators that policies and roles name.
+    pub fn operators(&self) -> BTreeSet<String> {
+        let mentions = self.evaluator.mentions().into_iter();
+        let named = mentions.filter(|mention| mention.kind == "Operator").map(|mention| mention.name);
+        named.chain(self.members.roles.iter().flat_map(|role| role.operators.iter().cloned())).collect()
     }
 
     /// The text of the policy of this id.

@@ -2,6 +2,7 @@
 
 use common::audit;
 use common::error::{ForgeError, codes};
+use microkernel::syscall_bridge::REDACTED;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,6 +44,13 @@ pub(super) struct Actor {
 pub(super) struct Resource {
     pub kind: String,
     pub name: String,
+}
+
+impl Resource {
+    /// Whether a digest stands in place of its name.
+    pub fn is_redacted(&self) -> bool {
+        self.name.starts_with(REDACTED)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,7 +150,7 @@ fn is_private(resource: &Resource) -> bool {
 pub(super) struct RecordedCalls {
     /// Each kind of call, whether it was permitted when it was last recorded, and how often it was.
     pub calls: BTreeMap<RecordedCall, (bool, u64)>,
-    /// Calls that cannot be decided again: summaries that name no single resource, and calls on behalf of others.
+    /// Calls that cannot be decided again: those whose record names no single resource, and those on behalf of others.
     pub skipped: u64,
     /// Calls beyond the 100,000 different ones that are told apart.
     pub left_out: u64,
@@ -167,7 +175,8 @@ impl RecordedCalls {
         let times = line.n.unwrap_or(1);
         // What a grant, a secret or a caller's right held back is held back under any policy.
         let held = line.is_denial() && (grant_missing(line) || line.code.as_deref() == Some("E2008"));
-        let unnamed = line.resource.name.is_empty() && line.resource.kind != "none";
+        let unnamed =
+            line.resource.is_redacted() || line.resource.name.is_empty() && line.resource.kind != "none";
         let undecided = line.decision.is_none() && line.code.is_some();
         if held || unnamed || undecided || line.detail("lacking").is_some() {
             self.skipped = self.skipped.saturating_add(times);

@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, Said};
 use super::calls::{RecordedCall, RecordedCalls};
+use super::foresee::{Foreseen, foresee};
 use crate::ledger::AuditSource;
 use crate::registry::sources;
 use common::error::{ForgeError, codes};
@@ -46,18 +47,24 @@ pub fn test_policies(
     compare(&calls(home)?, |_, recorded| Some(recorded), &candidate)
 }
 
-/// What the policies in `new` decide otherwise than those in `old`, of the calls the home's log tells of.
+/// How the policies in `new` differ from those in `old`: what may be decided otherwise of the home's plugins and
+/// operators, and what would have been of the calls its log tells of; of none when it has no log.
 ///
 /// # Errors
-/// As [`test_policies`], for either directory.
+/// As [`test_policies`] for either directory, but for a missing log; when the lock file cannot be read.
 pub fn diff_policies(
     home: &Path,
     config: Option<&Path>,
     old: &Path,
     new: &Path,
-) -> Result<PolicyChanges, ForgeError> {
+) -> Result<(Foreseen, PolicyChanges), ForgeError> {
     let (old, new) = (bench(home, config, old)?, bench(home, config, new)?);
-    compare(&calls(home)?, |call, _| old.decide(call).map(|said| said.is_ok()), &new)
+    let calls = match calls(home) {
+        Err(error) if error.code() == &codes::E5008 => RecordedCalls::default(),
+        other => other?,
+    };
+    let changes = compare(&calls, |call, _| old.decide(call).map(|said| said.is_ok()), &new)?;
+    Ok((foresee(home, &old, &new)?, changes))
 }
 
 fn bench(home: &Path, config: Option<&Path>, dir: &Path) -> Result<Bench, ForgeError> {
@@ -65,7 +72,7 @@ fn bench(home: &Path, config: Option<&Path>, dir: &Path) -> Result<Bench, ForgeE
         return Err(ForgeError::new(&codes::E5008, format!("there is no directory {}", dir.display()))
             .with_help("name a directory of .cedar files"));
     }
-    Bench::of(dir, &sources::config(home, config)?)
+    Bench::of(dir, home, &sources::config(home, config)?)
 }
 
 fn calls(home: &Path) -> Result<RecordedCalls, ForgeError> {

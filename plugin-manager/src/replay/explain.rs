@@ -82,6 +82,12 @@ pub struct Explanation {
     pub permitted_now: Option<bool>,
 }
 
+/// Puts the name in place of the pseudonym; whether there is one.
+fn named(call: &mut RecordedCall, source: &AuditSource) -> Result<bool, ForgeError> {
+    let person = source.people()?.into_iter().find(|person| person.pseudonym == call.principal);
+    Ok(person.map(|person| call.principal = person.name).is_some())
+}
+
 /// Explains a denial by the log of a home, and by its policies of now.
 ///
 /// # Errors
@@ -92,14 +98,19 @@ pub fn explain_denial(
     config: Option<&Path>,
     denied: &Denied,
 ) -> Result<Explanation, ForgeError> {
-    let line = find(&AuditSource::of(home)?.dir, denied)?;
-    let bench = Bench::of(&home.join("trust/policy"), &sources::config(home, config)?)?;
-    let call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
-    let said = bench.decide(&call);
+    let source = AuditSource::of(home)?;
+    let line = find(&source.dir, denied)?;
+    let bench = Bench::of(&home.join("trust/policy"), home, &sources::config(home, config)?)?;
+    let mut call = RecordedCall::of(&line).ok_or_else(|| missing(denied))?;
+    // Policies speak of people and resources by name: who was erased and what was redacted cannot be put before them.
+    let known =
+        !line.resource.is_redacted() && (call.principal_kind != "operator" || named(&mut call, &source)?);
+    let said = if known { bench.decide(&call) } else { None };
     let now = said.as_ref().and_then(|said| said.as_ref().err());
     let held_by = held_by(&line);
     let recorded = line.detail("missing").map(str::to_owned);
     let smallest = match held_by {
+        _ if line.resource.is_redacted() => None,
         HeldBy::Grant | HeldBy::Caller | HeldBy::NoRule => {
             recorded.or_else(|| now.and_then(|denial| denial.missing.clone()))
         }

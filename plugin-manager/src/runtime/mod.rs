@@ -2,7 +2,7 @@
 
 mod code;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod engine;
 mod error;
 mod execution;

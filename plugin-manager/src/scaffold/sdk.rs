@@ -65,13 +65,17 @@ const PDK: &[Embedded] = embedded! {
     "lib.rs",
     "log.rs",
     "metric.rs",
+    "object.rs",
     "plugin.rs",
     "plugins.rs",
     "random.rs",
     "secret.rs",
     "testing/mod.rs",
+    "testing/objects.rs",
     "testing/services.rs",
+    "testing/spans.rs",
     "testing/state.rs",
+    "trace.rs",
 };
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ impl Home {
         gone(self.disk.rename(&path, &path.with_extension(ASIDE))).map_err(StoreError::io("rename", path))
     }
 
+    /// Whether code of this digest was set aside, and none has taken its place.
+    pub fn is_code_aside(&self, digest: &Digest) -> bool {
+        let path = self.code_path(digest);
+        !path.exists() && path.with_extension(ASIDE).exists()
+    }
+
     /// Removes all compiled code but that of these digests; what was set aside stays.
     ///
     /// # Errors
@@ -73,8 +79,10 @@ mod tests {
         home.keep_code(&b, b"code b").unwrap();
         home.keep_code(&c, b"code c").unwrap();
         assert_eq!(home.compiled_code(&a).unwrap().unwrap(), b"code a");
+        assert!(!home.is_code_aside(&c));
         home.set_code_aside(&c).unwrap();
         home.set_code_aside(&c).unwrap();
+        assert!(home.is_code_aside(&c) && !home.is_code_aside(&a));
         assert_eq!(home.compiled_code(&c).unwrap(), None);
         home.retain_code(&BTreeSet::from([a])).unwrap();
         assert_eq!(home.compiled_code(&a).unwrap().unwrap(), b"code a");

@@ -131,6 +131,9 @@ pub enum StoreError {
     /// The home has as many secrets as it may have.
     #[error("the home keeps {0} secrets, which is as many as it may")]
     TooManySecrets(u64),
+    /// Records of the home name as many people as it may keep.
+    #[error("the home keeps {0} people, which is as many as it may")]
+    TooManyPeople(usize),
     /// A plugin has as many settings as it may have.
     #[error("{plugin} has {limit} settings in its section {section}, which is as many as it may have")]
     TooMany {
@@ -177,7 +180,10 @@ impl Coded for StoreError {
             Self::Mismatch(_) => &codes::E0001,
             Self::Exists(_) => &codes::E5004,
             Self::NoPlugin(_) => &codes::E5001,
-            Self::TooLarge { .. } | Self::TooMany { .. } | Self::TooManySecrets(_) => &codes::E0101,
+            Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::TooManySecrets(_)
+            | Self::TooManyPeople(_) => &codes::E0101,
         }
     }
     fn help(&self) -> Option<String> {
@@ -191,6 +197,9 @@ impl Coded for StoreError {
             Self::TooManySecrets(_) => {
                 Some("`forgeone secrets list` shows them; remove one that is not needed".to_owned())
             }
+            Self::TooManyPeople(_) => Some(
+                "`forgeone audit people` shows them; erase those who need not be known any more".to_owned(),
+            ),
             Self::Refusing(_) | Self::Unsure(_) => {
                 Some("look at the disk, then end this process and start it again".to_owned())
             }

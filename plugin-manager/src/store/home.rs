@@ -156,6 +156,9 @@ impl Home {
     pub(super) fn packages_dir(&self) -> PathBuf {
         self.root.join("store/sha256")
     }
+    pub(super) fn summaries_dir(&self) -> PathBuf {
+        self.root.join("store/summaries")
+    }
     pub(super) fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")
     }

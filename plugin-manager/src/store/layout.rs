@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const TREE: &[&str] = &[
     "store",
     "store/sha256",
+    "store/summaries",
     "cache",
     "audit",
     "trust",
@@ -17,6 +18,9 @@ const TREE: &[&str] = &[
     "keys",
     "data",
     "logs",
+    "people",
+    "people/keys",
+    "people/names",
     "plugins",
     "quarantine",
     "run",

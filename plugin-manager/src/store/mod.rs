@@ -23,6 +23,7 @@ mod lockfile;
 mod logs;
 mod packages;
 mod pending;
+mod people;
 mod plans;
 mod plugins;
 mod quarantine;
@@ -47,8 +48,10 @@ pub use kv::KvRow;
 pub use lockfile::LOCK_BYTES;
 pub use logs::{LogFiles, LogLimits};
 pub use pending::PENDING_VERSIONS;
+pub use people::{Person, people_of};
 pub use plans::Plan;
 pub use records::{Desired, InstalledPlugin, NewPlugin, PrivateData, SavedState, namespace};
+pub(crate) use secrets::ATTESTATION_KEY;
 pub use settings::{Section, Setting};
 pub use versions::{Carried, KEPT_VERSIONS, StoredPackage};
 

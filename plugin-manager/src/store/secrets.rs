@@ -8,13 +8,29 @@ use std::path::{Path, PathBuf};
 /// The key of the audit log, below the home.
 pub(super) const AUDIT_KEY: &str = "keys/audit.pkcs8";
 
+/// The key of what the host says of packages, below the home.
+pub(crate) const ATTESTATION_KEY: &str = "keys/host-attestation.pkcs8";
+
 impl Home {
     /// The key that authenticates compiled code; made on first use.
     ///
     /// # Errors
     /// E0104 when others can write its file, E0003 when it has another length, E0002 on input and output.
     pub fn mac_key(&self) -> Result<MacKey, StoreError> {
-        let path = self.keys_dir().join("host-mac.key");
+        self.mac_key_in("host-mac.key")
+    }
+
+    /// The key of the digests that stand in records in place of names; made on first use. Without it nobody can tell
+    /// which name a digest is of.
+    ///
+    /// # Errors
+    /// As [`Home::mac_key`].
+    pub fn redaction_key(&self) -> Result<MacKey, StoreError> {
+        self.mac_key_in("redaction.key")
+    }
+
+    fn mac_key_in(&self, file: &str) -> Result<MacKey, StoreError> {
+        let path = self.keys_dir().join(file);
         let bytes = self.load_or_make(&path, || {
             let mut secret = [0; 32];
             random(&mut secret).map(|()| secret.to_vec())
@@ -29,6 +45,17 @@ impl Home {
     /// E0104 when others can write its file, E0003 when it is no such key, E0002 on input and output.
     pub fn audit_key(&self) -> Result<SigningKey, StoreError> {
         let path = self.path().join(AUDIT_KEY);
+        let make = || SigningKey::generate(Algorithm::Ed25519).map(|(_, pkcs8)| pkcs8);
+        let bytes = self.load_or_make(&path, make)?;
+        SigningKey::from_pkcs8(&bytes).map_err(secret(&path))
+    }
+
+    /// The Ed25519 key that signs what this host says of packages; made on first use.
+    ///
+    /// # Errors
+    /// As [`Home::audit_key`].
+    pub fn attestation_key(&self) -> Result<SigningKey, StoreError> {
+        let path = self.path().join(ATTESTATION_KEY);
         let make = || SigningKey::generate(Algorithm::Ed25519).map(|(_, pkcs8)| pkcs8);
         let bytes = self.load_or_make(&path, make)?;
         SigningKey::from_pkcs8(&bytes).map_err(secret(&path))

@@ -166,6 +166,7 @@ impl SyscallPort for HostPort {
 
     #[inline]
     fn end(&mut self) {
+        self.caller.end();
         if !self.lines.is_empty() {
             self.hand_over();
         }

@@ -33,6 +33,9 @@ texts! {
     E0125: "the daemon was still bringing plugins up, or already stopping, when --wait was over"; "`forgeone list --wait 0s` while the daemon starts";
     E0126: "calls or plugins that stop took longer than --drain", "the daemon was signalled a second time"; "`forgeone serve`, stopped with Ctrl-C twice while a call runs";
 
+    E0141: "no passphrase was given, and there is no terminal to ask on"; "`forgeone keys issue acme < /dev/null`, where the authority's key has a passphrase";
+    E0142: "the passphrase was mistyped, or is another key's", "the file was changed"; "`FORGEONE_PASSPHRASE=wrong forgeone keys issue acme`";
+
     E1001: "the package, one of its files or what it unpacks to is over its cap", "the gzip ratio or the number of entries is over its cap"; "a package of 10 MB that unpacks to 10 GB";
     E1002: "the file is not gzip, not tar, or ends early", "bytes stand after the end of the archive"; "`forgeone install photo.png`";
     E1003: "an absolute name, `..`, or a character that package names do not have", "a link, device, pipe, socket or sparse file"; "an archive with the entry `../../etc/passwd`";
@@ -91,7 +94,8 @@ texts! {
     E1416: "a bundle's log entry is of another signature, its proof does not lead to a checkpoint of a log `trust.toml` names; or `require_log_entry` is set and there is none"; "one hash of the inclusion proof changed";
     E1417: "the only staging attestations that count are older than `verify.staging.max_age`"; "a package that was staged in January, in May, with `max_age = \"90d\"`";
 
-    E1501: "the host's own attestation of an installed package is gone"; "a file removed from the store";
+    E1501: "what the host signed about the installed package is gone"; "a file removed from `store/summaries`";
+    E1502: "what the host signed about the installed package was changed, or is about another one", "the compiled code is not the code it names"; "a byte of `store/summaries/*.json` that was changed";
     E1503: "a file below `store/` was changed or removed"; "one byte of a stored package edited";
     E1505: "a file below `cache/` was changed, or written by another build"; "one byte of compiled code edited";
 
@@ -126,6 +130,7 @@ texts! {
     E3013: "the record or its path does not lead to the signed root"; "a proof checked against another line";
     E3014: "the receiver of checkpoints cannot be reached or does not take them"; "`audit.checkpoints.syslog` names a host that is down";
     E3015: "a verifier key is malformed, or a signature under a checkpoint is not of the witness it names"; "one character of `audit.witnesses` mistyped";
+    E3016: "a receiver named by --to does not take records, or the file of --cursor holds no number"; "`forgeone audit export --to tcp:127.0.0.1:9`";
 
     E4001: "`unreachable`, a division by zero, an access outside memory, or a Rust panic"; "an operation that executes `unreachable`";
     E4002: "the plugin ended with a status of its own", "status -1: a host call of the plugin was denied, and it handed that on; `forgeone audit tail` names the missing permission"; "an operation that calls `fail` and returns 42";

@@ -108,4 +108,11 @@ fn whoever_acts_for_one_that_may_not_reaches_no_handler_whatever_the_call() {
             assert!(line.contains("lacking=redactor") && line.contains("chain="), "{line}");
         }
     }
+    let stats = callee.stats().clone();
+    assert!(stats.denied() > 10 && stats.allowed() > 2);
+    let own = stats.own();
+    assert_eq!((own.denied(), own.allowed(), own.limited()), (0, 0, 0), "all of it was for another");
+    callee.begin(Deadline::NEVER, Chain::new());
+    assert_eq!(door.call(&mut callee, "kv_get", "x").0, Ok(()));
+    assert_eq!((own.allowed(), own.allowed_by_action().count()), (1, 1));
 }

@@ -5,6 +5,7 @@ mod kernel;
 #[cfg(feature = "cedar")]
 mod labels;
 mod records;
+mod redact;
 
 use super::record::{Counter, Recorder};
 use super::*;

@@ -1,13 +1,15 @@
 //! One question to Cedar, and its ruling.
 
+use super::super::membership::Position;
+use super::super::outlook::Speaking;
 use super::super::ruling::{Circumstances, Effect, Ruling};
 use super::super::table::{Row, Table, groups};
-use super::super::{PolicyOptions, PolicySource, Resource, ResourceKind, TrustClass, TrustError};
+use super::super::{Mention, PolicyOptions, PolicySource, Resource, ResourceKind, TrustError};
 use super::slice::{Policies, Slice, entities};
 use super::terms::{ActionTerms, Fault, Subject, Types, quoted};
 use super::{schema, source};
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Policy, PolicyId, PolicySet, Request, Response,
+    Authorizer, Context, Decision, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Response,
     RestrictedExpression, Schema, Validator,
 };
 use common::identity::{IdentityContext, Principal};
@@ -52,7 +54,7 @@ impl Engine {
         for source in sources {
             policies.extend(source::policies(source, &self.validator, &self.names)?);
         }
-        Policies::new(policies).map_err(|id| {
+        Policies::new(policies, &self.types, &self.actions).map_err(|id| {
             let id = id.to_string();
             let name = id.split_once(':').map_or(id.as_str(), |(name, _)| name);
             source::refused(name, vec![format!("two policies have the id {id}")])
@@ -70,13 +72,37 @@ impl Engine {
         deciding.policy(&id).or_else(|| labels.policy(&id)).map(ToString::to_string)
     }
 
-    pub(in super::super) fn subject(&self, identity: &IdentityContext, class: TrustClass) -> Subject {
-        Subject::new(&self.types, identity, class)
+    /// Every policy: its id and its text.
+    pub(in super::super) fn texts(&self, policies: &Policies) -> Vec<(String, String)> {
+        policies.all().map(|policy| (policy.id().to_string(), policy.to_string())).collect()
+    }
+
+    /// What policies name but actions, each name once for each policy.
+    pub(in super::super) fn mentions(&self, policies: &Policies) -> Vec<Mention> {
+        let mention = |policy: &Policy, uid: &EntityUid| Mention {
+            policy: policy.id().to_string(),
+            kind: uid.type_name().to_string(),
+            name: uid.id().unescaped().to_owned(),
+        };
+        let named = |policy: &Policy| -> BTreeSet<Mention> {
+            policy.entity_literals().iter().map(|uid| mention(policy, uid)).collect()
+        };
+        let all = policies.all().flat_map(named);
+        all.filter(|mention| mention.kind != "Action").collect()
+    }
+
+    /// The policies that may speak of this subject doing the action in this row.
+    pub(in super::super) fn speaking(&self, policies: &Policies, subject: &Subject, row: Row) -> Speaking {
+        policies.outlook(subject, row)
+    }
+
+    pub(in super::super) fn subject(&self, identity: &IdentityContext, position: &Position<'_>) -> Subject {
+        Subject::new(&self.types, identity, position)
     }
 
     pub(in super::super) fn slice(&self, policies: &Policies, subject: &Subject, row: Row) -> Slice {
         match self.actions.get(row.index()) {
-            Some(action) => policies.slice(&self.types, subject, action),
+            Some(action) => policies.slice(subject, row, action),
             None => Slice::none(),
         }
     }

@@ -8,11 +8,12 @@ use std::fmt::Write;
 /// What policies know of every principal. Tags are the identity's attributes.
 const PRINCIPALS: &str = r#"// Who acts. `principal.getTag("key")` is an attribute of the identity.
 // `principal.trust` is "full", "reduced" or "quarantined": how far the plugin is trusted by what it did.
+// Roles and `principal.tier` are given in trust.toml; the tier is "standard" where none is.
 entity Publisher;
 entity Role;
 entity Plugin in [Publisher, Role] = {
   "name": String, "version": String, "digest": String, "publisher": String, "roles": Set<String>,
-  "trust": String,
+  "trust": String, "tier": String,
 } tags String;
 entity Operator in [Role] = { "name": String, "roles": Set<String> } tags String;
 entity Host in [Role] = { "name": String, "roles": Set<String> } tags String;

@@ -1,11 +1,13 @@
 //! The policies that may speak of one principal doing one action. Leaving out the others never changes a ruling.
 
+use super::super::outlook::Speaking;
+use super::super::table::Row;
 use super::facts::Facts;
 use super::source::LABEL;
 use super::terms::{ActionTerms, Subject, Types};
 use cedar_policy::{
-    ActionConstraint, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    ResourceConstraint,
+    ActionConstraint, Effect, Entities, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
+    PrincipalConstraint, ResourceConstraint,
 };
 
 /// A policy with its head and what it looks at, worked out once.
@@ -24,12 +26,24 @@ pub(in super::super) struct Policies {
     /// What decides, and what labels.
     whole: [PolicySet; 2],
     entries: Vec<Entry>,
+    /// For each action the places of the entries that may speak of it, whoever does it.
+    of_action: Vec<Vec<usize>>,
 }
 
 impl Policies {
     /// The error is the first id that two policies have.
-    pub(super) fn new(policies: Vec<Policy>) -> Result<Self, PolicyId> {
+    pub(super) fn new(
+        policies: Vec<Policy>,
+        types: &Types,
+        actions: &[ActionTerms],
+    ) -> Result<Self, PolicyId> {
         let entries: Vec<Entry> = policies.into_iter().map(Entry::new).collect();
+        let of_action = actions.iter().map(|action| {
+            let kind = types.resource(action.kind);
+            let fits = |entry: &Entry| entry.action_fits(action) && entry.resource_fits(kind);
+            entries.iter().enumerate().filter(|(_, entry)| fits(entry)).map(|(place, _)| place).collect()
+        });
+        let of_action = of_action.collect();
         let [mut all, mut deciding, mut labels] = [(); 3].map(|()| PolicySet::new());
         for Entry { policy, label, .. } in &entries {
             let set = if *label { &mut labels } else { &mut deciding };
@@ -37,7 +51,7 @@ impl Policies {
             all.add(policy.clone()).map_err(known)?;
             set.add(policy.clone()).map_err(known)?;
         }
-        Ok(Self { whole: [deciding, labels], entries })
+        Ok(Self { whole: [deciding, labels], entries, of_action })
     }
 
     /// All of them: what decides, and what labels.
@@ -46,13 +60,38 @@ impl Policies {
         (deciding, labels)
     }
 
-    /// Those that may speak of this subject doing this action.
-    pub(super) fn slice(&self, types: &Types, subject: &Subject, action: &ActionTerms) -> Slice {
-        let kind = types.resource(action.kind);
+    /// Those that may speak of this subject doing the action in this row.
+    fn speaking<'a>(&'a self, subject: &'a Subject, row: Row) -> impl Iterator<Item = &'a Entry> {
+        let places = self.of_action.get(row.index()).into_iter().flatten();
+        places.filter_map(|place| self.entries.get(*place)).filter(|entry| entry.principal_fits(subject))
+    }
+
+    /// The same, as they are told of.
+    pub(super) fn outlook(&self, subject: &Subject, row: Row) -> Speaking {
+        let mut told = Speaking { ids: Vec::new(), permits: false, depends: false, shut: Vec::new() };
+        for entry in self.speaking(subject, row) {
+            let (id, depends) = (entry.policy.id().to_string(), entry.facts.resource || entry.facts.volatile);
+            told.permits |= !entry.label && entry.policy.effect() == Effect::Permit;
+            told.depends |= !entry.label && depends;
+            if !depends && entry.policy.effect() == Effect::Forbid {
+                told.shut.push(id.clone());
+            }
+            told.ids.push(id);
+        }
+        told
+    }
+
+    /// All of them, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
+        self.entries.iter().map(|entry| &entry.policy)
+    }
+
+    /// Those that may speak of this subject doing the action in this row, which is this one.
+    pub(super) fn slice(&self, subject: &Subject, row: Row, action: &ActionTerms) -> Slice {
         let entities = entities(subject, action);
         let (set, labels) = (PolicySet::new(), PolicySet::new());
         let mut slice = Slice { set, labels, entities, facts: Facts::default() };
-        for entry in self.entries.iter().filter(|e| e.may_speak_of(subject, action, kind)) {
+        for entry in self.speaking(subject, row) {
             // Ids are unique in the whole, so they are in a part of it; were one not, doubt is a denial.
             let set = if entry.label { &mut slice.labels } else { &mut slice.set };
             if set.add(entry.policy.clone()).is_err() {
@@ -83,10 +122,6 @@ impl Entry {
         let (principal, action) = (policy.principal_constraint(), policy.action_constraint());
         let label = policy.annotation(LABEL).is_some();
         Self { policy, principal, action, resource, facts, label }
-    }
-
-    fn may_speak_of(&self, subject: &Subject, action: &ActionTerms, kind: Option<&EntityTypeName>) -> bool {
-        self.principal_fits(subject) && self.action_fits(action) && self.resource_fits(kind)
     }
 
     fn principal_fits(&self, subject: &Subject) -> bool {

@@ -72,6 +72,14 @@ pub(super) fn policies(
         let id: String = id.chars().take(40).flat_map(char::escape_debug).collect();
         return Err(fail(vec![format!("@id(\"{id}\"): {ID_RULE}")]));
     }
+    let meant = |key: &str| match nearest(&key.to_ascii_lowercase(), [LABEL, "id"]) {
+        Some(known) if known != key => Some(format!("@{key}: did you mean `@{known}`?")),
+        _ => None,
+    };
+    let misspelt = set.policies().flat_map(Policy::annotations).find_map(|(key, _)| meant(key));
+    if let Some(problem) = misspelt {
+        return Err(fail(vec![problem]));
+    }
     let labels = set.policies().filter_map(|p| Some((p.annotation(LABEL)?, p.effect())));
     if labels.into_iter().any(|(label, effect)| label != SECRET || effect != Effect::Permit) {
         return Err(fail(vec![LABEL_RULE.to_owned()]));

@@ -1,7 +1,8 @@
 //! Identities, actions and resources as Cedar sees them.
 
+use super::super::membership::Position;
 use super::super::table::Table;
-use super::super::{Resource, ResourceKind, TrustClass};
+use super::super::{Resource, ResourceKind};
 use super::schema::resource_type;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 use common::identity::{IdentityContext, Principal};
@@ -96,12 +97,12 @@ pub(in super::super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn new(types: &Types, identity: &IdentityContext, class: TrustClass) -> Self {
+    pub(super) fn new(types: &Types, identity: &IdentityContext, position: &Position<'_>) -> Self {
         let text = |t: &str| RestrictedExpression::new_string(t.to_owned());
-        let mut parents: HashSet<EntityUid> = identity.roles().map(|r| uid(&types.role, r)).collect();
+        let mut parents: HashSet<EntityUid> = position.roles.iter().map(|r| uid(&types.role, r)).collect();
         let mut attributes: Attributes = vec![
             ("name".to_owned(), text(identity.name())),
-            ("roles".to_owned(), RestrictedExpression::new_set(identity.roles().map(text))),
+            ("roles".to_owned(), RestrictedExpression::new_set(position.roles.iter().map(|r| text(r)))),
         ];
         let kind = match identity.principal() {
             Principal::Host(_) => &types.host,
@@ -111,7 +112,8 @@ impl Subject {
                 attributes.push(("version".to_owned(), text(&plugin.version)));
                 attributes.push(("digest".to_owned(), text(&plugin.digest.to_string())));
                 attributes.push(("publisher".to_owned(), text(plugin.publisher.as_str())));
-                attributes.push(("trust".to_owned(), text(class.name())));
+                attributes.push(("trust".to_owned(), text(position.class.name())));
+                attributes.push(("tier".to_owned(), text(position.tier)));
                 &types.plugin
             }
         };

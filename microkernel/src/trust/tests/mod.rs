@@ -4,8 +4,13 @@ mod builtin;
 mod chain;
 #[cfg(feature = "cedar")]
 mod flow;
+pub(crate) mod interleave;
+#[cfg(feature = "cedar")]
+mod membership;
 #[cfg(feature = "cedar")]
 mod memory;
+#[cfg(feature = "cedar")]
+mod outlook;
 #[cfg(feature = "cedar")]
 mod policy;
 #[cfg(feature = "cedar")]

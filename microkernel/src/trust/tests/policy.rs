@@ -1,5 +1,6 @@
 //! Policy files: what they may say, how they are refused, and that forbidding wins.
 
+use super::super::membership::Position;
 use super::super::ruling::Circumstances;
 use super::super::{cedar, rules};
 use super::*;
@@ -46,9 +47,11 @@ fn the_rules_without_cedar_rule_as_the_built_in_policies_do() {
             let action = table.get(row).unwrap();
             for (who, private) in people.iter().flat_map(|who| [(who, true), (who, false)]) {
                 let on = resource(action, "x", private);
-                let subject = with.subject(who, TrustClass::Full);
+                let none_given = Memberships::default();
+                let position = Position::new(TrustClass::Full, &none_given, who);
+                let subject = with.subject(who, &position);
                 let whole = with.decide_whole(&policies, &subject, row, &on, Circumstances::default());
-                let subject = without.subject(who, TrustClass::Full);
+                let subject = without.subject(who, &position);
                 let plain = without.decide_whole(&none, &subject, row, &on, Circumstances::default());
                 assert_eq!(whole, plain, "{} {who:?} private={private}", action.name);
             }
@@ -124,6 +127,17 @@ fn what_is_forbidden_cannot_be_done_by_a_finer_action() {
         }
         assert!(decide(&evaluator, &mut context, "file_append", ("/data/archive/x", true)).is_ok());
     }
+}
+
+#[test]
+fn an_annotation_that_is_nearly_one_is_refused() {
+    for wrong in ["Label", "lable", "labels", "ID", "iD"] {
+        let said = problems(&format!(
+            r#"@{wrong}("secret") permit(principal, action == Action::"ping", resource);"#
+        ));
+        assert!(said[0].contains("did you mean"), "{said:?}");
+    }
+    evaluator(&[r#"@advice("ask us") @id("a") permit(principal, action == Action::"ping", resource);"#]);
 }
 
 #[test]

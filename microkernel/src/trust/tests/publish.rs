@@ -1,5 +1,6 @@
 //! Publishing while others decide: no decision that begins after a publication is made by what was before it.
 
+use super::interleave::{every_order, shared};
 use super::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -51,6 +52,50 @@ fn read(evaluator: &TrustEvaluator, published: &AtomicU64, done: &AtomicBool) ->
             return (asked, remembered);
         }
     }
+}
+
+/// A publication, a class taken away and one given back, and three decisions, in every order of their steps.
+#[test]
+fn in_no_order_of_steps_is_a_decision_from_before_what_was_published() {
+    let text = r#"@id("trusted") forbid(principal is Plugin, action == Action::"kv_get", resource)
+        unless { principal.trust == "full" };"#;
+    let evaluator = shared(evaluator(&[text]));
+    let id = plugin("redactor", "acme").as_plugin().unwrap().id;
+    let mut late = 0;
+    let orders = every_order(
+        || {
+            let published = shared(AtomicU64::new(evaluator.epoch()));
+            let (host, told) = (evaluator.clone(), published.clone());
+            let writes = Box::new(move || {
+                for class in [TrustClass::Reduced, TrustClass::Full] {
+                    told.store(host.set_class(id, class), Ordering::SeqCst);
+                }
+                told.store(host.publish(&[source("s0", text)]).unwrap(), Ordering::SeqCst);
+                0
+            });
+            let host = evaluator.clone();
+            let first = published.load(Ordering::SeqCst);
+            let reads = Box::new(move || {
+                let (mut context, action) = (context(&[("storage", "get")]), action("kv_get"));
+                let mut wrong = 0;
+                for _ in 0..3 {
+                    let before = published.load(Ordering::SeqCst);
+                    let on = resource(&action, "k", true);
+                    let (allow, epoch) = match host.evaluate_syscall(&mut context, &action, &on) {
+                        Verdict::Allow(permit) => (true, permit.epoch()),
+                        Verdict::Deny(denial) => (false, denial.epoch),
+                    };
+                    // Only the epoch after the first change is one in which the class is not `full`.
+                    wrong += usize::from(epoch < before || allow == (epoch == first + 1));
+                }
+                wrong
+            });
+            [writes, reads]
+        },
+        |wrong| late += usize::from(wrong > 0),
+    );
+    assert!(orders > 200, "{orders}");
+    assert_eq!(late, 0, "of {orders}");
 }
 
 #[test]

@@ -84,6 +84,14 @@ pub mod syscall {
     pub const KV_LIST: &str = "kv_list";
     /// key, expected (list of zero or one), value.
     pub const KV_CAS: &str = "kv_cas";
+    /// bucket/key [, offset, length]; answers the bytes.
+    pub const OBJECT_GET: &str = "object_get";
+    /// bucket/key, bytes.
+    pub const OBJECT_PUT: &str = "object_put";
+    /// bucket, or bucket/folder [, after, limit]; answers names.
+    pub const OBJECT_LIST: &str = "object_list";
+    /// bucket/key.
+    pub const OBJECT_DELETE: &str = "object_delete";
     /// method, url, headers, body [, timeout]; answers status, headers, body.
     pub const HTTP_REQUEST: &str = "http_request";
     /// name; answers the bytes.
@@ -92,6 +100,10 @@ pub mod syscall {
     pub const AUTH_VERIFY: &str = "auth_verify";
     /// name, kind, value, labels.
     pub const METRIC_RECORD: &str = "metric_record";
+    /// name [, attributes]; answers the place in the trace, as a `traceparent`.
+    pub const SPAN_BEGIN: &str = "span_begin";
+    /// what [`SPAN_BEGIN`] answered.
+    pub const SPAN_END: &str = "span_end";
     /// type, JSON.
     pub const EVENT_EMIT: &str = "event_emit";
     /// plugin, operation, input; answers the output.
@@ -125,7 +137,7 @@ pub mod syscall {
     pub const PONG: &[u8] = b"pong";
 
     /// Every one of them.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 36] = [
         PING,
         FILE_READ,
         FILE_WRITE,
@@ -138,10 +150,16 @@ pub mod syscall {
         KV_DELETE,
         KV_LIST,
         KV_CAS,
+        OBJECT_GET,
+        OBJECT_PUT,
+        OBJECT_LIST,
+        OBJECT_DELETE,
         HTTP_REQUEST,
         SECRET_REVEAL,
         AUTH_VERIFY,
         METRIC_RECORD,
+        SPAN_BEGIN,
+        SPAN_END,
         EVENT_EMIT,
         PLUGIN_CALL,
         TIME_NOW,

@@ -53,12 +53,14 @@ pub mod kv;
 mod libc_names;
 pub mod log;
 pub mod metric;
+pub mod object;
 mod plugin;
 pub mod plugins;
 pub mod random;
 pub mod secret;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod trace;
 
 pub use call::{output, ping, syscall};
 pub use convert::{Input, Output};

@@ -1,5 +1,6 @@
 //! The grammar of the command line. Says what may be typed; does nothing.
 
+mod audit;
 mod deps;
 mod install;
 mod keys;
@@ -8,9 +9,13 @@ mod secrets;
 mod stage;
 mod trial;
 
+pub use audit::{AuditErase, AuditExport, EvidenceArgs};
 pub use deps::{Deps, DepsCheck, DepsGraph, DepsLock, DepsTree, PictureFormat};
 pub use install::Install;
-pub use keys::{KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysRevoke, KeysRotate};
+pub use keys::{
+    KeyAlgorithm, Keys, KeysExport, KeysInit, KeysIssue, KeysProtect, KeysRevoke, KeysRotate, Protecting,
+    Unlocking,
+};
 pub use pages::{Completions, Document, Explain, Man, Schema};
 pub use secrets::{SecretSet, Secrets};
 pub use stage::{Review, Reviewed, Stage};
@@ -118,6 +123,8 @@ pub enum Command {
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Write figures from the audit log for an auditor
+    Evidence(EvidenceArgs),
     /// Take down who reviewed plugins and policies, and show what is due
     #[command(subcommand)]
     Review(Review),
@@ -203,6 +210,8 @@ pub struct Sign {
     /// Enter the signature in the home's own transparency log, which `keys notary` makes
     #[arg(long, conflicts_with = "cosigner")]
     pub log: bool,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -403,6 +412,14 @@ pub enum Audit {
     Prove(AuditProve),
     /// Accept a checkpoint that witnesses signed too
     Cosign(AuditCosign),
+    /// Check the signature of the evidence a quarantine left, and show what is in it
+    Quarantine(AuditQuarantine),
+    /// Write or send records in the formats of other tools
+    Export(AuditExport),
+    /// Show whom records name by which pseudonym
+    People,
+    /// Forget a person: records stay, and no longer tell who it was
+    Erase(AuditErase),
     /// Show how each action is recorded
     Classes,
 }
@@ -444,6 +461,19 @@ pub struct AuditProve {
     /// Prove instead that the log continues the checkpoint in this file
     #[arg(long, value_name = "FILE", conflicts_with = "seq")]
     pub consistency: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditQuarantine {
+    /// The bundle, as `forgeone status` names it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The verifier key of the log that signed it, as `forgeone audit verify` shows it [default: this home's]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Write the signed statement there, as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

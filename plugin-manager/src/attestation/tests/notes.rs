@@ -4,7 +4,7 @@
 use super::timestamp::Timestamper;
 use super::trust::LogAuthority;
 use super::*;
-use common::audit::tree::{Hash, leaf};
+use common::audit::tree::{Edge, leaf};
 
 const LOG: &str = "log.test";
 
@@ -53,12 +53,37 @@ fn stamped_at(seconds: u64) -> impl FnOnce(&mut NotedBundle) {
 }
 
 fn logged(bundle: &mut NotedBundle) {
-    let before: Vec<Hash> = (0..5_u8).map(|i| leaf(&[i])).collect();
+    let mut before = Edge::default();
+    (0..5_u8).for_each(|i| before.push(leaf(&[i])));
     bundle.add_log_entry(&before, LOG, &NOTARY.log).unwrap();
 }
 
 fn seen(verified: &VerifiedPackage, step: Step) -> String {
     verified.attestation().checks.iter().find(|c| c.step == step).unwrap().detail.clone()
+}
+
+/// What the page of signature faults says of timestamps and log entries.
+pub(super) fn faults() -> Vec<(&'static str, Result<VerifiedPackage, Refusal>)> {
+    let (trusting, timed, logging) = (
+        NOTARY.judging(""),
+        NOTARY.judging("require_timestamp = true"),
+        NOTARY.judging("require_log_entry = true"),
+    );
+    let of_other =
+        |bundle: &mut NotedBundle| bundle.add_timestamp(NOTARY.stamper().stamp(b"other", NOW).unwrap());
+    let key = SigningKey::generate(Algorithm::Ed25519).unwrap().0;
+    let foreign = |bundle: &mut NotedBundle| drop(bundle.add_log_entry(&Edge::default(), LOG, &key).unwrap());
+    vec![
+        ("timestamp required and missing", now(&timed, noted(|_| {}))),
+        ("timestamp of another signature", now(&trusting, noted(of_other))),
+        ("timestamp of the future", now(&trusting, noted(stamped_at(NOW + 1)))),
+        ("timestamp that is none", now(&trusting, noted(|b| b.add_timestamp(b"nonsense".to_vec())))),
+        ("certificate expired when the timestamp was made", {
+            at(&trusting, noted(stamped_at(NOW + 60 * DAY)), NOW + 60 * DAY + 1)
+        }),
+        ("log entry required and missing", now(&logging, noted(|_| {}))),
+        ("log entry of a log nobody names", now(&trusting, noted(foreign))),
+    ]
 }
 
 #[test]
@@ -179,7 +204,7 @@ fn log_entries_that_do_not_hold_refuse() {
     refused(now(&trusting, bundled(&moved.to_json().unwrap())), Step::Attestations, "E1416");
     // A log nobody names.
     let key = SigningKey::generate(Algorithm::Ed25519).unwrap().0;
-    let foreign = noted(|bundle| drop(bundle.add_log_entry(&[], LOG, &key).unwrap()));
+    let foreign = noted(|bundle| drop(bundle.add_log_entry(&Edge::default(), LOG, &key).unwrap()));
     refused(now(&trusting, foreign), Step::Attestations, "E1416");
 }
 

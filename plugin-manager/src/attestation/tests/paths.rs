@@ -154,13 +154,45 @@ fn of_two_anchors_the_one_whose_prefix_covers_is_chosen() {
 
 #[test]
 fn fault_081_keys_of_other_algorithms_are_refused() {
-    // An RSA-2048 and a P-384 certificate made by OpenSSL.
-    for pem in [include_str!("../testdata/rsa.pem"), include_str!("../testdata/p384.pem")] {
+    // RSA-2048, RSA-512 and P-384 certificates made by OpenSSL.
+    for pem in [RSA_2048, RSA_512, include_str!("../testdata/p384.pem")] {
         let der = pem_to_der(pem.as_bytes()).unwrap();
         let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
         let bundle = hostile::unchecked(&load(&sample()).unwrap(), &key, &der);
         refused(now(&production(&WORLD.root, ""), bundled(&bundle)), Step::Leaf, "E1203");
     }
+}
+
+/// Certificates made by OpenSSL.
+pub(super) const RSA_2048: &str = include_str!("../testdata/rsa.pem");
+pub(super) const RSA_512: &str = include_str!("../testdata/rsa512.pem");
+
+/// The sample under a certificate that OpenSSL made, with another's signature.
+pub(super) fn under(pem: &str) -> Package {
+    let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
+    bundled(&hostile::unchecked(&load(&sample()).unwrap(), &key, &pem_to_der(pem.as_bytes()).unwrap()))
+}
+
+/// A leaf for acme whose issuer, which is trusted, signed it with SHA-1; when it is valid.
+pub(super) fn under_sha1() -> Result<VerifiedPackage, Refusal> {
+    let certificate = include_str!("../testdata/openssl-root.pem").to_owned();
+    let der = pem_to_der(certificate.as_bytes()).unwrap();
+    let root = Issued { certificate, der, key: Vec::new() };
+    at(&production(&root, ""), under(include_str!("../testdata/sha1.pem")), NOW + 10 * DAY)
+}
+
+/// The sample with a bundle whose signature is empty: no algorithm at all.
+pub(super) fn without_signature() -> Result<VerifiedPackage, Refusal> {
+    let mut bundle = bundle::Bundle::parse(load(&good()).unwrap().bundle().unwrap()).unwrap();
+    bundle.signature.clear();
+    now(&production(&WORLD.root, ""), bundled(&bundle.to_json().unwrap()))
+}
+
+#[test]
+fn fault_081_sha1_and_no_algorithm_are_refused() {
+    refused(under_sha1(), Step::Path, "E1203");
+    let refusal = without_signature().unwrap_err();
+    assert!(["E1202", "E1204"].contains(&refusal.code().id), "{refusal}");
 }
 
 #[test]

@@ -61,6 +61,26 @@ fn fault_084_the_kill_list_names_digests_serials_and_keys() {
 }
 
 #[test]
+fn fault_084_a_rotated_key_and_one_key_for_two_publishers() {
+    // A new key for the same identity: both verify until the old one is named.
+    let renewed = WORLD.authority.issue(&leaf_spec()).unwrap();
+    let verifier = production(&WORLD.root, "");
+    for leaf in [&WORLD.leaf, &renewed] {
+        now(&verifier, load(&signed_with(&sample(), leaf)).unwrap()).unwrap();
+    }
+    let old = certificate_facts(&WORLD.leaf.der).unwrap();
+    let without_old = production(&WORLD.root, &format!("[kill]\nkeys = [\"{}\"]", old.key));
+    refused(now(&without_old, load(&good()).unwrap()), Step::Trust, "E1404");
+    now(&without_old, load(&signed_with(&sample(), &renewed)).unwrap()).unwrap();
+    // Whoever else the authority gave a certificate signs as that one, and not as acme.
+    let other = WORLD.authority.issue(&LeafSpec { uri: &format!("{PREFIX}other"), ..leaf_spec() }).unwrap();
+    let more = format!("[[publisher]]\nname = \"other\"\nuri = \"{PREFIX}other\"\npackages = [\"*\"]\n");
+    let both = production(&WORLD.root, &more);
+    let refusal = now(&both, load(&signed_with(&sample(), &other)).unwrap()).unwrap_err();
+    assert_eq!(refusal.code().id, "E1402", "{refusal}");
+}
+
+#[test]
 fn a_development_certificate_is_refused_in_production_only() {
     let leaf = WORLD.authority.issue(&LeafSpec { development: true, ..leaf_spec() }).unwrap();
     let marked = world(&AuthoritySpec { development: true, ..root_spec("Dev") }, &leaf_spec());

@@ -115,6 +115,62 @@ fn paths_and_bundles() -> Vec<Row> {
     ]
 }
 
+/// What is about keys, numbers and notes.
+fn keys_and_notes() -> Vec<Row> {
+    let verifier = production(&WORLD.root, "");
+    let facts = certificate_facts(&WORLD.leaf.der).unwrap();
+    let killed = |kill: &str| {
+        judged(now(&production(&WORLD.root, &format!("[kill]\n{kill}")), load(&good()).unwrap()))
+    };
+    let bytes = load(&good()).unwrap().bundle().unwrap().to_vec();
+    let der = &WORLD.leaf.der;
+    let certificate = |der: &[u8]| {
+        let key = SigningKey::from_pkcs8(&WORLD.leaf.key).unwrap();
+        judged(now(&verifier, bundled(&hostile::unchecked(&load(&sample()).unwrap(), &key, der))))
+    };
+    let mut indefinite = der.clone();
+    indefinite[1] = 0x80;
+    let other = WORLD.authority.issue(&LeafSpec { uri: &format!("{PREFIX}other"), ..leaf_spec() }).unwrap();
+    let two = format!("required_signers = 2\n[[signer]]\nname = \"ada\"\nuri = \"{PREFIX}ada\"\n");
+    let alone = judged(now(&production(&WORLD.root, &two), load(&good()).unwrap()));
+    let rows = vec![
+        ("81", "leaf with an RSA key", UNTRIED, judged(now(&verifier, paths::under(paths::RSA_2048)))),
+        ("81", "leaf with a key of 512 bits", UNTRIED, judged(now(&verifier, paths::under(paths::RSA_512)))),
+        ("81", "leaf that was signed with SHA-1", UNTRIED, judged(paths::under_sha1())),
+        ("81", "empty signature", UNTRIED, judged(paths::without_signature())),
+        ("84", "key on the kill-list", "has no kill-list", killed(&format!("keys = [\"{}\"]", facts.key))),
+        (
+            "84",
+            "serial number on the kill-list",
+            "has no kill-list",
+            killed(&format!("serials = [\"{}\"]", facts.serial)),
+        ),
+        (
+            "84",
+            "certificate of somebody the host does not know as publisher",
+            UNTRIED,
+            judged(now(&verifier, load(&signed_with(&sample(), &other)).unwrap())),
+        ),
+        ("85", "one signature where two are required", UNTRIED, alone),
+        (
+            "87",
+            "bytes after the bundle",
+            UNTRIED,
+            judged(now(&verifier, bundled(&[bytes.as_slice(), b"x"].concat()))),
+        ),
+        ("87", "bytes after the certificate", UNTRIED, certificate(&[der.as_slice(), &[0]].concat())),
+        ("88", "certificate with an indefinite length", UNTRIED, certificate(&indefinite)),
+        (
+            "88",
+            "certificate that is PEM where DER is said",
+            UNTRIED,
+            certificate(b"-----BEGIN CERTIFICATE-----"),
+        ),
+    ];
+    let noted = notes::faults().into_iter().map(|(what, result)| ("–", what, UNTRIED, judged(result)));
+    rows.into_iter().chain(noted).collect()
+}
+
 /// A production home that requires staging, and what it is offered.
 fn stagings() -> Vec<Row> {
     let of = |policy: &str, package: &[u8]| judged(staging::judged(&staging::requiring(policy), package));
@@ -143,11 +199,10 @@ fn page() -> String {
         What `forgeone verify` and `install` do with each fault of a signature, and what cosign 3.1.1 does. A test makes each\n\
         fault and compares its code with this page: `cargo test -p plugin-manager --lib signature_faults`. cosign's column is what\n\
         was seen when it was run by hand with a private authority and without a transparency log; it is not run by the test.\n\n\
-        | fault of FAULTS.md | what | cosign 3.1.1 | here |\n|---|---|---|---|\n"
+        | fault of FAULTS.md, – where it has none | what | cosign 3.1.1 | here |\n|---|---|---|---|\n"
         .to_owned();
-    for (number, what, cosign, here) in
-        leaves().into_iter().chain(revocations()).chain(paths_and_bundles()).chain(stagings())
-    {
+    let rows = leaves().into_iter().chain(revocations()).chain(paths_and_bundles());
+    for (number, what, cosign, here) in rows.chain(stagings()).chain(keys_and_notes()) {
         let here = here.map_or_else(
             |code| format!("refused, {code}"),
             |()| "accepted, and told in the evidence".to_owned(),

@@ -1,5 +1,6 @@
 //! The entries of `trust.toml` as values that can be added to and written back.
 
+use super::members::{RoleEntry, TierEntry};
 use super::notary::Notaries;
 use super::{TrustError, read, write};
 use common::crypto::Algorithm;
@@ -63,6 +64,10 @@ pub struct TrustConfig {
     pub publishers: Vec<PublisherEntry>,
     /// Who else may sign: reviewers, builders, security officers.
     pub signers: Vec<SignerEntry>,
+    /// The roles of plugins and operators, for policies.
+    pub roles: Vec<RoleEntry>,
+    /// The tiers of plugins, for policies.
+    pub tiers: Vec<TierEntry>,
     /// What is refused whoever signed it.
     pub kill: KillList,
 }
@@ -83,6 +88,8 @@ impl Default for TrustConfig {
             intermediates: Vec::new(),
             publishers: Vec::new(),
             signers: Vec::new(),
+            roles: Vec::new(),
+            tiers: Vec::new(),
             kill: KillList::default(),
         }
     }

@@ -3,6 +3,7 @@
 //! A key of a check that this build does not have is refused (E1409), never passed over.
 
 mod config;
+mod members;
 mod notary;
 mod read;
 mod root;
@@ -14,6 +15,7 @@ pub use config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
     Requirement, STAGER, SignerEntry, StagingPolicy, TrustConfig,
 };
+pub use members::{BadPluginPattern, PluginPattern, RoleEntry, TierEntry};
 pub use notary::{LogAuthority, Notaries, TimestampAuthority};
 pub use root::{Anchor, TrustFiles, TrustRoot};
 

@@ -4,7 +4,7 @@ use super::config::{
     AnchorEntry, CertificateSource, CrlPolicy, Environment, KillList, NamePattern, PublisherEntry,
     Requirement, SignerEntry, StagingPolicy, TrustConfig,
 };
-use super::{TrustError, notary};
+use super::{TrustError, members, notary};
 use crate::attestation::certificate::plain_serial;
 use crate::loader::document::{self, DocumentError, Fields, Node};
 use common::config::Span;
@@ -45,6 +45,8 @@ fn read(text: &str) -> Result<TrustConfig, TrustError> {
         "intermediate",
         "publisher",
         "signer",
+        "role",
+        "tier",
         "kill",
         "timestamp_authority",
         "log",
@@ -68,6 +70,8 @@ fn read(text: &str) -> Result<TrustConfig, TrustError> {
         list(&mut top, "log", MAX_ANCHORS, |n| notary::log(n).map_err(TrustError::Invalid))?;
     config.publishers = list(&mut top, "publisher", MAX_ITEMS, publisher)?;
     config.signers = list(&mut top, "signer", MAX_ITEMS, |n| signer(n).map_err(TrustError::Invalid))?;
+    config.roles = list(&mut top, "role", MAX_ITEMS, |n| members::role(n).map_err(TrustError::Invalid))?;
+    config.tiers = list(&mut top, "tier", MAX_ITEMS, |n| members::tier(n).map_err(TrustError::Invalid))?;
     if let Some(node) = top.take("kill") {
         config.kill = kill(node)?;
     }
@@ -392,6 +396,7 @@ fn consistent(config: &TrustConfig) -> Result<(), DocumentError> {
         }
     }
     notary::consistent(&config.notaries)?;
+    members::consistent(&config.roles, &config.tiers)?;
     signers_fit(config, uris)
 }
 

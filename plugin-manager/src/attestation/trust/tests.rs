@@ -41,6 +41,18 @@ name = "other"
 uri = "https://other.example/o"
 packages = ["*"]
 
+[[role]]
+name = "observers"
+plugins = ["acme/log-*", "*/metrics"]
+operators = ["ada"]
+
+[[role]]
+name = "admins"
+
+[[tier]]
+name = "trusted"
+plugins = ["acme/*"]
+
 [kill]
 digests = ["sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
 serials = ["01ab"]
@@ -54,6 +66,10 @@ fn everything_is_read_and_written_back() {
     assert_eq!(config.files().collect::<Vec<_>>(), ["roots/corp-root.pem", "intermediates/a.pem"]);
     assert_eq!(config.publishers[0].max_permissions.as_ref().unwrap().len(), 5);
     assert_eq!(config.publishers[1].environments, Environment::ALL);
+    let means = |publisher: &str, name: &str| {
+        config.roles[0].plugins.iter().any(|p| p.matches(&publisher.parse().unwrap(), &name.parse().unwrap()))
+    };
+    assert!(means("acme", "log-a") && means("evil", "metrics") && !means("evil", "log-a"));
     let empty = TrustConfig::default();
     assert_eq!(TrustConfig::parse(&empty.to_toml()).unwrap(), empty);
 }
@@ -109,6 +125,12 @@ fn what_does_not_fit_the_schema_is_refused() {
         ("\"01ab\"", "\"01AB\""),
         ("[kill]", "[kill]\nkillall = 1"),
         ("packages = [\"*\"]", ""),
+        ("name = \"admins\"", "name = \"observers\""),
+        ("name = \"admins\"", "name = \"Admins\""),
+        ("\"acme/log-*\"", "\"acme\""),
+        ("\"acme/log-*\"", "\"acme/a/b\""),
+        ("\"ada\"", "\"\""),
+        ("plugins = [\"acme/*\"]", ""),
     ];
     for (from, to) in cases {
         assert!(FULL.contains(from), "{from}");

@@ -4,6 +4,7 @@ use super::config::{
     CertificateSource, CrlPolicy, Environment, PublisherEntry, Requirement, SignerEntry, StagingPolicy,
     TrustConfig,
 };
+use super::members::{RoleOut, TierOut, roles_out, tiers_out};
 use common::config::Span;
 use common::crypto::Algorithm;
 use serde::Serialize;
@@ -27,6 +28,10 @@ struct Out {
     publisher: Vec<PublisherOut>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signer: Vec<SignerOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    role: Vec<RoleOut>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tier: Vec<TierOut>,
     kill: KillOut,
 }
 
@@ -172,6 +177,8 @@ fn out(config: &TrustConfig) -> Out {
         log: config.notaries.logs.iter().map(|l| LogOut { vkey: l.vkey() }).collect(),
         publisher: config.publishers.iter().map(publisher).collect(),
         signer: config.signers.iter().map(signer).collect(),
+        role: roles_out(&config.roles),
+        tier: tiers_out(&config.tiers),
         kill: KillOut {
             digests: kill.digests.iter().map(ToString::to_string).collect(),
             serials: kill.serials.iter().cloned().collect(),

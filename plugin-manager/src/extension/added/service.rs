@@ -33,7 +33,7 @@ impl Service for AddedService {
     }
 
     fn serve(&self, call: Call<'_>) -> Result<(), CallError> {
-        let Call { identity, link, chain, deadline, cancel, clock, target, args, response, .. } = call;
+        let Call { identity, link, chain, deadline, cancel, clock, target, args, response, spans, .. } = call;
         let own = Call {
             identity,
             link,
@@ -44,6 +44,7 @@ impl Service for AddedService {
             target,
             args,
             response: &mut *response,
+            spans,
             further: None,
         };
         let mut own = ExtensionCall::new(own);

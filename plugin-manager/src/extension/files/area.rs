@@ -109,6 +109,13 @@ impl Files {
         Ok(area)
     }
 
+    /// The whole of the data directory as one area, for what no plugin has to itself.
+    pub(in crate::extension) fn whole(&self) -> Result<Area, CallError> {
+        let area = Area::default();
+        area.ready(|| self.data.try_clone().map_err(|e| super::fault::fault(&e)))?;
+        Ok(area)
+    }
+
     fn slot(&self, plugin: PluginId) -> Arc<Area> {
         let mut areas = self.areas.lock();
         if let Some(area) = areas.get(&plugin) {
@@ -126,7 +133,7 @@ impl Files {
 
 /// One plugin's area.
 #[derive(Debug, Default)]
-pub(super) struct Area {
+pub(in crate::extension) struct Area {
     root: OnceLock<Dir>,
     /// Held while files change, so that the account is exact.
     account: Mutex<Account>,
@@ -152,7 +159,7 @@ impl Area {
     }
 
     /// Its directory. [`Files::area`] hands out only areas that have one.
-    pub(super) fn root(&self) -> Result<&Dir, CallError> {
+    pub(in crate::extension) fn root(&self) -> Result<&Dir, CallError> {
         self.root.get().ok_or_else(super::fault::special)
     }
 
@@ -162,16 +169,16 @@ impl Area {
     }
 
     /// Its account, held until the caller is done changing files.
-    pub(super) fn account(&self) -> parking_lot::MutexGuard<'_, Account> {
+    pub(in crate::extension) fn account(&self) -> parking_lot::MutexGuard<'_, Account> {
         self.account.lock()
     }
 }
 
 /// What a plugin has in its area.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Account {
+pub(in crate::extension) struct Account {
     pub(super) bytes: u64,
-    pub(super) entries: u64,
+    pub(in crate::extension) entries: u64,
 }
 
 impl Account {

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::io::Error;
 
 /// The status of an error of the file system.
-pub(super) fn fault(error: &Error) -> CallError {
+pub(in crate::extension) fn fault(error: &Error) -> CallError {
     let (status, cause) = match Errno::from_io_error(error) {
         Some(Errno::NOENT) => (Status::NotFound, "no such file or directory"),
         Some(Errno::NOTDIR) => (Status::Invalid, "not a directory"),

@@ -14,5 +14,8 @@ mod service;
 mod tests;
 mod walk;
 
+pub(super) use area::Area;
 pub use area::{FileDirs, FileError, FileLimits, Files};
-pub(super) use service::services;
+pub(super) use fault::fault;
+pub(super) use service::{delete, read, services, write};
+pub(super) use walk::{Entry, down, entry};

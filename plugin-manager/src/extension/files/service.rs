@@ -97,7 +97,12 @@ pub(super) fn writable(
     }
 }
 
-fn read(files: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result<(), CallError> {
+pub(in crate::extension) fn read(
+    files: &Files,
+    area: &Area,
+    segments: &[&str],
+    call: Call<'_>,
+) -> Result<(), CallError> {
     let [_, offset, length] = list::<3>(call.args, 1)?;
     let offset = offset.map_or(Ok(0), number)?;
     let length = length.map_or(Ok(u64::MAX), number)?;
@@ -115,7 +120,12 @@ fn read(files: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result
     read.map(drop).map_err(|e| fault(&e))
 }
 
-fn write(files: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result<(), CallError> {
+pub(in crate::extension) fn write(
+    files: &Files,
+    area: &Area,
+    segments: &[&str],
+    call: Call<'_>,
+) -> Result<(), CallError> {
     let [_, bytes] = list::<2>(call.args, 2)?;
     let bytes = required(bytes)?;
     let length = bytes.len() as u64;
@@ -213,7 +223,12 @@ fn names(files: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Resul
 }
 
 /// Deletes a file or an empty directory; with a second argument, as in `file_stat`, only what is of that kind.
-fn delete(_: &Files, area: &Area, segments: &[&str], call: Call<'_>) -> Result<(), CallError> {
+pub(in crate::extension) fn delete(
+    _: &Files,
+    area: &Area,
+    segments: &[&str],
+    call: Call<'_>,
+) -> Result<(), CallError> {
     let [_, of_kind] = list::<2>(call.args, 1)?;
     let of_kind = of_kind.map(number).transpose()?;
     let mut account = area.account();

@@ -7,7 +7,7 @@ use rustix::fs::OFlags;
 
 /// What a name in a directory stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(in crate::extension) enum Entry {
     /// Nothing.
     Absent,
     /// A plain file of this many bytes.
@@ -17,7 +17,7 @@ pub(super) enum Entry {
 }
 
 /// Looks at a name without opening it.
-pub(super) fn entry(dir: &Dir, name: &str) -> Result<Entry, CallError> {
+pub(in crate::extension) fn entry(dir: &Dir, name: &str) -> Result<Entry, CallError> {
     match dir.symlink_metadata(name) {
         Ok(meta) => kind(&meta),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Entry::Absent),
@@ -39,7 +39,7 @@ pub(super) fn kind(meta: &Metadata) -> Result<Entry, CallError> {
 }
 
 /// The directory of this name; a link in its place is refused.
-pub(super) fn down(dir: &Dir, name: &str) -> Result<Dir, CallError> {
+pub(in crate::extension) fn down(dir: &Dir, name: &str) -> Result<Dir, CallError> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed());
     match dir.open_with(name, &options) {

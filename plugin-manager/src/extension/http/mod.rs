@@ -11,7 +11,7 @@ mod request;
 mod roots;
 mod service;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod url;
 
 pub use address::{BadRange, Range};
@@ -19,4 +19,9 @@ pub use net::{Http, HttpAccess, HttpOptions, Resolve, SystemResolver, Vouchers};
 pub use roots::{RootsError, Tls};
 pub use url::{BadUrl, Url};
 
+pub(super) use exchange::Hop;
+pub(super) use fault::Fault;
+pub(super) use net::OwnTerms;
+pub(super) use quota::{Quotas, Rates};
 pub(super) use service::HttpRequest;
+pub(super) use url::Scheme;

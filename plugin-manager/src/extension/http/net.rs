@@ -14,6 +14,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use parking_lot::Mutex;
+use std::future::Future;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -74,6 +75,15 @@ impl Default for HttpOptions {
             bytes_per_second: 16 << 20,
         }
     }
+}
+
+/// Terms of what is not a plugin's own request: the operator named where it goes.
+#[derive(Debug, Clone)]
+pub(in crate::extension) struct OwnTerms {
+    /// Ranges of addresses that may be reached though they are not public.
+    pub ranges: Arc<[Range]>,
+    /// Most bytes of an answer's body.
+    pub response_limit: usize,
 }
 
 /// Finds the addresses of a name. Called on a thread of its own; may block.
@@ -217,8 +227,17 @@ impl Http {
         self.run(self.terms(&hop.url), hop, until, clock, cancel)
     }
 
-    /// Does one exchange and waits for it, no longer than until the deadline or the cancellation: then its
-    /// connection is closed.
+    /// One exchange within these terms, to be driven by [`Http::wait`].
+    pub(in crate::extension) fn carry(
+        &self,
+        hop: Hop,
+        own: OwnTerms,
+    ) -> impl Future<Output = Result<Answer, Fault>> + Send + use<> {
+        let (access, OwnTerms { ranges, response_limit }) = (HttpAccess::Restricted, own);
+        exchange(Terms { access, ranges, response_limit, ..self.terms(&hop.url) }, hop)
+    }
+
+    /// Does one exchange and waits for it.
     fn run(
         &self,
         terms: Terms,
@@ -227,9 +246,24 @@ impl Http {
         clock: &dyn Clock,
         cancel: Option<&CancelToken>,
     ) -> Result<Answer, Fault> {
-        let slot: Arc<Mutex<Option<Result<Answer, Fault>>>> = Arc::default();
+        self.wait(exchange(terms, hop), until, clock, cancel)
+    }
+
+    /// Has this done by the client's threads and waits for it, no longer than until the deadline or the cancellation:
+    /// then it is dropped, which closes its connections.
+    pub(in crate::extension) fn wait<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+        until: Deadline,
+        clock: &dyn Clock,
+        cancel: Option<&CancelToken>,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Fault> + Send + 'static,
+    {
+        let slot: Arc<Mutex<Option<Result<T, E>>>> = Arc::default();
         let (filled, waiting) = (slot.clone(), std::thread::current());
-        let work = exchange(terms, hop);
         let task = self.handle()?.spawn(async move {
             let done = work.await;
             *filled.lock() = Some(done);
@@ -250,7 +284,7 @@ impl Http {
             };
             if let Some(fault) = stop {
                 task.abort();
-                return Err(fault);
+                return Err(fault.into());
             }
             std::thread::park_timeout(left.map_or(LOOK, |left| left.min(LOOK)));
         }

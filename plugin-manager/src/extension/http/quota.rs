@@ -13,7 +13,7 @@ const SECONDS: i64 = 10;
 
 /// What one plugin may have. Each rate is for long; for a moment ten times as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rates {
+pub(in crate::extension) struct Rates {
     /// Requests under way at once.
     pub at_once: u32,
     /// Requests a second, each hop of a redirect one.
@@ -55,7 +55,7 @@ impl Bucket {
 
 /// The books of all plugins.
 #[derive(Debug)]
-pub(super) struct Quotas {
+pub(in crate::extension) struct Quotas {
     rates: Rates,
     used: Mutex<HashMap<PluginId, Used>>,
 }
@@ -104,7 +104,7 @@ impl Quotas {
 
 /// One request under way.
 #[derive(Debug)]
-pub(super) struct Entered<'a> {
+pub(in crate::extension) struct Entered<'a> {
     quotas: &'a Quotas,
     plugin: PluginId,
 }

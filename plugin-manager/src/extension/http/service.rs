@@ -11,12 +11,17 @@ use crate::extension::secret::{SecretSource, SecretValue, read_secret};
 use crate::extension::service::{Service, plugin};
 use common::clock::Deadline;
 use common::identity::IdentityContext;
+use common::trace::TraceContext;
 use hyper::Method;
 use hyper::body::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use microkernel::syscall_bridge::{Call, CallError, Further, Status, Target};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The header of W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Sends a request and answers what the server did.
 pub(in crate::extension) struct HttpRequest {
@@ -35,7 +40,7 @@ impl Service for HttpRequest {
         true
     }
     fn serve(&self, call: Call<'_>) -> Result<(), CallError> {
-        let Call { identity, deadline, cancel, clock, args, response, further, .. } = call;
+        let Call { identity, deadline, cancel, clock, args, response, spans, further, .. } = call;
         let further = further.ok_or(Fault::Internal)?;
         let asked = Asked::parse(args)?;
         let options = self.http.options();
@@ -49,7 +54,7 @@ impl Service for HttpRequest {
         let first = Hop {
             url: asked.url.clone(),
             method: asked.method.clone(),
-            headers: asked.headers(&secrets)?,
+            headers: traced(asked.headers(&secrets)?, spans.context())?,
             body: asked.body.clone(),
         };
         drop(secrets);
@@ -117,6 +122,15 @@ impl HttpRequest {
             Scheme::Http => Err(Fault::Plain),
         }
     }
+}
+
+/// The headers with the place in the trace the request is part of, unless the plugin names one itself.
+fn traced(mut headers: HeaderMap, at: Option<TraceContext>) -> Result<HeaderMap, Fault> {
+    if let Some(at) = at.filter(|_| !headers.contains_key(TRACEPARENT)) {
+        let value = HeaderValue::from_str(&at.to_string()).map_err(|_| Fault::Internal)?;
+        headers.insert(TRACEPARENT, value);
+    }
+    Ok(headers)
 }
 
 /// The hop a redirect asks for: `GET` after 303, and after 301 and 302 where it was `POST`, as the standard says.

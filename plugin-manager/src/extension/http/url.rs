@@ -27,7 +27,7 @@ pub enum BadUrl {
 
 /// How it is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(in crate::extension) enum Scheme {
     Http,
     Https,
 }
@@ -61,7 +61,7 @@ pub(super) enum Host {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
-    pub(super) scheme: Scheme,
+    pub(in crate::extension) scheme: Scheme,
     pub(super) host: Host,
     pub(super) port: u16,
     /// Path and query, beginning with `/`.

@@ -53,7 +53,7 @@ fn a_trap_drops_the_instance_and_the_fifth_within_a_minute_fails_the_plugin(kind
     let told = rig.plugin.own_failure().unwrap();
     assert!(told.contains("lost 5 instances") && told.contains("op_trap"), "{told}");
     assert_eq!(code(rig.call("op_add")), "E5003");
-    assert_eq!(rig.plugin.metrics().sample().traps, 5);
+    assert_eq!((rig.plugin.metrics().sample().traps, rig.plugin.metrics().sample().faults), (5, 5));
     assert!(rig.recorded("lifecycle").last().unwrap().contains("\"action\":\"fail\""));
     rig.up().unwrap();
     for _ in 0..4 {
@@ -72,6 +72,7 @@ fn a_callers_haste_spends_no_budget(kind: EngineKind) {
         assert_eq!(code(rig.call_until("op_loop", soon())), "E4010");
     }
     rig.is(S::Running);
+    assert_eq!((rig.plugin.metrics().sample().traps, rig.plugin.metrics().sample().faults), (7, 0));
     let own = Rig::new(kind, &lifecycle(0, 0, 0)).with(|r| r.timeout = Duration::from_millis(20)).running();
     for _ in 0..5 {
         assert_eq!(code(own.call("op_loop")), "E4010");

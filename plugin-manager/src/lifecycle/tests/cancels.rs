@@ -53,7 +53,7 @@ fn a_call_given_up_ends_its_guest_is_recorded_and_costs_no_restart(kind: EngineK
     let lines = rig.recorded("call");
     assert_eq!(lines.iter().filter(|l| l.contains("E4031") && l.contains("op_spin")).count(), 7, "{lines:?}");
     let sample = rig.plugin.metrics().sample();
-    assert_eq!((sample.calls, sample.errors, sample.traps), (14, 7, 7));
+    assert_eq!((sample.calls, sample.errors, sample.traps, sample.faults), (14, 7, 7, 0));
 }
 
 fn a_call_given_up_while_it_waits_never_begins(kind: EngineKind) {

@@ -1,11 +1,11 @@
 //! The evidence of a quarantine: one statement in a DSSE envelope, signed with the key of the audit log, in a file of
 //! the home.
 
+use super::super::envelope;
 use super::super::host::Host;
 use super::super::install::fact;
 use super::super::sources;
 use super::super::steps::known;
-use crate::attestation::{PAYLOAD_TYPE, pae};
 use crate::store::InstalledPlugin;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,6 @@ use common::crypto::PublicKey;
 use common::error::{Code, Coded, ForgeError, codes};
 use common::identity::Digest;
 use microkernel::trust::quarantine::{Evidence, STATE_BYTES, records_of};
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Records looked through for those of the plugin.
@@ -40,35 +39,15 @@ impl Coded for EvidenceError {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Envelope {
-    payload_type: String,
-    payload: String,
-    signatures: Vec<Signature>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Signature {
-    keyid: String,
-    sig: String,
-}
-
 /// The statement in a bundle of evidence that this key signed.
 ///
 /// # Errors
 /// [`EvidenceError`].
 pub fn open_evidence(bundle: &[u8], key: &PublicKey) -> Result<Vec<u8>, EvidenceError> {
-    let envelope: Envelope = serde_json::from_slice(bundle).map_err(|_| EvidenceError::Malformed)?;
-    let [signature] = &envelope.signatures[..] else { return Err(EvidenceError::Malformed) };
-    let bytes = |text: &str| STANDARD.decode(text).map_err(|_| EvidenceError::Malformed);
-    let (payload, signed) = (bytes(&envelope.payload)?, bytes(&signature.sig)?);
-    if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(EvidenceError::Malformed);
-    }
-    key.verify(&pae(PAYLOAD_TYPE, &payload), &signed).map_err(EvidenceError::Signature)?;
-    Ok(payload)
+    envelope::open(bundle, key).map_err(|error| match error {
+        envelope::NotOpened::Malformed => EvidenceError::Malformed,
+        envelope::NotOpened::Signature(source) => EvidenceError::Signature(source),
+    })
 }
 
 impl Host {
@@ -88,16 +67,7 @@ impl Host {
     fn bundle(&self, row: &InstalledPlugin, why: &str) -> Result<PathBuf, ForgeError> {
         let at_ns = self.clock.wall_ns();
         let payload = self.facts(row, why, at_ns)?;
-        let failed = |e: &dyn std::fmt::Display| {
-            ForgeError::new(&codes::E0001, "the evidence cannot be signed").reason(e.to_string())
-        };
-        let signature = self.home.audit_key()?.sign(&pae(PAYLOAD_TYPE, &payload)).map_err(|e| failed(&e))?;
-        let envelope = Envelope {
-            payload_type: PAYLOAD_TYPE.to_owned(),
-            payload: STANDARD.encode(payload),
-            signatures: vec![Signature { keyid: String::new(), sig: STANDARD.encode(signature) }],
-        };
-        let bytes = serde_json::to_vec(&envelope).map_err(|e| failed(&e))?;
+        let bytes = envelope::seal(&payload, &self.home.audit_key()?)?;
         Ok(self.home.keep_bundle(&format!("{}-{at_ns:020}.json", row.plugin.name), &bytes)?)
     }
 

@@ -30,6 +30,9 @@ use std::fmt::Write;
 /// How old what the home keeps of a score may be while the score goes on.
 const KEPT_MS: u64 = 60_000;
 
+/// Plugins that `doctor` names at most.
+const MOST_TOLD: usize = 10;
+
 /// The scores of the installed plugins, by namespace.
 #[derive(Debug)]
 pub(in crate::registry) struct Scores {
@@ -87,7 +90,7 @@ impl Scores {
         Observation {
             denials: calls.denied,
             traps: calls.traps,
-            limits: calls.limited.saturating_add(calls.refused),
+            limits: calls.limited,
             calls: calls.allowed.iter().filter_map(named).collect(),
         }
     }
@@ -155,7 +158,7 @@ impl Host {
 
     /// Takes in what a plugin that is up did since this was done last. Why it is to be quarantined, if it is.
     pub fn look_at(&self, row: &InstalledPlugin, loaded: &Loaded) -> Option<String> {
-        let seen = self.scores.observation(&loaded.denials.unscored(loaded.plugin.metrics().sample()));
+        let seen = self.scores.observation(&loaded.denials.unscored(&loaded.plugin.metrics().sample()));
         let now = self.now_ms();
         let change = self.with_score(row, |score, rules| score.observe(now, &seen, rules));
         if let Some(change) = &change {
@@ -261,6 +264,26 @@ impl Host {
     pub fn forget_score(&self, row: &InstalledPlugin) {
         self.scores.all.lock().remove(&owner(row));
         self.bridge.evaluator().set_class(id(row), TrustClass::Full);
+    }
+
+    /// The plugins that are trusted less than fully, as `doctor` tells of them.
+    pub fn conduct(&self) -> (&'static str, String) {
+        let all = self.scores.all.lock();
+        let fallen: Vec<String> = all
+            .iter()
+            .filter(|(_, scored)| scored.score.class() != TrustClass::Full)
+            .filter_map(|(owner, scored)| {
+                let (class, points) = (scored.score.class().name(), scored.score.points());
+                Some(format!("{}: {class}, {points} points", owner.split_once('/')?.1))
+            })
+            .collect();
+        let beyond = fallen.len().saturating_sub(MOST_TOLD);
+        let named = fallen.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>().join("; ");
+        match (fallen.is_empty(), beyond) {
+            (true, _) => ("ok", "no plugin is trusted less than fully for what it did".to_owned()),
+            (false, 0) => ("warning", named),
+            (false, _) => ("warning", format!("{named}; and {beyond} more")),
+        }
     }
 
     /// The scores as Prometheus text; empty when nothing was seen of any plugin.

@@ -59,7 +59,7 @@ fn handles_of_several_operators_call_and_manage_one_host_from_many_threads() {
     });
     assert_eq!((answered.into_inner(), host.status("a").unwrap().calls), (600, 600));
     for number in 0..4 {
-        let who = format!("thread-{number}");
+        let who = world.pseudonym(&format!("thread-{number}"));
         assert_eq!(world.recorded(&host, &["\"action\":\"remove\"", &who]), 3);
     }
     host.shutdown().unwrap();

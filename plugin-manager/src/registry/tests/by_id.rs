@@ -139,8 +139,7 @@ fn who_loads_a_plugin_is_judged_and_recorded_in_this_and_each_later_step() {
     assert_eq!(code(registry.pause_plugin(id)), "E2001");
     host.pause("a").unwrap();
     let by = |who: &str, action: &str| {
-        // In quotes: digests hold every short word of the letters a to f.
-        let who = format!("\"{who}\"");
+        let who = world.pseudonym(who);
         world.recorded(&host, &["\"management\"", &format!("\"action\":\"{action}\""), &who])
     };
     assert_eq!((by("ada", "install"), by("ada", "start"), by("ada", "pause")), (2, 1, 1));
@@ -161,7 +160,7 @@ fn who_may_not_stop_plugins_does_not_shut_the_host_down_for_all() {
     host.host().parts().bridge.evaluator().publish(&[policy]).unwrap();
     let bob = host.acting_as(&TrustContext::new(&IdentityContext::operator("bob")));
     assert_eq!(code(bob.shutdown()), "E2001");
-    assert_eq!(world.recorded(&host, &["\"action\":\"stop\"", "\"bob\"", "E2001"]), 1);
+    assert_eq!(world.recorded(&host, &["\"action\":\"stop\"", &world.pseudonym("bob"), "E2001"]), 1);
     assert_eq!(host.status("a").unwrap().state, "Running");
     host.shutdown().unwrap();
 }
@@ -180,7 +179,11 @@ fn a_step_that_is_permitted_is_answered_to_whoever_may_not_read() {
     assert_eq!(ada.start("a").unwrap().state, "Running");
     assert_eq!(ada.stop("a").unwrap().desired, "stopped");
     assert_eq!(code(ada.status("a")), "E2001");
-    assert_eq!(world.recorded(&host, &["\"action\":\"read\"", "\"ada\""]), 1, "of `status` alone");
+    assert_eq!(
+        world.recorded(&host, &["\"action\":\"read\"", &world.pseudonym("ada")]),
+        1,
+        "of `status` alone"
+    );
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn whoever_is_denied_everything_is_shown_and_given_nothing() {
         code(PluginRegistry::over(bob.clone()).plugins().map(drop)),
     ];
     assert_eq!(answers, ["E2001"; 7]);
-    assert_eq!(world.recorded(&host, &["\"management\"", "\"bob\"", "E2001"]), 7);
+    assert_eq!(world.recorded(&host, &["\"management\"", &world.pseudonym("bob"), "E2001"]), 7);
 }
 
 #[test]

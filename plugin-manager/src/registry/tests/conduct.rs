@@ -1,16 +1,18 @@
 //! What plugins do changes how far they are trusted: shown, recorded, told, kept over openings, and in the end acted
 //! on, with evidence that verifies.
 
-use super::{Guest, World, code, on_each_engine};
+use super::{GOOD, Guest, World, code, on_each_engine};
 use crate::runtime::EngineKind;
 use crate::{AuditSource, EventKind, PluginManager, Told, open_evidence};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 on_each_engine! {
     a_plugin_that_traps_falls_through_the_classes_into_quarantine
     what_a_command_saw_counts_when_the_plugin_is_stopped
     a_host_that_only_tells_leaves_it_in_service
     a_removed_plugin_leaves_no_score_behind
+    a_plugin_lowers_nobodys_score_but_its_own
+    a_quarantine_ends_the_call_that_runs
 }
 
 /// Each trap costs twenty points; a plugin that is not signed starts with eighty.
@@ -65,6 +67,69 @@ fn a_plugin_that_traps_falls_through_the_classes_into_quarantine(kind: EngineKin
     host.release("a").unwrap();
     assert_eq!(standing(&host), ("reduced", 40));
     assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");
+}
+
+/// `front` calls `a`, which is denied the clock, and denied what `front` was not granted, and is hurried.
+fn a_plugin_lowers_nobodys_score_but_its_own(kind: EngineKind) {
+    let world = World::with(kind, SEVERE);
+    let host = world.open();
+    let asks_clock = r#"(data (i32.const 512) "time_now")
+        (func (export "clock") (param i32) (result i32)
+          (drop (call $syscall (i32.const 512) (i32.const 8) (i32.const 0) (i32.const 0) (i32.const 2048) (i32.const 64)))
+          i32.const 0)"#;
+    let back = Guest::new("a").body(&format!("{GOOD}{asks_clock}")).operation("clock");
+    host.install(&back.tables("[permissions]\nclock = [\"now\"]").package(), true).unwrap();
+    let argument = |text: &str| format!("\\{:02x}\\00\\00\\00{text}", text.len());
+    let arguments = argument("a") + &argument("clock") + &argument("");
+    let ask = format!(
+        r#"(data (i32.const 256) "{arguments}")
+        (func (export "go") (param i32) (result i32)
+          (call $syscall (i32.const 128) (i32.const 11) (i32.const 256) (i32.const 18) (i32.const 0) (i32.const 0)))"#
+    );
+    let front = Guest::new("front").body(&format!("{GOOD}{ask}")).operation("go");
+    host.install(&front.tables("[permissions]\nplugins = [\"call\"]").package(), true).unwrap();
+    for _ in 0..20 {
+        host.call("front", "go", vec![]).unwrap();
+    }
+    host.look_at_conduct().unwrap();
+    // The clock was denied to `a` for what `front` lacks.
+    assert!(world.recorded(&host, &["\"denial\"", "time_now", "\"lacking\":\"front\""]) > 0);
+    assert_eq!(host.status("a").unwrap().denials, 20);
+    assert_eq!(standing(&host), ("full", 80), "what it did for another does not count");
+    // Whoever calls directly sees it act in its own right, and it may.
+    host.call("a", "clock", vec![]).unwrap();
+    assert_eq!(host.status("a").unwrap().denials, 20);
+}
+
+fn a_quarantine_ends_the_call_that_runs(kind: EngineKind) {
+    let world = World::with(kind, SEVERE);
+    let host = world.open();
+    // It keeps a value, so that the log tells when it has begun.
+    let spin = r#"(data (i32.const 256) "kv_set") (data (i32.const 272) "\01\00\00\00k\01\00\00\00v")
+        (func (export "spin") (param i32) (result i32)
+          (drop (call $syscall (i32.const 256) (i32.const 6) (i32.const 272) (i32.const 10) (i32.const 0) (i32.const 0)))
+          (loop $l (br $l)) i32.const 0)"#;
+    let guest = Guest::new("a").body(&format!("{GOOD}{spin}")).operation("spin");
+    let pooled = "[permissions]\nstorage = [\"set\"]\n[instances]\nmode = \"pooled\"\nmax = 2\n\
+                  [limits]\ntimeout = \"60s\"";
+    host.install(&guest.tables(pooled).package(), true).unwrap();
+    let caller = host.clone();
+    let spins = std::thread::spawn(move || code(caller.call("a", "spin", vec![])));
+    while world.recorded(&host, &["kv_set"]) == 0 {
+        assert!(!spins.is_finished());
+        std::thread::yield_now();
+    }
+    let began = Instant::now();
+    trapped(&host, 4);
+    assert_eq!(spins.join().unwrap(), "E4034");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "its own timeout did not end it: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(host.status("a").unwrap().state, "Quarantined");
+    host.release("a").unwrap();
+    assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x", "what was ended is not what comes back");
 }
 
 fn evidence_verifies(world: &World, file: &str) {

@@ -55,7 +55,10 @@ fn fault_068_what_asks_for_more_waits_until_it_is_approved(kind: EngineKind) {
     );
     assert_eq!(host.status("a").unwrap().version, "1.1.0");
     assert_eq!(
-        world.recorded(&host, &["\"action\":\"approve\"", "ada", "\"accepted_permissions\":\"storage set\""]),
+        world.recorded(
+            &host,
+            &["\"action\":\"approve\"", &world.pseudonym("ada"), "\"accepted_permissions\":\"storage set\""]
+        ),
         1
     );
     assert_eq!(waiting(&host), [] as [&str; 0]);

@@ -5,27 +5,7 @@ use crate::runtime::EngineKind;
 use microkernel::trust::PolicySource;
 
 on_each_engine! {
-    compiled_code_that_was_changed_is_set_aside_and_compiled_anew
     a_package_that_was_changed_in_the_store_is_not_run
-}
-
-fn compiled_code_that_was_changed_is_set_aside_and_compiled_anew(kind: EngineKind) {
-    let world = World::development(kind);
-    let host = world.open();
-    host.install(&Guest::new("a").package(), true).unwrap();
-    host.shutdown().unwrap();
-    world.damage("cache");
-    let host = world.open();
-    assert_eq!(host.call("a", "echo", b"x".to_vec()).unwrap(), b"x");
-    assert_eq!(world.recorded(&host, &["detection", "E1505"]), 1);
-    let files = std::fs::read_dir(world.path("cache")).unwrap();
-    let mut endings: Vec<_> = files.map(|f| f.unwrap().path().extension().is_some()).collect();
-    endings.sort_unstable();
-    assert_eq!(endings, [false, true], "new code, and the old one set aside");
-    host.shutdown().unwrap();
-    let host = world.open();
-    host.call("a", "echo", vec![]).unwrap();
-    assert_eq!(world.recorded(&host, &["E1505"]), 1, "the new code is good");
 }
 
 fn a_package_that_was_changed_in_the_store_is_not_run(kind: EngineKind) {

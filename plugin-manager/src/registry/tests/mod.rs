@@ -2,6 +2,7 @@
 
 mod added;
 mod api;
+mod attested;
 mod by_id;
 mod callers;
 mod conduct;
@@ -14,6 +15,7 @@ mod install;
 mod keeping;
 mod life;
 mod native;
+mod people;
 mod plan;
 mod port;
 mod reviews;
@@ -24,14 +26,18 @@ mod staging;
 mod swap;
 mod threads;
 mod together;
+mod traces;
 mod trial;
 mod trust;
 mod upgrade;
+#[cfg(all(feature = "wasi", feature = "cedar"))]
+mod walk;
 
 use crate::PluginManager;
 use crate::loader::Asset;
 use crate::loader::testing::{packed, wasm};
 use crate::runtime::EngineKind;
+use crate::store::people_of;
 use common::audit::tail;
 use common::error::ForgeError;
 use std::path::PathBuf;
@@ -84,6 +90,11 @@ impl World {
         host.host().audit.flush().unwrap();
         let lines = tail(&self.path("audit"), u64::MAX).unwrap().map(Result::unwrap);
         lines.filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    }
+    /// What records say in place of this name.
+    pub fn pseudonym(&self, name: &str) -> String {
+        let people = people_of(self.0.path()).unwrap();
+        people.into_iter().find(|person| person.name == name).unwrap().pseudonym
     }
     /// Flips one byte in the middle of the only file there.
     pub fn damage(&self, below: &str) {

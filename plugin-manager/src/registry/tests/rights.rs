@@ -14,7 +14,7 @@ on_each_engine! {
 }
 
 /// An operation of four letters that makes this host call and answers with its status.
-fn does(operation: &str, at: u32, call: &str, arguments: &[&str]) -> String {
+pub fn does(operation: &str, at: u32, call: &str, arguments: &[&str]) -> String {
     let list: String = arguments.iter().map(|a| format!("\\{:02x}\\00\\00\\00{a}", a.len())).collect();
     let (name, args) = (call.len(), arguments.iter().map(|a| a.len() + 4).sum::<usize>());
     let from = at + 32;
@@ -149,7 +149,7 @@ fn a_denial_is_explained_and_other_policies_are_tried(kind: EngineKind) {
     assert!(change.because.contains("quiet.cedar:quiet"), "{}", change.because);
     assert!(changes.decided >= 2 && changes.skipped >= 2, "{changes:?}");
     let now = world.path("trust/policy");
-    let diff = |old, new| diff_policies(&world.path(""), None, old, new).unwrap().changed;
+    let diff = |old, new| diff_policies(&world.path(""), None, old, new).unwrap().1.changed;
     assert_eq!(diff(&now, &candidate).len(), 1);
     assert!(!diff(&candidate, &now)[0].permitted_before);
     assert!(diff(&now, &now).is_empty());

@@ -103,6 +103,25 @@ fn policies_cannot_keep_their_own_files_from_being_read() {
 }
 
 #[test]
+fn a_policy_directory_that_is_away_is_not_an_empty_one() {
+    let world = World::development(crate::runtime::available()[0]);
+    let host = world.open();
+    host.install(&Guest::new("a").package(), true).unwrap();
+    let (dir, away) = (world.path("trust/policy"), world.path("trust/policy.away"));
+    std::fs::write(dir.join("site.cedar"), "forbid(principal, action == Action::\"call\", resource);")
+        .unwrap();
+    host.reload_changed_policies().unwrap().unwrap();
+    std::fs::rename(&dir, &away).unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap_err().code().id, "E0002");
+    assert_eq!(code(host.call("a", "echo", vec![])), "E2001");
+    assert!(host.doctor().iter().any(|probe| probe.name == "policies" && probe.verdict == "problem"));
+    assert!(host.reload_changed_policies().is_none(), "told once");
+    std::fs::create_dir(&dir).unwrap();
+    assert_eq!(host.reload_changed_policies().unwrap().unwrap(), 0);
+    assert!(host.call("a", "echo", vec![]).is_ok());
+}
+
+#[test]
 fn changed_policy_files_are_put_in_force_when_looked_at_and_broken_ones_are_told_of_once() {
     let world = World::development(crate::runtime::available()[0]);
     let host = world.open();

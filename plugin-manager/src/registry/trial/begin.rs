@@ -11,6 +11,7 @@ use crate::registry::error::HostError;
 use crate::registry::events::EventKind;
 use crate::registry::hall::Loaded;
 use crate::registry::install::report;
+use crate::registry::load::Rebuild;
 use crate::registry::manager::PluginManager;
 use crate::registry::report::UpgradeReport;
 use crate::registry::upgrade::{Beside, Exchange};
@@ -38,7 +39,7 @@ impl PluginManager {
             x.can_be_checked()?;
             let installed = self.up_for_trial(x)?;
             self.bring_up_needs(&plan, x)?;
-            let ready = host.ready(&x.grant)?;
+            let ready = host.ready(&x.grant, Rebuild::Asked)?;
             let mut now = report(&x.grant, &ready);
             now.started = true;
             let (denials, suppressed) = (Arc::new(Denials::default()), Arc::new(AtomicU64::new(0)));

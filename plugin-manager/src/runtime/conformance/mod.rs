@@ -39,6 +39,8 @@ macro_rules! conformance {
     };
 }
 pub(crate) use conformance;
+#[cfg(all(feature = "wasi", feature = "cedar"))]
+pub(crate) use wasi::every_function as every_wasi_function;
 
 static CLOCK: LazyLock<Arc<SystemClock>> = LazyLock::new(|| SystemClock::start().unwrap());
 static ENGINES: Mutex<Vec<Arc<dyn Engine>>> = Mutex::new(Vec::new());
@@ -62,6 +64,10 @@ impl Bench {
             }
         };
         Self { engine, clock }
+    }
+    #[cfg(all(feature = "wasi", feature = "cedar"))]
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
     }
     pub fn compile(&self, wat: &str) -> Result<CompiledModule, RuntimeError> {
         self.engine.compile(&wat::parse_str(wat).unwrap(), false)

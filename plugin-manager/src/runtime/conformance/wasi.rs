@@ -49,7 +49,7 @@ fn ty(ty: &ValType) -> &'static str {
 
 /// A module that imports every function, with an operation for each that calls it with the words of the input, eight
 /// bytes each, which lie at 4096 then, and answers what it returned.
-fn every_function() -> String {
+pub(crate) fn every_function() -> String {
     let (mut imports, mut operations) = (String::new(), String::new());
     for function in WASI_FUNCTIONS {
         let name = function.name();

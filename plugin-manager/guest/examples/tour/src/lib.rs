@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use forgeone_pdk::http::Request;
 use forgeone_pdk::{
-    Error, Json, Plugin, Stateful, clock, config, debug, env, export_plugin, file, json, kv, metric, ping,
-    plugins, random, secret,
+    Error, Json, Plugin, Stateful, clock, config, debug, env, export_plugin, file, json, kv, metric, object,
+    ping, plugins, random, secret, trace,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl Stateful for Tour {
 type Stop = (&'static str, fn() -> Result<String, Error>);
 
 /// In this order: a stop may read what the one before it wrote.
-const STOPS: [Stop; 22] = [
+const STOPS: [Stop; 28] = [
     ("ping", || ping().map(|()| "pong".to_owned()).map_err(Error::from)),
     ("kv_set", || done(kv::set("tour/a", b"1"))),
     ("kv_get", || Ok(format!("{:?}", kv::get("tour/a")?))),
@@ -75,6 +75,19 @@ const STOPS: [Stop; 22] = [
     ("event_emit", || {
         json::emit("tour.visited", &json::json!({"stop": "event_emit"})).map(|()| "done".to_owned())
     }),
+    ("span_begin", || {
+        // Left open: it ends with the visit, or when the next stop ends it.
+        let span = std::mem::ManuallyDrop::new(trace::span("tour", &[("stop", "span_begin")])?);
+        Ok(span.traceparent().starts_with("00-").to_string())
+    }),
+    ("span_end", || {
+        let span = trace::span("tour", &[])?;
+        done(span.end())
+    }),
+    ("object_put", || done(object::put("tour/a", b"hello"))),
+    ("object_get", || Ok(format!("{:?}", object::get_at("tour/a", 1, 1)?))),
+    ("object_list", || Ok(object::list("tour", None, None)?.join(","))),
+    ("object_delete", || done(object::delete("tour/a"))),
     ("plugin_call", || json::call::<String>("echo", "say", &"hello")),
     ("http_request", || Ok(Request::get("https://example.com/").send()?.status().to_string())),
     ("secret_reveal", || done(secret::reveal("tour").map(drop))),

@@ -5,7 +5,9 @@
 //! [`Host::deny`] names, and enforces no policy. HTTP, secrets and tokens are unknown calls until a test programs
 //! them, as on a host without those services.
 
+mod objects;
 mod services;
+mod spans;
 mod state;
 
 use std::cell::RefCell;
@@ -188,6 +190,29 @@ impl Host {
     /// A stored value.
     pub fn kv(&self, key: &str) -> Option<Vec<u8>> {
         self.state.borrow().kv.get(key.as_bytes()).cloned()
+    }
+
+    /// Names a bucket, as an operator's configuration does.
+    pub fn add_bucket(&self, bucket: &str) {
+        self.state.borrow_mut().buckets.entry(bucket.into()).or_default();
+    }
+
+    /// Sets an object, `bucket/key`; its bucket is named with it.
+    pub fn set_object(&self, name: &str, content: &[u8]) {
+        let (bucket, key) = name.split_once('/').unwrap_or((name, ""));
+        let mut state = self.state.borrow_mut();
+        state.buckets.entry(bucket.into()).or_default().insert(key.into(), content.into());
+    }
+
+    /// The bytes of an object, `bucket/key`.
+    pub fn object(&self, name: &str) -> Option<Vec<u8>> {
+        let (bucket, key) = name.split_once('/')?;
+        self.state.borrow().buckets.get(bucket)?.get(key).cloned()
+    }
+
+    /// Names of the spans so far, in the order they were opened.
+    pub fn spans(&self) -> Vec<String> {
+        self.state.borrow().spans.0.clone()
     }
 
     /// Log lines so far.

@@ -10,9 +10,10 @@ use forgeone_abi::wire::append;
 use forgeone_abi::{Args, Malformed, Status};
 
 use super::state::{Metric, State};
+use super::{objects, spans};
 use crate::http::Request;
 
-type Answer = Result<Vec<u8>, Status>;
+pub(super) type Answer = Result<Vec<u8>, Status>;
 
 pub(super) fn dispatch(state: &RefCell<State>, name: &str, args: &[u8]) -> Answer {
     state.borrow_mut().refusal(name)?;
@@ -44,17 +45,20 @@ pub(super) fn dispatch(state: &RefCell<State>, name: &str, args: &[u8]) -> Answe
         name::AUTH_VERIFY if !state.tokens.is_empty() => {
             state.tokens.get(one_text(args)?).map(|v| v.clone().into_bytes()).ok_or(Status::Invalid)
         }
+        name::SPAN_BEGIN => spans::begin(state, args),
+        name::SPAN_END => spans::end(state, args),
+        _ if name.starts_with("object_") => objects::dispatch(state, name, args),
         _ if name.starts_with("kv_") => kv(state, name, args),
         _ if name.starts_with("file_") => file(state, name, args),
         _ => Err(Status::UnknownSyscall),
     }
 }
 
-fn invalid(_: Malformed) -> Status {
+pub(super) fn invalid(_: Malformed) -> Status {
     Status::Invalid
 }
 
-fn one_text(args: Args<'_>) -> Result<&str, Status> {
+pub(super) fn one_text(args: Args<'_>) -> Result<&str, Status> {
     args.exactly::<1>().map_err(invalid)?;
     args.text(0).map_err(invalid)
 }
@@ -190,7 +194,7 @@ fn kv_list(state: &State, prefix: &[u8], args: Args<'_>) -> Answer {
     list(keys.take(usize::try_from(limit).unwrap_or(usize::MAX)).map(Vec::as_slice))
 }
 
-fn list<'i>(items: impl Iterator<Item = &'i [u8]>) -> Answer {
+pub(super) fn list<'i>(items: impl Iterator<Item = &'i [u8]>) -> Answer {
     let mut out = Vec::new();
     for item in items {
         append(&mut out, item).map_err(|_| Status::Limit)?;
@@ -236,7 +240,7 @@ fn path(args: Args<'_>) -> Result<&str, Status> {
     }
 }
 
-fn file_part(content: &[u8], args: Args<'_>) -> Answer {
+pub(super) fn file_part(content: &[u8], args: Args<'_>) -> Answer {
     if args.len() == 1 {
         return Ok(content.to_vec());
     }

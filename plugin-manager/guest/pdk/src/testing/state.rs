@@ -65,6 +65,10 @@ pub(super) struct State {
     pub server: Option<Server>,
     pub secrets: BTreeMap<String, Vec<u8>>,
     pub tokens: BTreeMap<String, String>,
+    /// Buckets, and their objects by key.
+    pub buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// Names of all spans, and the numbers of those that are open.
+    pub spans: (Vec<String>, Vec<usize>),
     pub storage_limit: usize,
     pub requests: Vec<Request>,
     pub logs: Vec<(LogLevel, String)>,
@@ -95,6 +99,8 @@ impl Default for State {
             server: None,
             secrets: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            spans: (Vec::new(), Vec::new()),
             storage_limit: usize::MAX,
             requests: Vec::new(),
             logs: Vec::new(),
@@ -122,6 +128,7 @@ impl State {
     pub fn end(&mut self, status: i32) -> Result<Vec<u8>, Failure> {
         let output = std::mem::take(&mut self.output);
         self.input.clear();
+        self.spans.1.clear();
         self.writing = Writing::Nothing;
         match status {
             0 => Ok(output),

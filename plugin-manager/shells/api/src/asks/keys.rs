@@ -6,8 +6,52 @@ use crate::shown::{KeyLine, NotaryLine, RevokedLine};
 use common::crypto::Algorithm;
 use common::error::ForgeError;
 use common::identity::Name;
-use plugin_manager::{IssueRequest, PluginManager, RevokeRequest};
+use plugin_manager::{IssueRequest, KeyRing, Passphrase, PluginManager, RevokeRequest, SecretValue};
 use serde::{Deserialize, Serialize};
+
+/// The passphrases of a question about keys. They travel in its bytes, which no log shows, and are overwritten where
+/// they are read.
+#[derive(Debug, Clone, Default)]
+pub struct Passphrases {
+    /// Opens the keys that are needed and have one.
+    pub unlock: Option<Passphrase>,
+    /// Protects the keys that are made.
+    pub protect: Option<Passphrase>,
+}
+
+impl Passphrases {
+    /// The question with these.
+    pub fn with<A: Ask>(&self, head: A) -> Parcel<A> {
+        // No passphrase has a control character.
+        let parts =
+            [&self.unlock, &self.protect].map(|p| p.as_ref().map_or("", Passphrase::reveal).as_bytes());
+        Parcel { head, body: parts.join(&0) }
+    }
+
+    fn of(body: Vec<u8>) -> Result<Self, ForgeError> {
+        let body = SecretValue::new(body);
+        let mut parts = body.split(|byte| *byte == 0).map(|part| match part {
+            [] => Ok(None),
+            part => {
+                let malformed = |why: String| DaemonError::Malformed { what: "a passphrase", why };
+                let text = std::str::from_utf8(part).map_err(|e| malformed(e.to_string()))?;
+                Ok::<_, ForgeError>(Some(Passphrase::new(text.to_owned())?))
+            }
+        });
+        let mut next = || parts.next().transpose().map(Option::flatten);
+        Ok(Self { unlock: next()?, protect: next()? })
+    }
+}
+
+/// The keys of the home, opened and written with the passphrases of the question.
+fn keys(manager: &PluginManager, body: Vec<u8>) -> Result<KeyRing<'_>, ForgeError> {
+    let Passphrases { unlock, protect } = Passphrases::of(body)?;
+    let ring = manager.keys()?.protecting(protect);
+    Ok(match unlock {
+        Some(passphrase) => ring.unlocked_by(Box::new(move |_| Ok(passphrase.clone()))),
+        None => ring,
+    })
+}
 
 /// Makes the home's certificate authority.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,8 +65,8 @@ pub struct KeysInit {
 impl Ask for KeysInit {
     type Reply = KeyLine;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
-        let made = manager.keys()?.init(&name(&self.name)?, self.development)?;
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
+        let made = keys(manager, body)?.init(&name(&self.name)?, self.development)?;
         Ok(KeyLine::from(made).into())
     }
 }
@@ -47,7 +91,7 @@ pub struct KeysIssue {
 impl Ask for KeysIssue {
     type Reply = KeyLine;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
         let request = IssueRequest {
             publisher: name(&self.publisher)?,
             algorithm: if self.ed25519 { Algorithm::Ed25519 } else { Algorithm::EcdsaP256Sha256 },
@@ -57,8 +101,8 @@ impl Ask for KeysIssue {
         };
         let roles = self.roles.map(|roles| roles.iter().map(|r| name(r)).collect::<Result<Vec<_>, _>>());
         let made = match roles.transpose()? {
-            Some(roles) => manager.keys()?.issue_signer(&request, &roles)?,
-            None => manager.keys()?.issue(&request)?,
+            Some(roles) => keys(manager, body)?.issue_signer(&request, &roles)?,
+            None => keys(manager, body)?.issue(&request)?,
         };
         Ok(KeyLine::from(made).into())
     }
@@ -80,14 +124,14 @@ pub struct KeysRevoke {
 impl Ask for KeysRevoke {
     type Reply = RevokedLine;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<RevokedLine>, ForgeError> {
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<RevokedLine>, ForgeError> {
         let request = RevokeRequest {
             who: self.who.as_deref().map(name).transpose()?,
             serial: self.serial,
             kill: self.kill,
             days: self.days,
         };
-        let list = manager.keys()?.revoke(&request)?;
+        let list = keys(manager, body)?.revoke(&request)?;
         manager.reload_trust()?;
         Ok(RevokedLine::from(list).into())
     }
@@ -105,8 +149,8 @@ pub struct KeysRotate {
 impl Ask for KeysRotate {
     type Reply = KeyLine;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
-        Ok(KeyLine::from(manager.keys()?.rotate(&name(&self.who)?, self.days)?).into())
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<KeyLine>, ForgeError> {
+        Ok(KeyLine::from(keys(manager, body)?.rotate(&name(&self.who)?, self.days)?).into())
     }
 }
 
@@ -117,8 +161,28 @@ pub struct KeysNotary {}
 impl Ask for KeysNotary {
     type Reply = NotaryLine;
 
-    fn execute(self, manager: &PluginManager, _: Vec<u8>) -> Result<Parcel<NotaryLine>, ForgeError> {
-        Ok(NotaryLine::from(manager.keys()?.notary()?).into())
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<NotaryLine>, ForgeError> {
+        Ok(NotaryLine::from(keys(manager, body)?.notary()?).into())
+    }
+}
+
+/// Gives a private key a passphrase, another one, or none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeysProtect {
+    /// Whose: a publisher, a signer or `authority`; `None` for the notary.
+    pub who: Option<String>,
+}
+
+impl Ask for KeysProtect {
+    type Reply = ();
+
+    fn execute(self, manager: &PluginManager, body: Vec<u8>) -> Result<Parcel<()>, ForgeError> {
+        let ring = keys(manager, body)?;
+        match &self.who {
+            Some(who) => ring.protect(who)?,
+            None => ring.protect_notary()?,
+        }
+        Ok(().into())
     }
 }
 

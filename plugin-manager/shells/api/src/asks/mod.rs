@@ -5,17 +5,21 @@ mod consent;
 mod keys;
 mod lock;
 mod look;
+mod people;
 mod plugins;
 mod review;
 mod secrets;
 mod settings;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Call, Output};
 pub use consent::{Abandon, Approve, Pending, Promote, Reject};
-pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate};
+pub use keys::{KeysInit, KeysIssue, KeysNotary, KeysProtect, KeysRevoke, KeysRotate, Passphrases};
 pub use lock::{CheckLock, Relock, Relocked};
 pub use look::{DependenciesOf, Doctor, List, Logs, Status, StatusOfAll};
+pub use people::ErasePerson;
 pub use plugins::{Install, InstallAll, Remove, Rollback, Turn, Upgrade, Verb};
 pub use review::{Review, Reviews};
 pub use secrets::{RemoveSecret, SecretNames, SetSecret};
@@ -107,6 +111,16 @@ macro_rules! requests {
         })*
 
         impl Request {
+            /// The name of every question.
+            #[cfg(test)]
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The name of this one.
+            #[cfg(test)]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name)),* }
+            }
+
             /// The lane it is answered in.
             pub const fn lane(&self) -> Lane {
                 match self { $(Self::$name(_) => <$name as Ask>::LANE),* }
@@ -132,7 +146,8 @@ requests! {
     Install, InstallAll, Upgrade, Rollback, Remove, Turn, Call,
     Approve, Reject, Pending, Promote, Abandon, CheckLock, Relock,
     List, Status, StatusOfAll, Logs, Doctor, DependenciesOf,
-    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, KeysInit, KeysIssue, KeysNotary, KeysRevoke, KeysRotate,
+    Settings, SetSetting, SetSecret, RemoveSecret, SecretNames, ErasePerson, KeysInit, KeysIssue, KeysNotary, KeysProtect,
+    KeysRevoke, KeysRotate,
     Stage, Review, Reviews,
 }
 

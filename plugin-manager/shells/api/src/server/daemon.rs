@@ -40,8 +40,9 @@ pub const fn admitted(peer: Peer, owner: u32) -> Result<u32, DaemonError> {
 pub struct Daemon {
     manager: PluginManager,
     owner: u32,
-    /// A handle of the manager for each user who asked: of those who may there are two.
-    acting: Mutex<BTreeMap<u32, PluginManager>>,
+    /// A handle of the manager for each user who asked: of those who may there are two. Made anew after an erasure,
+    /// so that nobody goes on under the pseudonym of one who was erased.
+    acting: Mutex<(u64, BTreeMap<u32, PluginManager>)>,
     /// The configuration file in force, absolute.
     pub config: String,
     /// The value of the header that says which daemon answers.
@@ -81,7 +82,11 @@ impl Daemon {
     pub fn manager_for(&self, peer: Peer) -> Result<PluginManager, DaemonError> {
         let uid = admitted(peer, self.owner)?;
         let mut acting = self.acting.lock();
-        let handle = acting.entry(uid).or_insert_with(|| {
+        let erasures = self.manager.erasures();
+        if acting.0 != erasures {
+            *acting = (erasures, BTreeMap::new());
+        }
+        let handle = acting.1.entry(uid).or_insert_with(|| {
             let identity = IdentityContext::operator(&operator::name_of(uid));
             self.manager.acting_as(&TrustContext::new(&identity))
         });

@@ -3,7 +3,7 @@
 use super::daemon::{Daemon, Peer};
 use super::gate::Stage;
 use super::routes::router;
-use crate::asks::{Lane, List, SetSetting};
+use crate::asks::{self, Lane, List, Request, SetSetting};
 use crate::error::Told;
 use crate::wire::{self, Envelope};
 use axum::body::Body;
@@ -71,9 +71,32 @@ fn what_is_recorded_names_who_asked_and_not_the_daemon() {
     manager.flush().unwrap();
     let source = AuditSource::of(home.path()).unwrap();
     let lines: Vec<String> = common::audit::tail(&source.dir, 1).unwrap().map(Result::unwrap).collect();
-    let user = format!("{:?}", crate::operator::name());
+    let pseudonym = |name: &str| {
+        let people = source.people().unwrap();
+        people.into_iter().find(|person| person.name == name).map(|person| person.pseudonym).unwrap()
+    };
+    let user = pseudonym(&crate::operator::name());
     assert!(lines[0].contains("configure") && lines[0].contains(&user), "{lines:?}");
-    assert!(!lines[0].contains("the-daemon"), "{lines:?}");
+    assert!(!lines[0].contains(&pseudonym("the-daemon")), "{lines:?}");
+}
+
+#[test]
+fn who_was_erased_goes_on_under_another_pseudonym() {
+    let home = tempfile::tempdir().unwrap();
+    let (manager, daemon) = daemon(home.path());
+    let recorded = |ask: Request| {
+        let (status, _) = block_on(asked(&daemon, me(), &Envelope { config: None, ask }));
+        assert!(status == 200 || status == 409, "{status}");
+        manager.flush().unwrap();
+        let source = AuditSource::of(home.path()).unwrap();
+        let line = common::audit::tail(&source.dir, 1).unwrap().map(Result::unwrap).next().unwrap();
+        line.split("\"user\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let stop = || asks::Turn { name: "nobody".into(), verb: asks::Verb::Stop }.into();
+    let before = recorded(stop());
+    assert_eq!(recorded(stop()), before);
+    assert_eq!(recorded(asks::ErasePerson { name: crate::operator::name() }.into()), before);
+    assert_ne!(recorded(stop()), before);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct KeyLine {
     pub development: bool,
     /// Whether the private key is in this home.
     pub private_key: bool,
+    /// Whether the private key that is in this home has a passphrase.
+    pub protected: bool,
 }
 
 impl From<KeyInfo> for KeyLine {
@@ -46,6 +48,7 @@ impl From<KeyInfo> for KeyLine {
             not_after: rfc3339(k.not_after_ns),
             development: k.development,
             private_key: k.private_key,
+            protected: k.protected,
         }
     }
 }

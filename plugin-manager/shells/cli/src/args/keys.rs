@@ -11,7 +11,9 @@ pub enum Keys {
     /// Make a publisher's key and certificate, and trust the publisher
     Issue(KeysIssue),
     /// Make the home's timestamp authority and transparency log, and trust both
-    Notary,
+    Notary(KeysNotary),
+    /// Give a private key a passphrase, another one, or none
+    Protect(KeysProtect),
     /// List the keys and certificates of the home
     List,
     /// Take a certificate back: the authority's revocation list names it from then on
@@ -22,6 +24,54 @@ pub enum Keys {
     Export(KeysExport),
 }
 
+/// Where the passphrase is that opens a key.
+#[derive(Debug, Args)]
+pub struct Unlocking {
+    /// The file whose first line is the passphrase [default: FORGEONE_PASSPHRASE, else the terminal is asked]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// What a key that is made is protected with.
+#[derive(Debug, Args)]
+pub struct Protecting {
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+    /// Ask on the terminal for the passphrase of the key that is made [default: the one that was given, if any]
+    #[arg(long)]
+    pub passphrase: bool,
+    /// The file whose first line is the passphrase of the key that is made
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Leave the key that is made without one
+    #[arg(long, conflicts_with_all = ["passphrase", "new_passphrase_file"])]
+    pub no_passphrase: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeysNotary {
+    #[command(flatten)]
+    pub protecting: Protecting,
+}
+
+#[derive(Debug, Args)]
+pub struct KeysProtect {
+    /// A publisher, a signer or `authority`
+    #[arg(default_value = "authority")]
+    pub who: String,
+    /// The keys of the home's notary instead
+    #[arg(long, conflicts_with = "who")]
+    pub notary: bool,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+    /// The file whose first line is the new passphrase [default: the terminal is asked]
+    #[arg(long, value_name = "FILE")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Leave the key without one
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    pub no_passphrase: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct KeysInit {
     /// The authority's name
@@ -30,6 +80,8 @@ pub struct KeysInit {
     /// Its certificates are for development only; production refuses them
     #[arg(long)]
     pub development: bool,
+    #[command(flatten)]
+    pub protecting: Protecting,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +106,8 @@ pub struct KeysIssue {
     /// The names the publisher may sign, as globs
     #[arg(long, num_args = 1.., value_name = "GLOB", default_value = "*")]
     pub packages: Vec<String>,
+    #[command(flatten)]
+    pub protecting: Protecting,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,6 +129,8 @@ pub struct KeysRevoke {
     /// How long the list is current
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub days: u32,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +140,8 @@ pub struct KeysRotate {
     /// How long the new certificate is valid
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub days: u32,
+    #[command(flatten)]
+    pub protecting: Protecting,
 }
 
 #[derive(Debug, Args)]
@@ -94,10 +152,13 @@ pub struct KeysExport {
     /// Write this home's trust as the trusted_root.json of Sigstore clients instead
     #[arg(long, conflicts_with_all = ["who", "include_private_key"])]
     pub sigstore_root: bool,
+    /// Write the public key of this host's summaries of packages instead
+    #[arg(long, conflicts_with_all = ["who", "include_private_key", "sigstore_root"])]
+    pub host: bool,
     /// Where to write [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write the private key too; it is not protected in any way
+    /// Write the private key too, as it is kept: under its passphrase if it has one
     #[arg(long, requires = "output")]
     pub include_private_key: bool,
 }

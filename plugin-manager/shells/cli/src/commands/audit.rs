@@ -1,8 +1,11 @@
-//! `audit`: read, verify and prove the log. Reads the files of the home; takes no lock, changes nothing.
+//! `audit`: read, verify and prove the log. Reads the files of the home; takes no lock, changes nothing, but for
+//! `erase`, which asks an open home.
 //!
 //! JSON of `tail`: `{"records":[…]}`, each as it stands in the log; of `verify`: [`Verified`]; of `prove`:
 //! [`Proven`], or [`Continued`] with --consistency; of `cosign`: [`Cosigned`]; of `classes`: `{"classes":[{"class","kind","action"}]}`. Damage is an error of class `audit`
 //! whose reasons name the file, the line and the record.
+
+mod quarantine;
 
 use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify, RecordedOutcome};
 use crate::context::Context;
@@ -16,7 +19,7 @@ use common::words::counted;
 use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -31,6 +34,10 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
         Audit::Prove(AuditProve { consistency: Some(file), .. }) => consistency(context, file),
         Audit::Prove(args) => prove(context, args.seq.unwrap_or_default()),
         Audit::Cosign(args) => cosign(context, args),
+        Audit::Quarantine(args) => quarantine::run(context, args),
+        Audit::Export(args) => super::export::export(context, args),
+        Audit::People => super::people::list(context),
+        Audit::Erase(args) => super::people::erase(context, args),
         Audit::Classes => context.output().show(&Classes::new()),
     }
 }
@@ -38,6 +45,9 @@ pub fn run(context: &Context, args: &Audit) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Records {
     records: Vec<Value>,
+    /// Names by pseudonym, which people are shown in their place.
+    #[serde(skip)]
+    names: BTreeMap<String, String>,
 }
 
 impl Show for Records {
@@ -46,7 +56,7 @@ impl Show for Records {
         for record in &self.records {
             let outcome =
                 |(at, text): (usize, String)| if at == OUTCOME { tone(&text) } else { Cell::new(text) };
-            table.add_row(cells(record).into_iter().enumerate().map(outcome));
+            table.add_row(cells(record, &self.names).into_iter().enumerate().map(outcome));
         }
         write_table(out, &table)
     }
@@ -60,9 +70,10 @@ fn at<'a>(record: &'a Value, pointer: &str) -> &'a str {
 /// Where the outcome stands among the cells.
 const OUTCOME: usize = 2;
 
-fn cells(record: &Value) -> [String; 8] {
+fn cells(record: &Value, names: &BTreeMap<String, String>) -> [String; 8] {
     let actors = ["/actor/plugin", "/actor/user", "/actor/host"];
     let actor = actors.iter().map(|p| at(record, p)).find(|text| !text.is_empty()).unwrap_or("-");
+    let actor = names.get(at(record, "/actor/user")).map_or(actor, String::as_str);
     let resource = format!("{} {}", at(record, "/resource/kind"), at(record, "/resource/name"));
     let count = record
         .get("n")
@@ -113,7 +124,8 @@ fn tail(context: &Context, args: &AuditTail) -> Result<(), Failure> {
     }
     // Of none that are asked for the last one is still there.
     last.truncate(args.lines);
-    context.output().show(&Records { records: last.into() })
+    let names = source.people()?.into_iter().map(|person| (person.pseudonym, person.name)).collect();
+    context.output().show(&Records { records: last.into(), names })
 }
 
 /// Whether a record is among those that are asked for.

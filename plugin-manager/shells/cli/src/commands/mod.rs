@@ -7,7 +7,9 @@ mod call;
 mod config;
 mod deps;
 mod doctor;
+mod evidence;
 mod explain;
+mod export;
 mod inspect;
 mod install;
 mod keys;
@@ -16,6 +18,7 @@ mod needs;
 mod new;
 mod package;
 mod pages;
+mod people;
 mod plugins;
 mod policy;
 mod review;
@@ -66,6 +69,7 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Logs(args) => logs::logs(context, &args),
         Command::Policy(args) => policy::run(context, &args),
         Command::Audit(args) => audit::run(context, &args),
+        Command::Evidence(args) => evidence::evidence(context, args),
         Command::Review(args) => review::run(context, args),
         Command::Explain(args) => explain::explain(context, &args),
         Command::Schema(args) => schema::schema(context, &args),

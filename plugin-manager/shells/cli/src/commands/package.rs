@@ -4,6 +4,7 @@
 //! JSON of `pack` and `sign`: [`Written`]; of `verify`: [`Verified`]. A package that `verify` refuses is an error
 //! with the refusal's code; the checks before it are its reasons.
 
+use super::keys::EndingLine;
 use super::source;
 use super::status::signed_by;
 use crate::args::{Pack, PackageFile, Sign, Timestamp};
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::files::{self, MAX_FILE};
 use crate::output::{Show, table, tone, write_pairs, write_table};
+use crate::passphrase::Source;
 use comfy_table::Cell;
 use common::error::{ForgeError, codes};
 use forgeone_api::fetch_timestamp;
@@ -90,15 +92,19 @@ pub fn pack(context: &Context, args: &Pack) -> Result<(), Failure> {
 /// another publisher.
 pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     let package = files::read(&args.package, MAX_FILE)?;
+    let source = Source::new(args.unlocking.passphrase_file.as_deref())?;
+    let ring = KeyRing::new(context.home()).unlocked_by(Box::new(|whose| source.of(whose)));
     let signed = match &args.cosigner {
         Some(name) => {
-            let signer = KeyRing::new(context.home()).signer(name)?;
+            let signer = ring.signer(name)?;
+            warn_of_end(context, &signer)?;
             plugin_manager::cosign(&package, name, &signer)?
         }
         None => {
-            let signer = signer(context, args)?;
+            let signer = signer(&ring, &source, args)?;
+            warn_of_end(context, &signer)?;
             let signed = plugin_manager::sign_in(context.home(), &package, &signer, args.publisher.as_ref())?;
-            noted(context, args, signed)?
+            noted(&ring, args, signed)?
         }
     };
     let path = args.output.as_deref().unwrap_or(&args.package);
@@ -106,12 +112,19 @@ pub fn sign(context: &Context, args: &Sign) -> Result<(), Failure> {
     context.output().show(&Written::of(path, &signed)?)
 }
 
+/// Tells when what is signed will not be believed for long.
+fn warn_of_end(context: &Context, signer: &SignWith) -> Result<(), ForgeError> {
+    let ending =
+        plugin_manager::certificate_ends_soon(context.home(), context.config(), &signer.certificate)?;
+    ending.map(EndingLine::from).iter().for_each(EndingLine::warn);
+    Ok(())
+}
+
 /// The package with the timestamp and the log entry that were asked for, in this order: what is logged is last.
-fn noted(context: &Context, args: &Sign, signed: Vec<u8>) -> Result<Vec<u8>, ForgeError> {
+fn noted(ring: &KeyRing<'_>, args: &Sign, signed: Vec<u8>) -> Result<Vec<u8>, ForgeError> {
     if args.timestamp.is_none() && args.timestamp_authority.is_none() && !args.log {
         return Ok(signed);
     }
-    let ring = KeyRing::new(context.home());
     plugin_manager::annotate(&signed, |bundle| {
         match (&args.timestamp_authority, args.timestamp) {
             (Some(url), _) => bundle.add_timestamp(fetch_timestamp(url, bundle.signature())?),
@@ -122,13 +135,13 @@ fn noted(context: &Context, args: &Sign, signed: Vec<u8>) -> Result<Vec<u8>, For
     })
 }
 
-fn signer(context: &Context, args: &Sign) -> Result<SignWith, ForgeError> {
+fn signer(ring: &KeyRing<'_>, source: &Source, args: &Sign) -> Result<SignWith, ForgeError> {
     match (&args.publisher, &args.key, &args.cert) {
-        (Some(publisher), ..) => KeyRing::new(context.home()).signer(publisher),
-        (None, Some(key), Some(cert)) => Ok(SignWith {
-            key: files::read_text(key, 1 << 20)?,
-            certificate: files::read_text(cert, 1 << 20)?,
-        }),
+        (Some(publisher), ..) => ring.signer(publisher),
+        (None, Some(key), Some(cert)) => {
+            let (text, certificate) = (files::read_text(key, 1 << 20)?, files::read_text(cert, 1 << 20)?);
+            SignWith::unlocked(&text, certificate, || source.of(&key.display().to_string()))
+        }
         _ => Err(ForgeError::new(&codes::E0101, "name --publisher, or --key and --cert")),
     }
 }

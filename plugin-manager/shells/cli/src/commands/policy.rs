@@ -1,15 +1,17 @@
 //! `policy`: what the host would load, built-in policies included, and what policies say of recorded calls. The first
 //! policy that is not valid is an error with its lines. Reads the files of the home; takes no lock, changes nothing.
 //!
-//! JSON of `check`: `{"sources":[{"name","file","bytes"}],"builtin":[id],"actions":N}`; of the others see [`replay`].
+//! JSON of `check`: `{"sources":[{"name","file","bytes"}],"builtin":[id],"actions":N,"warnings":[{"policy","names",
+//! "problem"}]}`; of the others see [`replay`] and [`diff`].
 
+mod diff;
 mod replay;
 
 use crate::args::{Policy, PolicyCheck};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, write_table};
-use plugin_manager::PolicyReport;
+use plugin_manager::{PolicyReport, PolicyWarning};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,6 +21,14 @@ struct Checked {
     sources: Vec<SourceLine>,
     builtin: Vec<String>,
     actions: usize,
+    warnings: Vec<WarningLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct WarningLine {
+    policy: String,
+    names: String,
+    problem: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,6 +38,11 @@ struct SourceLine {
     bytes: usize,
 }
 
+fn warning(warning: PolicyWarning) -> WarningLine {
+    let PolicyWarning { policy, names, problem } = warning;
+    WarningLine { policy, names, problem }
+}
+
 impl From<PolicyReport> for Checked {
     fn from(report: PolicyReport) -> Self {
         let line = |s: plugin_manager::PolicyFile| SourceLine { name: s.name, file: s.file, bytes: s.bytes };
@@ -35,6 +50,7 @@ impl From<PolicyReport> for Checked {
             sources: report.sources.into_iter().map(line).collect(),
             builtin: report.builtin,
             actions: report.actions,
+            warnings: report.warnings.into_iter().map(warning).collect(),
         }
     }
 }
@@ -49,6 +65,9 @@ impl Show for Checked {
             table.add_row([source.name.clone(), source.file.display().to_string()]);
         }
         write_table(out, &table)?;
+        for WarningLine { policy, names, problem } in &self.warnings {
+            writeln!(out, "warning: {} names {}: {problem}", one_line(policy), one_line(names))?;
+        }
         writeln!(out, "\nvalid against the schema of {} actions", self.actions)
     }
 }
@@ -63,7 +82,7 @@ pub fn run(context: &Context, args: &Policy) -> Result<(), Failure> {
         Policy::Check(args) => check(context, args),
         Policy::Explain(args) => replay::explain(context, args),
         Policy::Test(args) => replay::test(context, args),
-        Policy::Diff(args) => replay::diff(context, args),
+        Policy::Diff(args) => diff::run(context, args),
     }
 }
 

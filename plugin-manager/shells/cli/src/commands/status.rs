@@ -221,5 +221,6 @@ pub fn status(context: &Context, args: &Status) -> Result<(), Failure> {
     let (Overview { standing, policy_review, plugins }, daemon) =
         context.answer(asks::StatusOfAll {}.into())?;
     let standing = daemon.is_some().then_some(standing);
+    super::keys::expiring(context)?;
     context.output().show(&FullListing { daemon, standing, policy_review, plugins })
 }

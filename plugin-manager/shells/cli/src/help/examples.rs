@@ -30,7 +30,11 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("forgeone inspect", &["forgeone inspect my.forgepkg"]),
     (
         "forgeone keys init",
-        &["forgeone keys init --name corp", "forgeone keys init --name laptop --development"],
+        &[
+            "forgeone keys init --name corp",
+            "forgeone keys init --name corp --passphrase",
+            "forgeone keys init --name laptop --development",
+        ],
     ),
     (
         "forgeone keys issue",
@@ -41,6 +45,14 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone keys notary", &["forgeone keys notary"]),
+    (
+        "forgeone keys protect",
+        &[
+            "forgeone keys protect",
+            "forgeone keys protect acme --passphrase-file old.pass --new-passphrase-file new.pass",
+            "forgeone keys protect --notary --no-passphrase",
+        ],
+    ),
     ("forgeone keys list", &["forgeone keys list"]),
     ("forgeone keys revoke", &["forgeone keys revoke acme --kill", "forgeone keys revoke --days 30"]),
     ("forgeone keys rotate", &["forgeone keys rotate acme"]),
@@ -50,6 +62,7 @@ pub const ALL: &[(&str, &[&str])] = &[
             "forgeone keys export > root.pem",
             "forgeone keys export acme -o acme.pem",
             "forgeone keys export --sigstore-root -o trusted_root.json",
+            "forgeone keys export --host -o host.pem",
         ],
     ),
     (
@@ -154,7 +167,27 @@ pub const ALL: &[(&str, &[&str])] = &[
         &["forgeone audit prove 42", "forgeone audit prove --consistency earlier-checkpoint.txt"],
     ),
     ("forgeone audit cosign", &["forgeone audit cosign cosigned.txt"]),
+    (
+        "forgeone audit quarantine",
+        &["forgeone audit quarantine bundle.json", "forgeone audit quarantine bundle.json -o statement.json"],
+    ),
+    (
+        "forgeone audit export",
+        &[
+            "forgeone audit export --format ocsf --since 2026-11-01 --filter outcome!=ok",
+            "forgeone audit export --follow --cursor siem.cursor --to tls:siem.example.com:6514",
+        ],
+    ),
+    ("forgeone audit people", &["forgeone audit people"]),
+    ("forgeone audit erase", &["forgeone audit erase --subject ann"]),
     ("forgeone audit classes", &["forgeone audit classes"]),
+    (
+        "forgeone evidence",
+        &[
+            "forgeone evidence --framework soc2 --from 2026-01-01 --to 2026-04-01 --out evidence",
+            "forgeone evidence --framework gdpr --incident log-redactor --out incident",
+        ],
+    ),
     ("forgeone serve", &["forgeone serve", "forgeone serve --home /var/lib/forgeone --drain 60s"]),
     ("forgeone doctor", &["forgeone doctor"]),
     (

@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Run", &["start", "stop", "pause", "resume", "release", "call", "config", "secrets", "logs", "serve"]),
-    ("Permit and prove", &["policy", "review", "audit"]),
+    ("Permit and prove", &["policy", "review", "audit", "evidence"]),
     ("Help", &["doctor", "explain", "schema", "completions", "man"]),
 ];
 

@@ -139,3 +139,19 @@ fn nothing_shows_the_value_of_a_header_that_holds_a_secret() {
     let others = asked.headers_for_others().unwrap();
     assert_eq!(others.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["y"]);
 }
+
+#[test]
+fn a_request_carries_the_place_in_the_trace_unless_the_plugin_names_one() {
+    let world = World::new();
+    let server = world.server("a.test", |_| answer(200, "", ""));
+    world.get(&server.at("/untraced")).unwrap();
+    let span = world.host.call("span_begin", args().arg("outer")).unwrap();
+    let span = String::from_utf8(span).unwrap();
+    world.get(&server.at("/traced")).unwrap();
+    let own = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    world.send("GET", &server.at("/own"), &[("traceparent", own)], "").unwrap();
+    let [untraced, traced, named] = server.seen().try_into().unwrap();
+    assert!(!untraced.contains("traceparent"), "{untraced}");
+    assert!(traced.contains(&format!("traceparent: {span}\r\n")), "{traced}");
+    assert!(named.contains(own) && !named.contains(&span), "{named}");
+}

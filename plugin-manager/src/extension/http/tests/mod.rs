@@ -3,7 +3,7 @@
 mod hops;
 mod limits;
 mod messages;
-mod server;
+pub(in crate::extension) mod server;
 
 use super::super::testing::{Host, args, n};
 use super::{Http, HttpAccess, HttpOptions, Resolve, Tls, Vouchers};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Every name is where the next answer says; the last one stays.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(in crate::extension) struct Names {
     answers: Mutex<Vec<&'static str>>,
     pub asked: Mutex<Vec<String>>,
 }
@@ -30,7 +30,7 @@ impl Resolve for Names {
 }
 
 /// A plugin, a client that trusts an authority, and what it is let reach.
-pub(super) struct World {
+pub(in crate::extension) struct World {
     pub host: Host,
     pub authority: Authority,
     pub names: Arc<Names>,
@@ -84,7 +84,7 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> SyscallArgs {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answered {
+pub(in crate::extension) struct Answered {
     pub status: u64,
     pub headers: Vec<(String, String)>,
     pub body: String,
@@ -104,6 +104,6 @@ impl Answered {
 }
 
 /// An answer with this status, these header lines and this body.
-pub(super) fn answer(status: u16, lines: &str, body: &str) -> Vec<u8> {
+pub(in crate::extension) fn answer(status: u16, lines: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} x\r\n{lines}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }

@@ -1,6 +1,6 @@
-//! `policy explain`, `test` and `diff`: recorded calls before the policies of now, and before others.
+//! `policy explain` and `test`: recorded calls before the policies of now, and before others.
 
-use crate::args::{PolicyDiff, PolicyExplain, PolicyTest};
+use crate::args::{PolicyExplain, PolicyTest};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
@@ -148,8 +148,9 @@ pub(super) fn explain(context: &Context, args: &PolicyExplain) -> Result<(), Fai
     context.output().show(&Explained::from(explained))
 }
 
+/// What is decided otherwise of recorded calls.
 #[derive(Debug, Serialize)]
-struct Changes {
+pub(super) struct Changes {
     changed: Vec<ChangeLine>,
     decided: u64,
     skipped: u64,
@@ -203,11 +204,5 @@ impl Show for Changes {
 /// Runs `policy test`.
 pub(super) fn test(context: &Context, args: &PolicyTest) -> Result<(), Failure> {
     let changes = plugin_manager::test_policies(context.home(), context.config(), &args.candidate)?;
-    context.output().show(&Changes::from(changes))
-}
-
-/// Runs `policy diff`.
-pub(super) fn diff(context: &Context, args: &PolicyDiff) -> Result<(), Failure> {
-    let changes = plugin_manager::diff_policies(context.home(), context.config(), &args.old, &args.new)?;
     context.output().show(&Changes::from(changes))
 }
