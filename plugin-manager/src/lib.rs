@@ -109,6 +109,6 @@ pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate,
-    certificate_ends_soon, check_module, check_policies, check_policies_in, check_policies_with, claimed_signer,
-    cosign, ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
+    certificate_ends_soon, check_module, check_policies, check_policies_in, check_policies_with,
+    claimed_signer, cosign, ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
 };
