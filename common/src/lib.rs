@@ -15,6 +15,7 @@ pub mod identity;
 pub mod permission;
 pub mod telemetry;
 pub mod trace;
+pub mod words;
 
 /// The version of this crate, which plugins may depend on.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -96,7 +96,7 @@ pub use registry::{
     PluginHandle, PluginManager, PluginRegistry, PluginStatus, Probe, Readiness, ReviewError, ReviewStatus,
     ReviewSubject, SoakLength, SoakReport, StageReport, StageRequest, StagingError, Supervision, TestReport,
     Told, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus, TrustReload, TrustWatch, UpgradeOptions,
-    UpgradeReport, WebhookMaker, host_key, open_evidence,
+    UpgradeReport, WebhookMaker, doctor_unopened, host_key, open_evidence,
 };
 pub use replay::{
     ChangedDecision, ChangedProspect, Denied, Edit, EditedPolicy, Explanation, Foreseen, HeldBy,
@@ -109,6 +109,6 @@ pub use syscall::text::escaped;
 pub use syscall::{LogLevel, Status};
 pub use workshop::{
     ClaimedSigner, PolicyFile, PolicyReport, PolicyWarning, SignWith, Verification, annotate,
-    certificate_ends_soon, check_module, check_policies, check_policies_with, claimed_signer, cosign,
-    ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
+    certificate_ends_soon, check_module, check_policies, check_policies_in, check_policies_with,
+    claimed_signer, cosign, ending_soon, sign, sign_in, sigstore_root, verify, verify_telling, with_staging,
 };

@@ -47,6 +47,17 @@ impl PluginState {
         }
     }
 
+    /// What brings a plugin in this state back to answering calls.
+    pub fn way_back(self, plugin: &str) -> Option<String> {
+        Some(match self {
+            Self::Quarantined => format!("`forgeone release {plugin}` lifts the quarantine"),
+            Self::Paused => format!("`forgeone resume {plugin}` lets it answer calls again"),
+            Self::Failed => format!("`forgeone start {plugin}` gives it another try"),
+            Self::Stopped => format!("`forgeone start {plugin}` starts it"),
+            _ => return None,
+        })
+    }
+
     /// Every state.
     pub const ALL: [Self; 10] = [
         Self::Created,

@@ -360,13 +360,33 @@ pub fn check_policies_with(
     config: Option<&Path>,
     extensions: Vec<SyscallExtension>,
 ) -> Result<PolicyReport, ForgeError> {
+    check_in(home, config, extensions, &home.join("trust/policy"))
+}
+
+/// Checks the policy files of a directory as those of the home, under its configuration.
+///
+/// # Errors
+/// As [`check_policies`]; E5008 when there is no such directory.
+pub fn check_policies_in(home: &Path, config: Option<&Path>, dir: &Path) -> Result<PolicyReport, ForgeError> {
+    if !dir.is_dir() {
+        return Err(ForgeError::new(&codes::E5008, format!("there is no directory {}", dir.display()))
+            .with_help("name a directory of .cedar files"));
+    }
+    check_in(home, config, Vec::new(), dir)
+}
+
+fn check_in(
+    home: &Path,
+    config: Option<&Path>,
+    extensions: Vec<SyscallExtension>,
+    dir: &Path,
+) -> Result<PolicyReport, ForgeError> {
     let added = checked(extensions)?;
     let config = sources::config(home, config)?;
-    let dir = home.join("trust/policy");
-    let files = sources::policies(&dir)?;
+    let files = sources::policies(dir)?;
     let mut actions = builtin_actions();
     actions.extend(added.into_iter().map(|(action, _)| action));
-    let evaluator = sources::evaluator(&actions, &dir, &files, &config)?;
+    let evaluator = sources::evaluator(&actions, dir, &files, &config)?;
     let line = |s: &microkernel::trust::PolicySource| PolicyFile {
         name: s.name.clone(),
         file: dir.join(&s.name),

@@ -37,5 +37,6 @@ mod staging;
 mod tamper;
 mod timestamps;
 mod together;
+mod told;
 mod upgrade;
 mod wasi;

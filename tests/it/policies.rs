@@ -176,7 +176,7 @@ fn a_daemon_obeys_changed_policies_without_being_told() {
         "home/trust/policy/no-calls.cedar",
         "@id(\"no-calls\") forbid(principal, action == Action::\"call\", resource);",
     );
-    daemon.says("policies read again: 1 files");
+    daemon.says("policies read again: 1 file");
     world.run(&["call", "good", "hello"]).fails(4, "E2001");
     std::fs::write(&file, "forbid(nobody knows").expect("written");
     assert!(daemon.says("the policies stay as they were").contains("E2004"));

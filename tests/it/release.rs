@@ -45,7 +45,9 @@ on_both_engines! {
         let status = world.run(&["status", "frail", "--json"]).ok().json();
         assert_eq!((&status["state"], &status["desired"]), (&json!("Quarantined"), &json!("running")));
         assert_eq!(status["ready"], false);
-        world.call("frail", "hello", b"").fails(7, "E5003").says("lost 5 instances");
+        world.call("frail", "hello", b"").fails(7, "E5003").says("lost 5 instances").says("forgeone release frail");
+        let doctor = world.run(&["doctor"]).ok();
+        assert!(doctor.text().contains("frail is Quarantined"), "{doctor}");
         world.run(&["start", "frail"]).fails(7, "E5002").says("forgeone release frail");
         world.run(&["pause", "frail"]).fails(7, "E5002");
         let released = world.run(&["release", "frail", "--json"]).ok().json();

@@ -307,7 +307,7 @@ fn a_plugin_that_cannot_come_up_is_said_and_keeps_nobody_else_down() {
     ready["pid"] = 4711.into();
     snapshot("serve", &world, &ready);
     daemon.says("plugin ill is not ready: it is Failed: ");
-    daemon.says("1 plugins running, 1 not");
+    daemon.says("1 plugin running, 1 not");
     world.run(&["call", "good", "hello"]).ok();
     daemon.stop();
 }

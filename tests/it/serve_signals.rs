@@ -130,7 +130,7 @@ fn changed_policies_are_put_in_force_by_a_signal() {
     let policy = "@id(\"no-calls\") forbid(principal, action == Action::\"call\", resource);";
     let file = world.write("home/trust/policy/no-calls.cedar", policy);
     daemon.signal(Signal::HUP);
-    daemon.says("policies read again: 1 files");
+    daemon.says("policies read again: 1 file");
     world.run(&["call", "good", "hello"]).fails(4, "E2001");
     std::fs::write(&file, "forbid(nobody knows").expect("written");
     daemon.signal(Signal::HUP);

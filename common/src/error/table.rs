@@ -90,7 +90,7 @@ table! {
     E1404 Refused "the package, certificate or key is on the kill-list" => "use another version, or ask who put it on the list";
     E1405 Refused "a required attestation is missing" => "add the attestation that trust.toml requires";
     E1406 Refused "the version is lower than the installed one" => "name `--allow-downgrade` if an older version is what you want, or go back with `forgeone rollback`";
-    E1407 Refused "the version asks for more permissions than the installed one" => "look at the permissions that are named; `--accept-permissions` consents to them";
+    E1407 Refused "the version asks for more permissions than the installed one" => "look at the permissions that are named; `forgeone approve NAME` consents to them, as `--accept-permissions` does";
     E1408 Refused "the trust configuration is missing or not valid" => "create trust/trust.toml with `forgeone keys init`, or mend the key that is named";
     E1409 Refused "the trust configuration asks for a check this build does not have" => "remove the key from trust.toml, or use a build that has the check";
     E1410 Refused "the publisher's certificate is for development only" => "use a certificate that was not made with --development";
@@ -145,7 +145,7 @@ table! {
     E4003 Internal "the engine failed" => "see the reason; report it if the module is valid";
     E4004 Refused "the module cannot be compiled" => "see the reason; build the module again";
     E4005 Plugin "the plugin cannot be instantiated" => "see the reason; its start function or segments may trap";
-    E4010 Limit "the call exceeded its deadline" => "raise limits.timeout in the manifest or default_timeout in the configuration";
+    E4010 Limit "the call exceeded its deadline" => "give it longer with --timeout, up to the plugin's own: limits.timeout in the manifest, within default_timeout of the configuration";
     E4011 Limit "the plugin exceeded its memory limit" => "raise limits.memory in the manifest or sandbox.memory_limit in the configuration";
     E4012 Limit "the plugin exhausted its stack" => "recurse less deeply";
     E4013 Limit "the plugin exhausted its fuel" => "raise limits.fuel in the manifest";
@@ -170,7 +170,7 @@ table! {
 
     E5001 State "there is no such plugin" => "`forgeone list` shows what is installed";
     E5002 State "the plugin cannot move from its state to that one" => "`forgeone status` shows the state it is in";
-    E5003 State "the plugin is not running" => "start or resume it first";
+    E5003 State "the plugin is not running" => "`forgeone status NAME` says why; start, resume or release it first";
     E5004 State "this version of the plugin is there already" => "give it another version and `forgeone upgrade`, or `forgeone remove NAME --keep-data`, which keeps what it stored, and install again";
     E5005 State "there is no such operation" => "`forgeone status` with the plugin's name shows its operations";
     E5006 State "the home is in use by another process" => "wait for it to finish, longer with --wait 60s, or stop it";

@@ -46,8 +46,23 @@ pub struct ClassRow {
 
 /// Events of no host call and no verb, each with its class and whether it protects. Failures and denials are
 /// class B whatever the class of what they end.
-const LIFECYCLE: [(&str, RecordClass, bool); 15] = [
+const LIFECYCLE: [(&str, RecordClass, bool); 30] = [
     ("transition", RecordClass::A, false),
+    ("init", RecordClass::A, false),
+    ("ready", RecordClass::A, false),
+    ("start", RecordClass::A, false),
+    ("pause", RecordClass::A, true),
+    ("stop", RecordClass::A, true),
+    ("stopped", RecordClass::A, true),
+    ("fail", RecordClass::A, true),
+    ("quarantine", RecordClass::A, true),
+    ("unload", RecordClass::A, true),
+    ("discard_state", RecordClass::A, false),
+    ("offer", RecordClass::A, false),
+    ("trial", RecordClass::A, false),
+    ("directory", RecordClass::A, false),
+    ("reload_trust", RecordClass::A, true),
+    ("load_code", RecordClass::B, false),
     ("open", RecordClass::A, false),
     ("key_init", RecordClass::A, false),
     ("key_issue", RecordClass::A, false),

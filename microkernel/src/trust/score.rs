@@ -2,6 +2,7 @@
 //! class; time and what was seen are arguments.
 
 use super::habits::{HabitRules, Habits, Oddity};
+use common::words::counted;
 use std::fmt;
 
 /// Points of a plugin nothing speaks against.
@@ -192,10 +193,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, count, cost, .. } = self;
         match self.signal {
-            Signal::Denials => write!(f, "{count} denied host calls")?,
+            Signal::Denials => f.write_str(&counted(*count, "denied host call"))?,
+            Signal::Traps if *count == 1 => f.write_str("1 trap or deadline")?,
             Signal::Traps => write!(f, "{count} traps or deadlines")?,
-            Signal::Limits => write!(f, "{count} limits hit")?,
-            Signal::Rate => write!(f, "{count} calls of {action}, far more than usual")?,
+            Signal::Limits => write!(f, "{} hit", counted(*count, "limit"))?,
+            Signal::Rate => write!(f, "{} of {action}, far more than usual", counted(*count, "call"))?,
             Signal::FirstUse => write!(f, "first use of {action}")?,
         }
         write!(f, " (-{}.{})", cost / SCALE, cost % SCALE / 100)

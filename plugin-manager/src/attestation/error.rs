@@ -219,14 +219,14 @@ pub enum AttestationError {
         what: String,
     },
     /// The manifest asks for more than the publisher may.
-    #[error("{name} asks for {permission}, which is beyond what {publisher} may ask for")]
+    #[error("{name} asks for {permissions}, which is beyond what {publisher} may ask for")]
     Ceiling {
         /// Who signed.
         publisher: Publisher,
         /// The plugin.
         name: Name,
-        /// The permission.
-        permission: String,
+        /// The permissions that are beyond it.
+        permissions: String,
     },
     /// There is a signature to judge and no trust configuration.
     #[error("there is no trust configuration to judge the signature by")]

@@ -137,12 +137,14 @@ fn under_ceiling(manifest: &Manifest, publisher: &PublisherEntry) -> Checked<()>
     let Some(ceiling) = &publisher.max_permissions else { return Ok(()) };
     // A plugin's own configuration is granted to every plugin.
     let beyond = |c: &Capability| *c != Capability::ConfigRead && !ceiling.contains(c);
-    match manifest.permissions.iter().find(|p| beyond(&p.capability)) {
-        Some(p) => Err(AttestationError::Ceiling {
-            publisher: publisher.name.clone(),
-            name: manifest.name.clone(),
-            permission: p.to_string(),
-        }),
-        None => Ok(()),
+    let beyond = manifest.permissions.iter().filter(|p| beyond(&p.capability));
+    let beyond: Vec<String> = beyond.map(ToString::to_string).collect();
+    if beyond.is_empty() {
+        return Ok(());
     }
+    Err(AttestationError::Ceiling {
+        publisher: publisher.name.clone(),
+        name: manifest.name.clone(),
+        permissions: beyond.join(", "),
+    })
 }

@@ -16,6 +16,7 @@ use crate::loader::Package;
 use crate::metrics::{NoProgress, Phase, Progress, Stage};
 use common::error::{Code, Coded};
 use common::identity::Name;
+use common::words::counted;
 use std::error::Error;
 use std::fmt;
 
@@ -276,7 +277,11 @@ impl<'a> Run<'a> {
         self.passed(Step::Structure, self.package.digest().to_string());
         self.passed(
             Step::Entries,
-            format!("{files} files, {} attestations", self.package.attestations().count()),
+            format!(
+                "{}, {}",
+                counted(files, "file"),
+                counted(self.package.attestations().count(), "attestation")
+            ),
         );
         self.passed(Step::Digests, format!("manifest {}", self.package.manifest_digest()));
     }
@@ -354,7 +359,7 @@ impl<'a> Run<'a> {
         let proven = proven(&bundle, &leaf);
         self.record(Step::Signature, proven, |()| algorithm.name().to_owned())?;
         let statement = Statement::parse(&bundle.payload).and_then(|s| s.covers(self.package).map(|()| s));
-        let statement = self.record(Step::Statement, statement, |s| format!("{} files", s.subjects.len()))?;
+        let statement = self.record(Step::Statement, statement, |s| counted(s.subjects.len(), "file"))?;
         let described = statement.describes(self.package);
         self.record(Step::Manifest, described, |()| format!("{} {}", statement.name, statement.version))?;
         let allowed = allowed(self.content, publisher, &leaf, path, trust);

@@ -125,9 +125,9 @@ pub enum LifecycleError {
         when: When,
     },
     /// The input is larger than a call may carry.
-    #[error("the input has {bytes} bytes, more than the {limit} a call may carry")]
+    #[error("the input has more than the {limit} bytes that a call may carry")]
     Input {
-        /// Its size.
+        /// Its size, as far as it was read.
         bytes: usize,
         /// The bound.
         limit: usize,
@@ -278,7 +278,13 @@ impl Coded for LifecycleError {
                 "-1 is the status of a denied host call: `forgeone audit tail` names the missing permission"
                     .to_owned(),
             ),
+            Self::Status { status: -9..=-2, .. } => Some(
+                "statuses -9 to -2 are those of host calls that failed: `forgeone audit tail` names the call and why; \
+                 the plugin's own words are in `forgeone logs`"
+                    .to_owned(),
+            ),
             Self::NoOperation { operation, known, .. } => Some(advice(operation, known)),
+            Self::NotRunning { plugin, state, .. } => state.way_back(plugin),
             _ => None,
         }
     }

@@ -31,7 +31,7 @@ impl Phase {
             Self::Scan => "scanning",
             Self::Compile => "compiling",
             Self::BringUp => "bringing up",
-            Self::Daemon => "the daemon does",
+            Self::Daemon => "the daemon answers",
         }
     }
 }

@@ -241,5 +241,5 @@ fn desired_running(row: &InstalledPlugin, cause: Cause<'_>) -> Result<(), ForgeE
         (Desired::Stopped, _) => PluginState::Stopped,
     };
     let name = row.plugin.name.to_string();
-    Err(HostError::NotRunning { name, state: state.name(), failure: row.failure.clone() }.into())
+    Err(HostError::NotRunning { name, state, failure: row.failure.clone() }.into())
 }

@@ -2,10 +2,13 @@
 
 use super::manager::PluginManager;
 use super::report::Probe;
+use crate::plugin::PluginState;
 use crate::runtime;
 use common::audit::{Health, Space};
 use common::error::ForgeError;
+use common::words::counted;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// The smallest module that is one: compiled on every engine, to see that native code can be made here.
 const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -17,6 +20,7 @@ impl PluginManager {
             runtime::available().iter().map(|kind| self.engine_probe(*kind)).collect();
         probes.extend([
             self.home_probe(),
+            keys_probe(&self.host().parts().home.keys_dir()),
             self.audit_probe(),
             self.trust_probe(),
             self.host().expiry_probe(),
@@ -24,6 +28,7 @@ impl PluginManager {
             self.conduct_probe(),
             self.review_probe(),
             self.directory_probe(),
+            self.plugins_probe(),
             self.isolation_probe(),
         ]);
         probes.extend(self.host().authority_key_probe());
@@ -58,16 +63,7 @@ impl PluginManager {
     }
 
     fn home_probe(&self) -> Probe {
-        let path = self.host().parts().home.path();
-        let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
-        let (verdict, detail) = match mode {
-            Ok(mode) if mode & 0o022 == 0 => ("ok", format!("{} has mode {mode:04o}", path.display())),
-            Ok(mode) => {
-                ("problem", format!("{} has mode {mode:04o}: others can write to it", path.display()))
-            }
-            Err(e) => ("problem", format!("{} cannot be looked at: {e}", path.display())),
-        };
-        Probe { name: "home".to_owned(), verdict, detail }
+        home_probe(self.host().parts().home.path())
     }
 
     fn audit_probe(&self) -> Probe {
@@ -93,12 +89,36 @@ impl PluginManager {
         let trust = judge.as_ref().ok().and_then(|office| office.1.verifier().trust());
         let (verdict, detail) = match (problem, trust.map(|trust| trust.anchors().len())) {
             (Some(e), _) => ("problem", format!("{e}: {}", e.reasons().join(": "))),
-            (None, Some(anchors)) => ("ok", format!("{anchors} anchors trusted")),
+            (None, Some(anchors)) => ("ok", format!("{} trusted", counted(anchors, "anchor"))),
             (None, None) => {
                 ("warning", "there is no trust/trust.toml: no signed package can be installed".to_owned())
             }
         };
         Probe { name: "trust".to_owned(), verdict, detail }
+    }
+
+    /// Which plugins wait for somebody: a `release`, or another try.
+    fn plugins_probe(&self) -> Probe {
+        let name = "plugins".to_owned();
+        let rows = match self.host().rows() {
+            Ok(rows) => rows,
+            Err(e) => return Probe { name, verdict: "problem", detail: e.to_string() },
+        };
+        let out = rows.iter().filter_map(|row| match self.standing(row) {
+            state @ (PluginState::Quarantined | PluginState::Failed) => {
+                Some(format!("{} is {state}", row.plugin.name))
+            }
+            _ => None,
+        });
+        let out: Vec<String> = out.collect();
+        match out.is_empty() {
+            true => Probe { name, verdict: "ok", detail: format!("{} installed", rows.len()) },
+            false => Probe {
+                name,
+                verdict: "warning",
+                detail: format!("{}: `forgeone status` says why", out.join(", ")),
+            },
+        }
     }
 
     fn isolation_probe(&self) -> Probe {
@@ -116,4 +136,49 @@ impl PluginManager {
         };
         Probe { name: "isolation".to_owned(), verdict, detail: detail.to_owned() }
     }
+}
+
+/// Whether nobody else can change the home.
+pub(super) fn home_probe(path: &Path) -> Probe {
+    let mode = std::fs::metadata(path).map(|m| m.permissions().mode() & 0o777);
+    let (verdict, detail) = match mode {
+        Ok(mode) if mode & 0o022 == 0 => ("ok", format!("{} has mode {mode:04o}", path.display())),
+        Ok(mode) => {
+            let detail =
+                format!("{0} has mode {mode:04o}: others can write to it: `chmod 700 {0}`", path.display());
+            ("problem", detail)
+        }
+        Err(e) => ("problem", format!("{} cannot be looked at: {e}", path.display())),
+    };
+    Probe { name: "home".to_owned(), verdict, detail }
+}
+
+/// Whether nobody else can read a private key.
+pub(super) fn keys_probe(keys: &Path) -> Probe {
+    let open = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0);
+    let below = ["publishers", "retired", "notary"].map(|dir| keys.join(dir));
+    let dirs = [&[keys.to_owned()][..], &below].concat();
+    let all = dirs.iter().flat_map(|dir| private_keys(dir));
+    let open: Vec<String> = all.filter(open).map(|path| path.display().to_string()).collect();
+    let (verdict, detail) = match open.as_slice() {
+        [] => ("ok", format!("nobody else can read the private keys of {}", keys.display())),
+        open => ("problem", format!("others can read or change {0}: `chmod 600` it", open.join(", "))),
+    };
+    Probe { name: "keys".to_owned(), verdict, detail }
+}
+
+/// How the names of private keys end.
+const PRIVATE: [&str; 3] = [".key.pem", ".pkcs8", ".key"];
+/// Most files of a directory of keys that are looked at.
+const MAX_KEYS: usize = 4096;
+
+fn private_keys(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().take(MAX_KEYS);
+    let mut keys: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    keys.retain(|path| {
+        let name = path.to_string_lossy();
+        PRIVATE.iter().any(|ending| name.ends_with(ending))
+    });
+    keys.sort_unstable();
+    keys
 }

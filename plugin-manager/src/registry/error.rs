@@ -1,6 +1,7 @@
 //! What goes wrong in the hall itself. Errors of other rooms pass through as they are.
 
 use crate::extension::{BadRange, BadUrl, ObjectsError, RootsError};
+use crate::plugin::PluginState;
 use crate::store::StoreError;
 use common::error::{Code, Coded, codes};
 use std::path::PathBuf;
@@ -214,7 +215,7 @@ pub enum HostError {
         /// The plugin.
         name: String,
         /// Its state.
-        state: &'static str,
+        state: PluginState,
         /// Why, when it failed.
         failure: Option<String>,
     },
@@ -387,7 +388,16 @@ impl Coded for HostError {
                 "it waits for consent: `forgeone approve --list` shows it, `forgeone approve {name} --version {version}` \
                  accepts it, as `forgeone upgrade --accept-permissions` does"
             )),
-            Self::Quarantined { name, .. } => Some(format!("`forgeone release {name}` lifts the quarantine")),
+            Self::Unfit { path, problem } if problem.contains("writable") => {
+                Some(format!("take that from others: `chmod go-w {}`", path.display()))
+            }
+            Self::Quarantined { name, .. } => PluginState::Quarantined.way_back(name),
+            Self::NotRunning { name, state, .. } => state.way_back(name),
+            Self::WrongMove { name, from, to } => so_already(name, from, to),
+            Self::Installed { name, .. } => Some(format!(
+                "`forgeone upgrade PACKAGE` puts another version in its place; to install this one anew, \
+                 `forgeone remove {name} --keep-data` first, which keeps what it stored"
+            )),
             Self::NoSecret(_) => Some("`forgeone secrets list` shows the names there are".to_owned()),
             Self::NoPerson => Some("`forgeone audit people` shows whom they name".to_owned()),
             Self::Supervised => Some("stop the supervision there is first".to_owned()),
@@ -408,6 +418,16 @@ impl Coded for HostError {
             _ => Vec::new(),
         }
     }
+}
+
+/// What to say of a move to where the plugin is.
+fn so_already(name: &str, from: &str, to: &str) -> Option<String> {
+    let running = PluginState::Running.name();
+    if from == running && to == PluginState::Initializing.name() {
+        return Some(format!("{name} runs already; `forgeone stop {name}` stops it"));
+    }
+    let down = from == PluginState::Stopped.name() && to == PluginState::Stopping.name();
+    down.then(|| format!("{name} is stopped already; `forgeone start {name}` starts it"))
 }
 
 fn not_pending(name: &str, wanted: Option<&str>, pending: &[String]) -> String {

@@ -128,7 +128,7 @@ impl Loaded {
     /// The error for a plugin that does not answer calls.
     pub fn not_running(&self) -> HostError {
         let (name, failure) = (self.name().to_owned(), self.plugin.failure());
-        HostError::NotRunning { name, state: self.plugin.state().name(), failure }
+        HostError::NotRunning { name, state: self.plugin.state(), failure }
     }
 }
 

@@ -96,6 +96,29 @@ fn refused(refusal: Refusal) -> ForgeError {
     lines.into_iter().fold(ForgeError::from(refusal), ForgeError::reason)
 }
 
+/// What stands before the number of each check among the reasons of a refusal.
+const CHECK: &str = "check ";
+
 fn check_line(c: &CheckOutcome) -> String {
-    format!("check {} {}: {}: {}", c.step.number(), c.step.title(), c.outcome.name(), c.detail)
+    format!("{CHECK}{} {}: {}: {}", c.step.number(), c.step.title(), c.outcome.name(), c.detail)
+}
+
+/// An error and its reasons in one line, without the list of checks a refusal comes with: `verify` shows that.
+pub(super) fn briefly(error: &ForgeError) -> String {
+    let reasons = error.reasons().iter().filter(|reason| !reason.starts_with(CHECK));
+    std::iter::once(error.to_string()).chain(reasons.cloned()).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_one_line_a_refusal_says_what_and_why_and_no_checks() {
+        let error = ForgeError::new(&codes::E1405, "a review is missing").reason("ada is no signer");
+        let error = error
+            .reason("check 1 size, gzip and tar: passed: sha256:00")
+            .reason("check 8 identity: failed: x");
+        assert_eq!(briefly(&error), "a review is missing: ada is no signer");
+    }
 }

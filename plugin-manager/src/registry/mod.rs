@@ -64,6 +64,7 @@ pub mod trial;
 mod trust_reload;
 mod turns;
 mod undone;
+mod unopened;
 mod upgrade;
 mod versions;
 
@@ -92,4 +93,5 @@ pub use supervisor::Supervision;
 pub use survey::{DependencyKind, DependencyNeed, DependencyNode, DependencyReport};
 pub use trial::{BadPercent, Percent, Trial, TrialFigures, TrialKind, TrialSide, TrialStatus};
 pub use trust_reload::{TrustReload, TrustWatch};
+pub use unopened::doctor_unopened;
 pub use versions::UpgradeOptions;

@@ -187,11 +187,12 @@ impl<'a> Desk<'a> {
     }
 
     fn refusal(self, action: &str, plugin: &str, error: &ForgeError) {
-        // What a plugin says when it fails is data, and its own record names the cause; a refused package is judged
-        // in the host's words.
+        // What a plugin says when it fails is data, and its own record names the cause; that a package is refused, or
+        // that a step does not fit the state, is said in the host's words.
         let why = escaped(error.to_string().as_bytes(), WHY_BYTES);
         let why = [("why", why.as_str())];
-        let details = if error.class() == ErrorClass::Refused { &why[..] } else { &[] };
+        let own = matches!(error.class(), ErrorClass::Refused | ErrorClass::State);
+        let details = if own { &why[..] } else { &[] };
         self.refusal_saying(action, plugin, error, details);
     }
 

@@ -89,15 +89,13 @@ impl Host {
     /// Nothing is brought up of a plugin that is quarantined.
     pub fn not_quarantined(&self, row: &InstalledPlugin, cause: Cause<'_>) -> Result<(), ForgeError> {
         let Some(failure) = self.quarantined(row) else { return Ok(()) };
-        let (name, from) = (row.plugin.name.to_string(), PluginState::Quarantined.name());
+        let (name, state) = (row.plugin.name.to_string(), PluginState::Quarantined);
         Err(match cause {
             Cause::Start | Cause::Initialize => {
                 let to = PluginState::Initializing.name();
-                HostError::Quarantined { name, from, to, why: failure }
+                HostError::Quarantined { name, from: state.name(), to, why: failure }
             }
-            Cause::Call | Cause::Plugin(..) => {
-                HostError::NotRunning { name, state: from, failure: Some(failure) }
-            }
+            Cause::Call | Cause::Plugin(..) => HostError::NotRunning { name, state, failure: Some(failure) },
         }
         .into())
     }

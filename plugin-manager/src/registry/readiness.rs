@@ -32,6 +32,8 @@ pub(super) struct Supervised {
     pub next_restart: Option<Duration>,
     pub health: &'static str,
     pub waits_for: Option<String>,
+    /// Why it could not be started although it is not `Failed`.
+    pub trouble: Option<String>,
 }
 
 impl Host {
@@ -51,6 +53,7 @@ impl Host {
                 (.., Some(false)) => "unwell",
             },
             waits_for: shown.waits_for,
+            trouble: shown.trouble,
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct PluginStatus {
     pub state: String,
     /// The state it should be in: `running`, `stopped` or `paused`.
     pub desired: String,
-    /// The last failure, when it is `Failed`.
+    /// Why it does not run, when that is known: the last failure, why it is quarantined, or why it may not be run.
     pub failure: Option<String>,
     /// The engine it runs on.
     pub engine: String,

@@ -3,6 +3,7 @@
 use super::bring_up::Cause;
 use super::error::HostError;
 use super::install::{End, fact, limits};
+use super::judge::briefly;
 use super::manager::PluginManager;
 use super::report::PluginStatus;
 use crate::plugin::PluginState;
@@ -197,14 +198,26 @@ impl PluginManager {
         rows.iter().map(one).collect()
     }
 
-    /// One plugin.
+    /// One plugin. One that is desired running and was not tried is judged anew, so that `failure` says why it may not run.
     ///
     /// # Errors
     /// E5001.
     pub fn status(&self, name: &str) -> Result<PluginStatus, ForgeError> {
         let row = self.row(name)?;
         self.host().may_read(name)?;
-        self.status_of(&row)
+        let mut status = self.status_of(&row)?;
+        if self.is_up_to_a_call(&row, &status) {
+            status.failure = self.proven(&row).err().map(|error| briefly(&error));
+        }
+        Ok(status)
+    }
+
+    /// Whether it is left to the next call to find out that it may not run: nobody supervises it, and nothing is known
+    /// against it.
+    fn is_up_to_a_call(&self, row: &InstalledPlugin, status: &PluginStatus) -> bool {
+        let known = status.failure.is_some() || self.hall().loaded(&status.name).is_some();
+        let native = self.host().natives.part(&row.plugin.name).is_some();
+        row.plugin.desired == Desired::Running && !known && !native
     }
 
     fn status_of(&self, row: &InstalledPlugin) -> Result<PluginStatus, ForgeError> {
@@ -223,6 +236,7 @@ impl PluginManager {
         let (file, file_problem) = dropped.map(|d| (d.file, d.problem)).unzip();
         let supervised = self.host().supervised(row);
         let standing = self.host().standing_of(row);
+        let failure = failure.or(supervised.trouble);
         Ok(PluginStatus {
             id: PluginId::new(&plugin.publisher, &plugin.name),
             name: plugin.name.to_string(),

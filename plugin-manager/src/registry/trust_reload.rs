@@ -96,8 +96,11 @@ impl PluginManager {
                 if now != last {
                     last = now;
                     match manager.read_trust_again() {
-                        Ok(read) => {
-                            tracing::info!(problem = ?read.problem, withdrawn = ?read.withdrawn, "trust was read again");
+                        Ok(TrustReload { problem: None, withdrawn, .. }) if withdrawn.is_empty() => {
+                            tracing::info!("trust was read again");
+                        }
+                        Ok(TrustReload { problem, withdrawn, .. }) => {
+                            tracing::warn!(?problem, ?withdrawn, "trust was read again");
                         }
                         Err(error) => tracing::error!(%error, "trust cannot be read again"),
                     }

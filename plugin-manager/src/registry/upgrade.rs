@@ -349,7 +349,7 @@ impl Exchange<'_> {
             return Err(LifecycleError::NoOperation { plugin: name, operation, known }.into());
         }
         if self.old.plugin.desired != Desired::Running {
-            let state = super::steps::resting(self.old.plugin.desired).name();
+            let state = super::steps::resting(self.old.plugin.desired);
             return Err(HostError::NotRunning { name, state, failure: None }.into());
         }
         Ok(())

@@ -188,6 +188,9 @@ impl Coded for StoreError {
     }
     fn help(&self) -> Option<String> {
         match self {
+            Self::Unusable { path, problem } if problem.contains("writable") => {
+                Some(format!("take that from others: `chmod go-w {}`", path.display()))
+            }
             Self::TooMany { plugin, .. } => {
                 Some(format!("`forgeone config {plugin} list` shows them; unset one that is not needed"))
             }

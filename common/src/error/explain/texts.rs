@@ -80,11 +80,11 @@ texts! {
     E1402: "the publisher's `packages` globs do not match the plugin's name", "the manifest names another publisher than the certificate's"; "`acme`, who may sign `acme-*`, signs `log-redactor`";
     E1403: "trust.toml sets a floor above this version"; "1.0.0 after the floor was set to 1.0.1";
     E1404: "the kill list names the package's digest, the certificate or the key"; "a package found to be harmful after its release";
-    E1405: "trust.toml requires an attestation that the package does not carry"; "a package without the staging attestation in production";
+    E1405: "trust.toml requires an attestation that the package does not carry"; "`required_signers = 2` in trust.toml and a package that its publisher alone signed";
     E1406: "`forgeone upgrade` was given a lower version than the installed one, without `--allow-downgrade`"; "version 1.0.0 of a plugin that is installed in 1.1.0";
     E1407: "the manifest names permissions that the installed version's does not, and nobody consented to them"; "an upgrade that adds `network = [\"connect\"]`";
     E1408: "there is no trust.toml, or it has an unknown, doubled or bad key", "a file that trust.toml names cannot be read"; "`forgeone verify` of a signed package in a home without trust.toml";
-    E1409: "a key of trust.toml asks for a check of a later version"; "`[crl]` in trust.toml";
+    E1409: "a key of trust.toml asks for a check of a later version"; "`[[witness]]` in trust.toml";
     E1410: "the certificate was made with --development, and this home is production"; "a developer's package brought to production";
     E1411: "a plugin of this name is installed from another publisher"; "`log-redactor` of `other` while that of `acme` is installed";
     E1412: "the manifest asks for a permission outside the publisher's `max_permissions`"; "`network = [\"connect\"]` of a publisher held to `storage`";

@@ -86,7 +86,7 @@ pub(super) fn policies(
     }
     let result = validator.validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|e| advised(e, actions));
-    let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(DetailedError::from);
+    let warnings = result.validation_warnings().filter(|w| is_mistake(w)).map(|w| warned(w, &set));
     let mut wrong: Vec<DetailedError> = errors.chain(warnings).collect();
     wrong.sort_by_key(|e| (e.source_locations.first().map(|label| label.loc.start), e.message.clone()));
     if !wrong.is_empty() {
@@ -101,6 +101,18 @@ fn advised(error: &ValidationError, actions: &BTreeSet<String>) -> DetailedError
     if matches!(error, ValidationError::UnrecognizedActionId(_)) {
         let named = told.message.split_once("Action::\"").and_then(|(_, rest)| rest.split_once('"'));
         told.help = named.map(|(name, _)| advice(name, actions));
+    }
+    told
+}
+
+/// The warning, with our own advice where the policy names a group of actions as if it were one.
+fn warned(warning: &ValidationWarning, set: &PolicySet) -> DetailedError {
+    let mut told = DetailedError::from(warning);
+    let action = set.policy(warning.policy_id()).map(Policy::action_constraint);
+    if let Some(ActionConstraint::Eq(group)) = action
+        && group.id().unescaped().ends_with(".*")
+    {
+        told.help = Some(format!("no action is a group: write `action in {group}`"));
     }
     told
 }

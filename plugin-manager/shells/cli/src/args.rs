@@ -362,13 +362,20 @@ pub struct Logs {
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Check trust/policy/*.cedar against the schema and list what would be loaded
-    Check,
+    Check(PolicyCheck),
     /// Tell why a recorded call was denied, and the smallest grant that would allow it
     Explain(PolicyExplain),
     /// Decide the recorded calls again by other policies: what would change
     Test(PolicyTest),
     /// Decide the recorded calls by two sets of policies: where they differ
     Diff(PolicyDiff),
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// Another directory of .cedar files, which need not be in force [default: trust/policy in the home]
+    #[arg(value_name = "DIR")]
+    pub candidate: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -422,6 +429,21 @@ pub struct AuditTail {
     /// How many records
     #[arg(short = 'n', long, default_value_t = 20)]
     pub lines: usize,
+    /// Only records of what this plugin did and of what was done with it
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// Only records that ended so
+    #[arg(long, value_enum)]
+    pub outcome: Option<RecordedOutcome>,
+}
+
+/// How what a record is of ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordedOutcome {
+    Ok,
+    Denied,
+    Failed,
+    Limit,
 }
 
 #[derive(Debug, Args)]

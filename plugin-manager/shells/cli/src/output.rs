@@ -1,7 +1,7 @@
 //! Where results go: stdout, as text for people or as one JSON value; never colour where none is wanted.
 
 use crate::failure::Failure;
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -109,16 +109,40 @@ pub fn tone(word: &str) -> Cell {
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
-    if !io::stdout().is_terminal() {
+    // Some terminals say that they have no columns: how wide they are is not known.
+    let width = table.width().filter(|width| *width > 0);
+    if !io::stdout().is_terminal() || width.is_none() {
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
     if !colours(io::stdout().is_terminal()) {
         // Without styles, and as wide all the same.
-        let width = table.width();
         table.force_no_tty();
         width.into_iter().for_each(|width| {
             table.set_width(width);
         });
+    }
+    table
+}
+
+/// Widths that break no word, so that a digest, a time or a path can be copied. Where they are more than the terminal
+/// has, lines run over its edge.
+fn unbroken(table: &Table) -> Table {
+    let mut table = table.clone();
+    let longest = |cells: Vec<String>| {
+        let words = cells.iter().flat_map(|cell| cell.split([' ', '\n'])).map(|word| word.chars().count());
+        u16::try_from(words.max().unwrap_or_default()).unwrap_or(u16::MAX)
+    };
+    let columns = table.column_iter().map(|column| column.index).collect::<Vec<_>>();
+    for index in columns {
+        let head = table.header().into_iter();
+        let rows = head.chain(table.row_iter()).filter_map(|row| row.cell_iter().nth(index));
+        let word = longest(rows.map(comfy_table::Cell::content).collect());
+        let Some(column) = table.column_mut(index) else { continue };
+        if index == 0 {
+            column.set_padding((0, 1));
+        }
+        let lower = word.saturating_add(column.padding_width());
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(lower)));
     }
     table
 }
@@ -128,7 +152,7 @@ pub fn table(head: &[&str]) -> Table {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    table.to_string().lines().try_for_each(|line| writeln!(out, "{}", line.trim()))
+    unbroken(table).to_string().lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
 /// Writes `name  value` lines with the values in one column.
@@ -138,4 +162,38 @@ pub fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
 pub fn write_pairs(out: &mut dyn Write, pairs: &[(&str, String)]) -> io::Result<()> {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     pairs.iter().try_for_each(|(name, value)| writeln!(out, "{name:<width$}  {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(width: u16) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["KIND", "WHY", "DIGEST"]).set_width(width);
+        table.add_row(["authority", "a reason of several short words", "sha256:0123456789abcdef"]);
+        let mut out = Vec::new();
+        write_table(&mut out, &table).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_table_that_is_wrapped_keeps_its_columns() {
+        let text = drawn(50);
+        let (head, more) = (text.lines().next().unwrap(), text.lines().nth(2).unwrap());
+        assert_eq!(head.find("WHY"), Some(more.len() - more.trim_start().len()), "{text}");
+        assert!(head.starts_with("KIND"), "{text}");
+    }
+
+    #[test]
+    fn no_word_is_broken_however_narrow_the_terminal_is() {
+        for width in [1, 20, 40, 80, 200] {
+            let text = drawn(width);
+            assert!(
+                text.contains("sha256:0123456789abcdef") && text.contains("authority"),
+                "{width}\n{text}"
+            );
+        }
+    }
 }

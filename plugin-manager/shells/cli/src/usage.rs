@@ -1,10 +1,12 @@
 //! What is typed wrong is answered in the shape of every other error; help and version are results.
 
 use crate::failure::Failure;
+use crate::help;
 use crate::output::Output;
 use clap::error::ErrorKind;
-use common::error::{ForgeError, codes};
+use common::error::{ErrorClass, ForgeError, codes};
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Answers a command line that clap did not turn into a command.
@@ -15,9 +17,26 @@ pub fn answer(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             Ok(()) => return ExitCode::SUCCESS,
             Err(failure) => failure,
         },
+        // Which of the two it is depends on whether the environment names a home.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            if !output.json() {
+                return incomplete(arguments);
+            }
+            Failure::Error(ForgeError::new(&codes::E0101, "a command is missing"))
+        }
         _ => Failure::Error(bad_usage(&error.render().to_string())),
     };
     failure.report(output)
+}
+
+/// Shows what may follow, on stderr: somebody reads it there, and a script sees the exit code.
+fn incomplete(arguments: &[OsString]) -> ExitCode {
+    let asked: Vec<OsString> = arguments.iter().cloned().chain(["--help".into()]).collect();
+    if let Err(help) = help::parse(&asked) {
+        // Where stderr is closed the exit code is all there is to tell.
+        let _ = write!(io::stderr(), "{}", help.render());
+    }
+    ExitCode::from(ErrorClass::Usage.exit_code())
 }
 
 fn print_help(error: &clap::Error, output: Output) -> Result<(), Failure> {

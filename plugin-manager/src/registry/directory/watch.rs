@@ -1,13 +1,14 @@
 //! The thread that scans the plugin directory when something is heard of it, and from time to time.
 
-use super::DirectoryError;
 use super::keeper::Keeper;
 use super::place::Place;
 use super::report::DirectoryReport;
+use super::{ASIDE, DirectoryError, SUFFIX};
 use crate::registry::PluginManager;
 use crate::registry::Probe;
 use crate::registry::hall::Hall;
 use common::error::ForgeError;
+use common::words::counted;
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
@@ -62,6 +63,12 @@ impl Drop for Only {
     }
 }
 
+/// How many packages were moved aside and are still there. What moves them bounds their number.
+fn refused(aside: &Path) -> usize {
+    let entries = std::fs::read_dir(aside).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(SUFFIX)).count()
+}
+
 impl PluginManager {
     /// Watches the plugin directory (`plugin_directory`, or the home's `plugins/`), in a thread of its own: a package
     /// that is dropped, replaced or deleted there is installed and started, upgraded to, or removed with its data kept,
@@ -95,7 +102,15 @@ impl PluginManager {
             path.canonicalize().map_err(|source| DirectoryError::Io { doing: "resolve", path, source });
         let listed = found.and_then(|path| Ok((path.clone(), Place::open(&path)?.list()?)));
         let (verdict, detail) = match listed {
-            Ok((path, listing)) => ("ok", format!("{} has {} packages", path.display(), listing.files.len())),
+            Ok((path, listing)) => {
+                let there = format!("{} has {}", path.display(), counted(listing.files.len(), "package"));
+                match refused(&path.join(ASIDE)) {
+                    0 => ("ok", there),
+                    aside => {
+                        ("warning", format!("{there}, and {} in {ASIDE}/", counted(aside, "refused one")))
+                    }
+                }
+            }
             Err(DirectoryError::Io { path, source, .. }) if source.kind() == ErrorKind::NotFound => {
                 ("ok", format!("{} is not there; watching makes it", path.display()))
             }

@@ -55,9 +55,11 @@ impl Host {
     /// quarantine stands.
     pub(super) fn keep_evidence(&self, row: &InstalledPlugin, why: &str) {
         match self.bundle(row, why) {
-            Ok(path) => tracing::warn!(plugin = %row.plugin.name, evidence = %path.display(), "quarantined"),
+            Ok(path) => {
+                tracing::warn!(plugin = %row.plugin.name, why, evidence = %path.display(), "quarantined")
+            }
             Err(error) => {
-                tracing::error!(plugin = %row.plugin.name, %error, "the evidence of a quarantine could not be kept");
+                tracing::error!(plugin = %row.plugin.name, why, %error, "the evidence of a quarantine could not be kept");
             }
         }
     }

@@ -10,6 +10,7 @@ use super::kept::{Check, Done, Task};
 use crate::config::StatusCheck;
 use crate::lifecycle::LifecycleError;
 use crate::plugin::PluginState;
+use crate::registry::judge::briefly;
 use crate::runtime::Terms;
 use crate::store::Desired;
 use common::clock::Deadline;
@@ -24,7 +25,7 @@ impl PluginManager {
             Task::Start { again } => {
                 // Only what waited for it is given another try.
                 let cause = if *again { Cause::Start } else { Cause::Call };
-                Done::Started(self.start_supervised(plugin, cause).map_err(|e| told(&e)))
+                Done::Started(self.start_supervised(plugin, cause).map_err(|e| briefly(&e)))
             }
             Task::Check(check) => self.check_health(plugin, check),
             Task::Pause(need) => {
@@ -36,7 +37,7 @@ impl PluginManager {
                 }
                 Done::Paused
             }
-            Task::Resume => Done::Started(self.resume_supervised(plugin).map_err(|e| told(&e))),
+            Task::Resume => Done::Started(self.resume_supervised(plugin).map_err(|e| briefly(&e))),
         }
     }
 
@@ -126,11 +127,6 @@ fn looked(loaded: &Loaded, (calls, errors): (u64, u64)) -> Option<Result<(), Str
         _ if errors >= calls => Some(Err(format!("all of {calls} calls failed"))),
         _ => Some(Ok(())),
     }
-}
-
-/// An error and its reasons in one line.
-fn told(error: &ForgeError) -> String {
-    std::iter::once(error.to_string()).chain(error.reasons().iter().cloned()).collect::<Vec<_>>().join(": ")
 }
 
 impl PluginManager {

@@ -96,7 +96,7 @@ impl PluginManager {
                 self.bring_up_in_turn(name, Cause::Call, PluginState::Created)?
             }
             None => {
-                let state = crate::registry::steps::resting(x.old.plugin.desired).name();
+                let state = crate::registry::steps::resting(x.old.plugin.desired);
                 return Err(HostError::NotRunning { name: name.to_string(), state, failure: None }.into());
             }
         };

@@ -8,7 +8,7 @@ use super::listen::{self, Name};
 use super::routes::router;
 use crate::error::{DaemonError, fault};
 use common::error::ForgeError;
-use plugin_manager::{DirectoryWatch, PluginManager, Readiness, Supervision, TrustWatch};
+use plugin_manager::{DirectoryWatch, PluginManager, Readiness, Supervision, TrustReload, TrustWatch};
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +65,8 @@ pub enum Event<'a> {
     Stopping(usize),
     /// It read its policies again: so many files, or why they stay what they were.
     Reloaded(Result<usize, ForgeError>),
+    /// It was told to read the trust configuration again, and did; or why it did not.
+    TrustRead(Result<TrustReload, ForgeError>),
 }
 
 /// Serves an open home until SIGTERM or SIGINT: plugins are supervised, and the plugin directory is watched. Then it stops
@@ -162,11 +164,9 @@ async fn until_stopped(signals: &mut Signals, manager: &PluginManager, tell: &dy
         let read = tokio::select! {
             told = signals.next() => match told {
                 Told::Reload => {
-                    let both = move || {
-                        let policies = manager.reload_changed_policies().transpose();
-                        manager.reload_trust().and(policies)
-                    };
-                    worked(spawn_blocking(both).await)
+                    let own = manager.clone();
+                    tell(Event::TrustRead(worked(spawn_blocking(move || own.reload_trust()).await)));
+                    worked(spawn_blocking(move || manager.reload_changed_policies().transpose()).await)
                 }
                 Told::Stop => return,
             },

@@ -7,7 +7,7 @@
 
 mod quarantine;
 
-use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify};
+use crate::args::{Audit, AuditCosign, AuditProve, AuditTail, AuditVerify, RecordedOutcome};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
@@ -15,10 +15,11 @@ use comfy_table::Cell;
 use common::audit::{self, AuditError, Cosignature, Proof, RecordClass, VerifyReport, verifier_key};
 use common::crypto::Sha256;
 use common::error::{ForgeError, codes};
+use common::words::counted;
 use plugin_manager::{AuditSource, ClassRow, classes, witnesses};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -74,7 +75,10 @@ fn cells(record: &Value, names: &BTreeMap<String, String>) -> [String; 8] {
     let actor = actors.iter().map(|p| at(record, p)).find(|text| !text.is_empty()).unwrap_or("-");
     let actor = names.get(at(record, "/actor/user")).map_or(actor, String::as_str);
     let resource = format!("{} {}", at(record, "/resource/kind"), at(record, "/resource/name"));
-    let count = record.get("n").and_then(Value::as_u64).map_or(String::new(), |n| format!(" ({n} times)"));
+    let count = record
+        .get("n")
+        .and_then(Value::as_u64)
+        .map_or(String::new(), |n| format!(" ({})", counted(n, "time")));
     [
         record.get("seq").map_or_else(String::new, Value::to_string),
         at(record, "/t").to_owned(),
@@ -96,18 +100,51 @@ fn why(record: &Value) -> String {
     if !missing.is_empty() {
         return one_line(&format!("missing permission {missing}"));
     }
-    let told =
-        ["/details/reason", "/details/why"].iter().map(|p| at(record, p)).find(|text| !text.is_empty());
+    let told = ["/details/reason", "/details/why", "/details/cause"]
+        .iter()
+        .map(|p| at(record, p))
+        .find(|text| !text.is_empty());
     told.map_or_else(String::new, one_line)
 }
 
 fn tail(context: &Context, args: &AuditTail) -> Result<(), Failure> {
     let source = AuditSource::of(context.home())?;
-    let wanted = u64::try_from(args.lines).unwrap_or(u64::MAX);
-    let lines = audit::tail(&source.dir, wanted).map_err(ForgeError::from)?;
-    let records: Result<Vec<Value>, ForgeError> = lines.map(|line| record(&line?)).collect();
+    let filtered = args.plugin.is_some() || args.outcome.is_some();
+    let read = if filtered { u64::MAX } else { u64::try_from(args.lines).unwrap_or(u64::MAX) };
+    let mut last = VecDeque::new();
+    for line in audit::tail(&source.dir, read).map_err(ForgeError::from)? {
+        let record = record(&line.map_err(ForgeError::from)?)?;
+        if !wanted(&record, args) {
+            continue;
+        }
+        if last.len() >= args.lines {
+            last.pop_front();
+        }
+        last.push_back(record);
+    }
+    // Of none that are asked for the last one is still there.
+    last.truncate(args.lines);
     let names = source.people()?.into_iter().map(|person| (person.pseudonym, person.name)).collect();
-    context.output().show(&Records { records: records?, names })
+    context.output().show(&Records { records: last.into(), names })
+}
+
+/// Whether a record is among those that are asked for.
+fn wanted(record: &Value, args: &AuditTail) -> bool {
+    let outcome = args.outcome.is_none_or(|outcome| at(record, "/outcome") == outcome_name(outcome));
+    let about = |plugin: &String| {
+        let on = at(record, "/resource/kind") == "plugin" && at(record, "/resource/name") == plugin;
+        on || at(record, "/actor/plugin") == plugin
+    };
+    outcome && args.plugin.as_ref().is_none_or(about)
+}
+
+const fn outcome_name(outcome: RecordedOutcome) -> &'static str {
+    match outcome {
+        RecordedOutcome::Ok => "ok",
+        RecordedOutcome::Denied => "denied",
+        RecordedOutcome::Failed => "failed",
+        RecordedOutcome::Limit => "limit",
+    }
 }
 
 fn record(line: &str) -> Result<Value, ForgeError> {
@@ -166,16 +203,24 @@ impl Verified {
 impl Show for Verified {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let witnesses: Vec<&str> = self.witnesses.iter().map(|seen| seen.witness.as_str()).collect();
-        let kept = format!("it continues {} checkpoints kept outside it", self.kept);
-        let records = format!("{} in {} segments, each fits the one before it", self.records, self.segments);
+        let kept = format!("it continues {} kept outside it", counted(self.kept, "checkpoint"));
+        let segments = counted(self.segments, "segment");
+        let records = format!("{} in {segments}, each fits the one before it", self.records);
         write_pairs(
             out,
             &[
                 ("log", format!("{}, whole and unchanged", self.origin)),
                 ("records", records),
-                ("signed for", format!("{} by {} checkpoints", self.covered, self.checkpoints)),
-                ("not yet", format!("{} records, {} torn bytes", self.uncovered, self.torn_bytes)),
-                ("removed", format!("{} records by retention", self.removed)),
+                ("signed for", format!("{} by {}", self.covered, counted(self.checkpoints, "checkpoint"))),
+                (
+                    "not yet",
+                    format!(
+                        "{}, {}",
+                        counted(self.uncovered, "record"),
+                        counted(self.torn_bytes, "torn byte")
+                    ),
+                ),
+                ("removed", format!("{} by retention", counted(self.removed, "record"))),
                 ("kept", kept),
                 ("witnesses", if witnesses.is_empty() { "none".to_owned() } else { witnesses.join(", ") }),
                 ("root", self.root.clone()),
@@ -399,5 +444,26 @@ impl Show for Classes {
             out,
             "C: counted exactly; each recorded up to audit.detail_rate, beyond it one summary a second"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn why_is_told_by_whichever_detail_has_it_and_of_no_success() {
+        let record = |outcome: &str, details: Value| json!({"outcome": outcome, "details": details});
+        for detail in ["reason", "why", "cause"] {
+            assert_eq!(
+                why(&record("failed", json!({detail: "a redirect would leave TLS"}))),
+                "a redirect would leave TLS"
+            );
+        }
+        let denied =
+            record("denied", json!({"reason": "it was not granted", "missing": "random = [\"bytes\"]"}));
+        assert_eq!(why(&denied), "missing permission random = [\"bytes\"]");
+        assert_eq!(why(&record("ok", json!({"why": "the plugin is paused"}))), "");
     }
 }

@@ -42,6 +42,10 @@ pub fn call(context: &Context, args: &Call) -> Result<(), Failure> {
     let head = asks::Call { name: args.name.clone(), operation: args.operation.clone(), timeout };
     let answered = context.ask_to_the_end(Parcel { head, body: input });
     let answer = answered.map_err(|failure| match failure {
+        Failure::Error(error) => Failure::Error(late(error, args)),
+        other => other,
+    });
+    let answer = answer.map_err(|failure| match failure {
         Failure::Error(error) if !context.output().json() => Failure::Error(unread(error, args)),
         other => other,
     })?;
@@ -73,6 +77,20 @@ fn no_input(error: ForgeError, path: &Path) -> ForgeError {
             .with_help("--input takes a FILE, or `-` for stdin: pipe the value in and give `--input -`");
     }
     error
+}
+
+/// Names the call's own time, where it is what may have ended it.
+fn late(error: ForgeError, args: &Call) -> ForgeError {
+    match &args.timeout {
+        Some(time) if error.code() == &codes::E4010 => error
+            .reason(format!(
+                "the call had {time}, from --timeout, or less where the plugin's own time is shorter"
+            ))
+            .with_help(
+                "give it longer with --timeout; `forgeone status` shows the plugin's own time under `limits`",
+            ),
+        _ => error,
+    }
 }
 
 /// Says that stdin was not read, where something is there and the plugin did not like what it got.

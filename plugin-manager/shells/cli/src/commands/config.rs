@@ -1,7 +1,7 @@
 //! `config NAME get|set|unset|list`: a plugin's settings (`config_get`) and, with `--env`, its variables (`env_get`).
 //!
 //! JSON of `get`: `{"plugin","section","key","value"}`; of `list`: `{"plugin","settings":[{"section","key","value"}]}`;
-//! of `set` and `unset`: what `get` has, with `value` null after `unset`.
+//! of `set` and `unset`: what `get` has, with `value` null after `unset`, whether or not it was set.
 
 use crate::args::{Config, ConfigKey, ConfigVerb};
 use crate::context::Context;
@@ -79,14 +79,30 @@ fn get(context: &Context, name: &str, key: &ConfigKey) -> Result<String, Failure
     })
 }
 
+fn is_set(context: &Context, name: &str, key: &ConfigKey) -> Result<bool, Failure> {
+    let settings = context.ask(asks::Settings { name: name.to_owned() })?;
+    Ok(settings.iter().any(|s| s.section == section(key) && s.key == key.key))
+}
+
 fn put(context: &Context, name: &str, key: &ConfigKey, value: Option<&str>) -> Result<(), Failure> {
+    let human = !context.output().json();
+    let gone = human && value.is_none() && !is_set(context, name, key)?;
     context.ask(asks::SetSetting {
         name: name.to_owned(),
         section: section(key).to_owned(),
         key: key.key.clone(),
         value: value.map(str::to_owned),
     })?;
-    if context.output().json() { show(context, name, key, value) } else { Ok(()) }
+    if !human {
+        return show(context, name, key, value);
+    }
+    let did = match (value, gone) {
+        (Some(_), _) => "set",
+        (None, false) => "unset",
+        (None, true) => "was not set:",
+    };
+    let line = format!("{did} {} `{}` of {name}\n", section(key), one_line(&key.key));
+    context.output().bytes(line.as_bytes())
 }
 
 fn show(context: &Context, name: &str, key: &ConfigKey, value: Option<&str>) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use crate::files;
 use crate::output::{Show, table, write_pairs, write_table};
 use crate::passphrase::{self, Source};
 use common::error::{ForgeError, codes};
+use common::words::counted;
 use forgeone_api::Ask;
 use forgeone_api::asks::{self, Passphrases};
 use forgeone_api::rfc3339;
@@ -69,7 +70,7 @@ impl Show for RevokedLine {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut pairs = vec![
             ("list", self.list.display().to_string()),
-            ("names", format!("{} certificates", self.revoked)),
+            ("names", counted(self.revoked, "certificate")),
             ("current until", self.until.clone()),
         ];
         if let Some(serial) = &self.serial {

@@ -7,7 +7,7 @@
 mod diff;
 mod replay;
 
-use crate::args::Policy;
+use crate::args::{Policy, PolicyCheck};
 use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, write_table};
@@ -84,14 +84,18 @@ impl Show for Checked {
 /// directory that is not there.
 pub fn run(context: &Context, args: &Policy) -> Result<(), Failure> {
     match args {
-        Policy::Check => check(context),
+        Policy::Check(args) => check(context, args),
         Policy::Explain(args) => replay::explain(context, args),
         Policy::Test(args) => replay::test(context, args),
         Policy::Diff(args) => diff::run(context, args),
     }
 }
 
-fn check(context: &Context) -> Result<(), Failure> {
-    let report = plugin_manager::check_policies(context.home(), context.config())?;
+fn check(context: &Context, args: &PolicyCheck) -> Result<(), Failure> {
+    let (home, config) = (context.home(), context.config());
+    let report = match &args.candidate {
+        Some(dir) => plugin_manager::check_policies_in(home, config, dir)?,
+        None => plugin_manager::check_policies(home, config)?,
+    };
     context.output().show(&Checked::from(report))
 }

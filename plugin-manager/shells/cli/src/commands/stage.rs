@@ -10,6 +10,7 @@ use crate::files::{self, MAX_FILE};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
 use common::error::{ForgeError, codes};
+use common::words::counted;
 use forgeone_api::shown::{SoakLine, Staged};
 use forgeone_api::{Parcel, asks};
 use serde::Serialize;
@@ -35,12 +36,12 @@ fn time(us: u64) -> String {
 
 fn soak_line(soak: &SoakLine) -> String {
     format!(
-        "{} calls in {}: {} failed, {} traps, {} host calls denied",
-        soak.calls,
+        "{} in {}: {} failed, {}, {} denied",
+        counted(soak.calls, "call"),
         time(soak.elapsed_ms.saturating_mul(1000)),
         soak.failures,
-        soak.traps,
-        soak.denials
+        counted(soak.traps, "trap"),
+        counted(soak.denials, "host call")
     )
 }
 

@@ -1,6 +1,6 @@
 //! `list` and `status`: what is installed, and how it stands.
 //!
-//! JSON of `list`: `{"plugins":[{"name","version","pending","publisher","state","desired","engine","enforcement"}]}`.
+//! JSON of `list`: `{"plugins":[{"name","version","pending","trial","publisher","state","desired","engine","enforcement"}]}`.
 //! JSON of `status`: `{"daemon":{"pid","since"},"ready","not_ready":[{"plugin","why"}],"policy_review","plugins":[…]}` with every field
 //! of [`Full`]; `daemon` is null where none runs, which then says nothing of readiness; of `status NAME`, and of `start`, `stop`, `pause`, `resume` and `release`: one such object.
 
@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::output::{Show, table, tone, write_pairs, write_table};
 use comfy_table::Cell;
+use common::words::counted;
 use forgeone_api::shown::{Brief, Full, NotReadyLine, Overview, ReviewLine, Standing};
 use forgeone_api::{DaemonInfo, asks};
 use serde::Serialize;
@@ -24,11 +25,15 @@ struct Listing {
     plugins: Vec<Brief>,
 }
 
-/// The cell of a version, with those that wait for consent.
+/// The cell of a version, with the one on trial and those that wait for consent.
 fn version_cell(plugin: &Brief) -> String {
-    match plugin.pending.as_slice() {
+    let mut others: Vec<String> = plugin.trial.iter().map(|version| format!("{version} on trial")).collect();
+    if !plugin.pending.is_empty() {
+        others.push(format!("{} pending", plugin.pending.join(", ")));
+    }
+    match others.as_slice() {
         [] => plugin.version.clone(),
-        pending => format!("{} ({} pending)", plugin.version, pending.join(", ")),
+        others => format!("{} ({})", plugin.version, others.join("; ")),
     }
 }
 
@@ -73,12 +78,13 @@ pub const CALLED: &str = ": a call brings it up";
 fn health_line(plugin: &Full) -> String {
     let ready = if plugin.ready { "ready" } else { "not ready" };
     let waits = plugin.waits_for.as_ref().map_or(String::new(), |need| format!(", waiting for {need}"));
+    let again = counted(plugin.restarts, "time");
     let next = plugin.next_restart_ms.map_or(String::new(), |ms| format!(", the next in {ms} ms"));
-    format!("{}, {ready}{waits}; started again {} times{next}", plugin.health, plugin.restarts)
+    format!("{}, {ready}{waits}; started again {again}{next}", plugin.health)
 }
 
 fn state_line(plugin: &Full) -> String {
-    let waits = plugin.state == "Stopped" && plugin.desired == "running";
+    let waits = plugin.state == "Stopped" && plugin.desired == "running" && plugin.failure.is_none();
     format!("{}, desired {}{}", plugin.state, plugin.desired, if waits { CALLED } else { "" })
 }
 
@@ -125,11 +131,17 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         ("limits", joined(&limits)),
         (
             "calls",
-            format!("{} ({} failed, {} host calls denied)", plugin.calls, plugin.errors, plugin.denials),
+            format!(
+                "{} ({} failed, {} denied)",
+                plugin.calls,
+                plugin.errors,
+                counted(plugin.denials, "host call")
+            ),
         ),
         ("memory", format!("{} bytes", plugin.memory_bytes)),
-        ("trust", trust_line(plugin)),
+        ("trust", format!("{}, {} of 100", plugin.trust, plugin.trust_points)),
     ]);
+    pairs.extend(plugin.trust_why.iter().map(|why| ("", one_line(why))));
     if let Some(file) = &plugin.evidence {
         pairs.push(("evidence", file.clone()));
     }
@@ -139,12 +151,6 @@ pub fn pairs(plugin: &Full) -> Vec<(&'static str, String)> {
         pairs.push(("health", health_line(plugin)));
     }
     pairs
-}
-
-/// How far it is trusted, and what speaks against it.
-fn trust_line(plugin: &Full) -> String {
-    let line = format!("{}, {} of 100", plugin.trust, plugin.trust_points);
-    if plugin.trust_why.is_empty() { line } else { format!("{line}: {}", plugin.trust_why.join("; ")) }
 }
 
 /// Every plugin, and the daemon that has the home.

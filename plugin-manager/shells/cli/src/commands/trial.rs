@@ -7,6 +7,7 @@ use crate::args::OnTrial;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Show, write_pairs};
+use common::words::counted;
 use forgeone_api::asks;
 use forgeone_api::shown::{Side, Tried};
 use serde::Serialize;
@@ -14,13 +15,18 @@ use std::io::{self, Write};
 
 fn line(side: &Side) -> String {
     let Side { calls, errors, denials, p95_us } = side;
-    format!("{calls} calls ({errors} failed, {denials} host calls denied), 95 of 100 within {p95_us} µs")
+    let (made, denied) = (counted(*calls, "call"), counted(*denials, "host call"));
+    let p95 = if *calls == 0 { String::new() } else { format!(", p95 {p95_us} µs") };
+    format!("{made} ({errors} failed, {denied} denied){p95}")
 }
 
 /// The lines about a version on trial.
 pub fn pairs(trial: &Tried) -> Vec<(&'static str, String)> {
     let mut pairs = vec![
-        ("on trial", format!("{} ({}, {} calls to answer)", trial.version, trial.kind, trial.calls)),
+        (
+            "on trial",
+            format!("{} ({}, {} to answer)", trial.version, trial.kind, counted(trial.calls, "call")),
+        ),
         ("its calls", line(&trial.candidate_figures)),
         ("beside", format!("{}: {}", trial.installed, line(&trial.installed_figures))),
     ];
@@ -40,7 +46,9 @@ struct Abandoned {
 
 impl Show for Abandoned {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_pairs(out, &pairs(&self.abandoned))
+        let mut pairs = pairs(&self.abandoned);
+        pairs.iter_mut().filter(|(name, _)| *name == "on trial").for_each(|(name, _)| *name = "abandoned");
+        write_pairs(out, &pairs)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::failure::{Failure, one_line};
 use crate::files;
 use crate::output::{Show, write_pairs};
+use common::error::codes;
 use forgeone_api::shown::Exchanged;
 use forgeone_api::{Ask, Parcel, asks};
 use std::io::{self, Write};
@@ -52,7 +53,12 @@ pub fn upgrade(context: &Context, args: &Upgrade) -> Result<(), Failure> {
         trial: args.trial.trial(),
         drain: args.drain.map(|time| time.0),
     };
-    exchange(context, Parcel { head, body: package })
+    exchange(context, Parcel { head, body: package }).map_err(|failure| match failure {
+        Failure::Error(error) if error.code() == &codes::E5001 => {
+            Failure::Error(error.with_help("`forgeone install PACKAGE` installs it"))
+        }
+        other => other,
+    })
 }
 
 /// Runs `rollback`.

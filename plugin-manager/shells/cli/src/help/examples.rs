@@ -134,7 +134,7 @@ pub const ALL: &[(&str, &[&str])] = &[
         ],
     ),
     ("forgeone deps lock", &["forgeone deps lock", "forgeone deps lock -o forgeone.lock"]),
-    ("forgeone policy check", &["forgeone policy check"]),
+    ("forgeone policy check", &["forgeone policy check", "forgeone policy check site/policies/"]),
     (
         "forgeone policy explain",
         &["forgeone policy explain 42", "forgeone policy explain --plugin log-redactor"],
@@ -150,7 +150,14 @@ pub const ALL: &[(&str, &[&str])] = &[
     ),
     ("forgeone review policy", &["forgeone review policy --by ada"]),
     ("forgeone review list", &["forgeone review list", "forgeone review list --json"]),
-    ("forgeone audit tail", &["forgeone audit tail", "forgeone audit tail -n 100 --json"]),
+    (
+        "forgeone audit tail",
+        &[
+            "forgeone audit tail",
+            "forgeone audit tail --plugin log-redactor --outcome denied",
+            "forgeone audit tail -n 100 --json",
+        ],
+    ),
     (
         "forgeone audit verify",
         &["forgeone audit verify", "forgeone audit verify --from-checkpoint /mnt/other/checkpoints"],

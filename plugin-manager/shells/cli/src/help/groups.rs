@@ -30,7 +30,7 @@ pub fn grouped(command: Command) -> Command {
         .before_help(verbs)
         .after_help(EXIT_CODES)
         .after_long_help(format!(
-            "`forgeone COMMAND --help` shows the options of a command and examples.\n{EXIT_CODES}"
+            "`forgeone COMMAND --help`, or `forgeone help COMMAND`, shows the options of a command and examples.\n{EXIT_CODES}"
         ))
 }
 

@@ -20,8 +20,19 @@ pub fn grammar() -> Command {
 /// # Errors
 /// When it does not fit the grammar, or asks for help or the version.
 pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = grammar().try_get_matches_from(arguments)?;
+    let matches = grammar().try_get_matches_from(as_option(arguments))?;
     Cli::from_arg_matches(&matches)
+}
+
+/// `forgeone help VERB` as `forgeone VERB --help`.
+fn as_option(arguments: &[OsString]) -> Vec<OsString> {
+    match arguments {
+        [program, help, verb @ ..] if help == "help" => {
+            let help = OsString::from("--help");
+            std::iter::once(program).chain(verb).chain([&help]).cloned().collect()
+        }
+        _ => arguments.to_vec(),
+    }
 }
 
 /// Every command below `path` with its examples at the end of its long help, and a word on where they are at the
@@ -57,6 +68,20 @@ mod tests {
         let mut found = Vec::new();
         all(&grammar(), "forgeone", &mut found);
         found
+    }
+
+    #[test]
+    fn help_as_a_verb_is_the_option() {
+        let said = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            parse(&words).unwrap_err().render().to_string()
+        };
+        assert_eq!(said(&["forgeone", "help"]), said(&["forgeone", "--help"]));
+        assert_eq!(
+            said(&["forgeone", "help", "keys", "issue"]),
+            said(&["forgeone", "keys", "issue", "--help"])
+        );
+        assert!(said(&["forgeone", "help", "juggle"]).contains("juggle"));
     }
 
     #[test]
