@@ -396,7 +396,7 @@ fn check_in(
         sources: files.iter().map(line).collect(),
         builtin: sources::policy_options(&config).builtin().into_iter().map(str::to_owned).collect(),
         actions: actions.len(),
-        unread: sources::unread_policies(&dir),
+        unread: sources::unread_policies(dir),
         warnings: strangers(home, &evaluator)?,
     })
 }

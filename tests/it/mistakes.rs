@@ -92,7 +92,7 @@ fn pack_says_where_the_files_it_lacks_come_from() {
 fn remove_tells_what_it_erased_and_what_it_kept() {
     let world = World::development();
     world.install("good", &Wat::good().package()).ok();
-    world.run(&["install", "good.forgepkg"]).fails(7, "E5004").says("forgeone remove NAME --keep-data");
+    world.run(&["install", "good.forgepkg"]).fails(7, "E5004").says("forgeone remove good --keep-data");
     let kept = world.run(&["remove", "good", "--keep-data"]).ok();
     assert_eq!(line(kept.text(), "erased"), "erased   settings, log");
     assert_eq!(line(kept.text(), "kept"), "kept     stored values, files, saved state");

@@ -58,13 +58,14 @@ on_both_engines! {
         assert!(log.text().contains("\"quarantine\"") && log.text().contains("\"release\""), "{log}");
     }
 
-    fn removing_a_quarantined_plugin_ends_its_quarantine(engine) {
+    fn removing_a_quarantined_plugin_does_not_lift_its_quarantine(engine) {
         let rules = json!({ "on_budget_spent": "quarantine", "budget": { "restarts": 0 } });
         let world = World::new(Environment::Development, engine).with("supervision", rules);
         world.install("frail", &crashing().package()).ok();
         spend(&world);
         world.run(&["remove", "frail"]).ok();
-        world.install("frail", &crashing().package()).ok();
+        world.install("frail", &crashing().package()).fails(7, "E5002").says("forgeone release frail");
+        world.run(&["release", "frail"]).ok();
         world.call("frail", "hello", b"").ok();
     }
 }

@@ -165,7 +165,10 @@ impl PluginManager {
                 let in_force = format!("in force since epoch {epoch}");
                 match unread.is_empty() {
                     true => ("ok", in_force),
-                    false => ("warning", format!("{in_force}; not read, for policies are files named *.cedar: {unread}")),
+                    false => (
+                        "warning",
+                        format!("{in_force}; not read, for policies are files named *.cedar: {unread}"),
+                    ),
                 }
             }
             Some(why) => (

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_score_lasts_until_the_plugin_is_removed_and_is_bounded() {
+    fn a_score_lasts_as_long_as_the_data_and_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let home = open(dir.path()).unwrap();
         let a = plugin("a", "1.0.0", b"a");
@@ -103,6 +103,9 @@ mod tests {
         let home = open(dir.path()).unwrap();
         assert_eq!(home.scores().unwrap().get("acme/a").unwrap(), b"one");
         home.remove(&a.name, PrivateData::Keep).unwrap();
+        assert_eq!(home.scores().unwrap().into_keys().collect::<Vec<_>>(), ["acme/a", "acme/b"]);
+        home.install(a.clone(), b"a").unwrap();
+        home.remove(&a.name, PrivateData::Erase).unwrap();
         assert_eq!(home.scores().unwrap().into_keys().collect::<Vec<_>>(), ["acme/b"]);
     }
 

@@ -98,7 +98,11 @@ fn a_plugin_lowers_nobodys_score_but_its_own(kind: EngineKind) {
     assert_eq!(standing(&host), ("full", 80), "what it did for another does not count");
     let front = host.status("front").unwrap();
     assert_eq!(front.trust_why.len(), 1, "{:?}", front.trust_why);
-    assert!(front.trust_why[0].starts_with("20 denied host calls"), "who lacks the right pays: {:?}", front.trust_why);
+    assert!(
+        front.trust_why[0].starts_with("20 denied host calls"),
+        "who lacks the right pays: {:?}",
+        front.trust_why
+    );
     // Whoever calls directly sees it act in its own right, and it may.
     host.call("a", "clock", vec![]).unwrap();
     assert_eq!(host.status("a").unwrap().denials, 20);

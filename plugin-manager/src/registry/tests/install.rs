@@ -207,7 +207,9 @@ fn a_signed_package_is_proven_again_each_time_it_is_brought_up() {
     std::fs::write(&file, trust.replace("\"staging\"", "\"development\"")).unwrap();
     let host = world.open();
     assert_eq!(&code(host.call("hello", "echo", vec![]))[..3], "E14", "no longer trusted");
-    assert_eq!(host.status("hello").unwrap().failure, None, "that is not the plugin's failure");
+    let status = host.status("hello").unwrap();
+    assert_eq!(status.state, "Stopped", "that is not the plugin's failure");
+    assert!(status.failure.is_some_and(|why| why.contains("is not trusted for")), "and it is told");
     host.shutdown().unwrap();
     std::fs::write(&file, trust).unwrap();
     assert_eq!(world.open().call("hello", "echo", b"1".to_vec()).unwrap(), b"1");

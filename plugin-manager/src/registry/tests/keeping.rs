@@ -338,6 +338,9 @@ fn a_quarantined_plugin_is_not_started_by_an_upgrade(kind: EngineKind) {
     host.upgrade(&newer, &Default::default()).unwrap();
     bench.is("a", "Quarantined");
     host.remove("a", false).unwrap();
-    host.install(&newer, true).unwrap();
+    assert_eq!(code(host.install(&newer, true)), "E5002");
+    bench.is("a", "Quarantined");
+    host.release("a").unwrap();
+    host.start("a").unwrap();
     bench.is("a", "Running");
 }

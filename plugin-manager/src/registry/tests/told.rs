@@ -75,7 +75,8 @@ fn what_a_service_denies_is_explained_by_its_cause(kind: EngineKind) {
           (call $syscall (i32.const 512) (i32.const 12) (i32.const 544) (i32.const 38) (i32.const 2048) (i32.const 64)))"#
     );
     let guest = Guest::new("a").body(&format!("{GOOD}{ask}")).operation("go");
-    host.install(&guest.tables("[permissions]\nnetwork = [\"connect:example.com:80\"]").package(), true).unwrap();
+    host.install(&guest.tables("[permissions]\nnetwork = [\"connect:example.com:80\"]").package(), true)
+        .unwrap();
     assert_eq!(code(host.call("a", "go", vec![])), codes::E4002.id);
     assert_eq!(world.recorded(&host, &["E2007", "\"action\":\"http_request\"", "\"decision\":{"]), 0);
     host.shutdown().unwrap();

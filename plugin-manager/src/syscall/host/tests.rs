@@ -193,7 +193,7 @@ fn fault_044_calls_beyond_the_allowance_are_refused_recorded_and_possible_again_
     assert_eq!(port.caller.stats().failed() - failed, 2);
     assert_eq!(metrics.sample().host_calls_refused, 2);
     // Effects have their own, which a denied one uses up too.
-    for _ in 0..10 {
+    for _ in 0..60 {
         assert_eq!(port.syscall(b"kv_set", granted.as_bytes(), &mut response), Err(Status::Denied));
     }
     assert_eq!(port.syscall(b"kv_set", granted.as_bytes(), &mut response), Err(Status::Limit));

@@ -74,6 +74,8 @@ fn every_question(home: &Path) -> Vec<(Request, Vec<u8>)> {
         (Review { plugin: None, by: None, note: None }.into(), none()),
         (Reviews {}.into(), none()),
         (KeysRotate { who: "ada".into(), days: 5 }.into(), none()),
+        (KeysProtect { who: Some("ada".into()) }.into(), none()),
+        (ErasePerson { name: "bob".into() }.into(), none()),
     ]
 }
 
