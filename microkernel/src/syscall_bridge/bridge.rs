@@ -6,11 +6,14 @@ use super::{Action, ActionId, Call, CallError, Caller, Status, SyscallHandler, T
 use crate::trust::{Denial, Permit, Resource, ResourceKind, Row, TrustContext, TrustEvaluator, Verdict};
 use common::audit::{AuditError, AuditLog, Decision, Outcome, Record, RecordClass};
 use common::clock::{Clock, Deadline};
-use common::identity::{IdentityContext, PluginId};
+use common::identity::IdentityContext;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 mod labels;
+mod origins;
+
+use origins::{chain, trace_id};
 
 /// Longest canonical name of a resource, in bytes: what is decided on is also recorded.
 pub(super) const LONGEST_NAME: usize = 4096;
@@ -486,18 +489,4 @@ impl Entry {
             details: &[],
         }
     }
-}
-
-/// The plugins that called one another to get here, as records name them; `None` when there are none.
-fn chain(plugins: &[PluginId]) -> Option<String> {
-    if plugins.is_empty() {
-        return None;
-    }
-    let ids: Vec<String> = plugins.iter().map(ToString::to_string).collect();
-    Some(ids.join(" "))
-}
-
-/// The trace this is part of, as records name it; `None` when nobody traces.
-fn trace_id(caller: &Caller) -> Option<String> {
-    caller.spans.context().map(|context| context.trace_id())
 }
